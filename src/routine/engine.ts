@@ -1,0 +1,733 @@
+// Executes routines: tasks with explicit frames over one store, one micro-step at a time, in whatever order a schedule
+// says. Agents are who can go next: first the interrupt of each CPU, then the tasks.
+import { assert } from '../base/assert';
+import { EventLog, type LoggedEvent, plainArguments, type Tracepoint } from '../state/events';
+import type { Fields, FieldsView, Ref, Struct, Structs } from '../state/layout';
+import { Objects, type PoolSize, references, type StaticSize } from '../state/objects';
+import { type Region, type Store, StorePlan } from '../state/store';
+import type { Checker } from './check';
+import {
+  dequeue,
+  drop,
+  enqueue,
+  lockOwner,
+  lockReaders,
+  type LockMode,
+  type LockView,
+  mayTake,
+  take,
+  type Waiters,
+} from './locks';
+import { Code, type Frame, frameHeader, type Op, type Program, type RoutineCode } from './program';
+import type { FnPtr, Routine } from './routine';
+
+/** Things a machine hangs on its engine for routines to reach, such as physical memory; by declaration merging. */
+// biome-ignore lint/suspicious/noEmptyInterface: filled by declaration merging in hardware/
+export interface Parts {}
+
+/** A task to be: its root routine runs on `cpu`, or on none (a device engine) when that is -1. */
+export interface TaskSpec {
+  readonly name: string;
+  readonly cpu: number;
+  readonly root: Routine;
+  readonly args?: Readonly<Record<string, unknown>>;
+  /** A daemon may wait for ever: it does not keep a run from ending. */
+  readonly daemon?: boolean;
+}
+
+/** What an engine is made of. */
+export interface EngineSpec {
+  readonly program: Program;
+  readonly cpus: number;
+  readonly tasks: readonly TaskSpec[];
+  readonly pools: readonly PoolSize[];
+  readonly statics: readonly StaticSize[];
+  /** Other regions, for parts that keep cells of their own. */
+  readonly regions?: (plan: StorePlan) => void;
+  /** The handler of each interrupt vector; the lowest number goes first. */
+  readonly vectors: readonly Routine[];
+  /** The root of each CPU's idle task. */
+  readonly idle: Routine;
+  /** Done in the step in which a CPU changes from one task to another: loading CR3. */
+  readonly contextSwitch?: (k: Engine, cpu: number, from: number, to: number) => void;
+  /** Cells of each task's stack. */
+  readonly stackCells?: number;
+}
+
+/** Why a task cannot go on, for the deadlock report and the debugger. */
+export type Blocked =
+  | { readonly by: 'lock'; readonly text: string; readonly at: number }
+  | { readonly by: 'wait'; readonly text: string }
+  | { readonly by: 'cpu'; readonly task: number };
+
+/** One frame of a stack, innermost first. `at` is its address in the store. */
+export interface FrameInfo {
+  readonly at: number;
+  readonly code: RoutineCode;
+  readonly pc: number;
+  readonly interrupt: boolean; // entered by an interrupt, not by a call
+}
+
+export const EINTR = -4;
+
+// Cells of a task.
+const taskFrame = 0;
+const taskCpu = 1;
+const taskLock = 2; // address of the lock in whose queue it stands
+const taskMode = 3; // how it wants that lock: 1 for reading
+const taskNext = 4;
+const taskSignal = 5;
+const taskState = 6;
+const taskOwner = 7; // what the kernel calls current: an address that only the kernel layer understands
+const taskHeld = 8; // number of locks held, then pairs of address and mode
+const heldMax = 16;
+const taskCells = taskHeld + 1 + 2 * heldMax;
+const live = 1;
+const finished = 2;
+
+// Cells of a CPU.
+const cpuCurrent = 0; // task plus 1
+const cpuPending = 1; // bits of interrupt vectors
+const cpuMasked = 2; // interrupts disabled, nested
+const cpuCells = 3;
+
+// History cells of the engine.
+const historySteps = 0;
+const historyEvents = 1;
+const historyGaveWay = 2;
+const historyCurrent = 3; // the default schedule's agent, plus 1
+const historyBegun = 4; // that agent has executed an operation in its turn
+const historyCells = 5;
+
+export class Engine {
+  readonly store: Store;
+  readonly objects: Objects;
+  readonly events: EventLog;
+  readonly program: Program;
+  readonly cpus: number;
+  readonly taskCount: number;
+  readonly parts: Parts;
+  /** Called for every event, in the step that emits it. */
+  readonly listeners: ((event: LoggedEvent) => void)[] = [];
+  /** When set, hears every access of every operation and refuses what the rules forbid. */
+  checker: Checker | undefined;
+  /** The task whose step is being executed. */
+  task = 0;
+
+  private readonly tasksAt: number;
+  private readonly cpusAt: number;
+  private readonly historyAt: number;
+  private readonly stackAt: number;
+  private readonly stackCells: number;
+  private readonly frames: Frame[];
+  private readonly vectors: readonly RoutineCode[];
+  private readonly names: readonly string[];
+  private readonly daemons: ReadonlySet<number>;
+  private readonly waiters: Waiters;
+
+  constructor(private readonly spec: EngineSpec) {
+    const { program, cpus } = spec;
+    const tasks = [...spec.tasks];
+    for (let cpu = 0; cpu < cpus; cpu++) {
+      tasks.push({ name: `idle/${cpu}`, cpu, root: spec.idle, daemon: true });
+    }
+    this.program = program;
+    this.cpus = cpus;
+    this.taskCount = tasks.length;
+    this.names = tasks.map((t) => t.name);
+    this.daemons = new Set(tasks.flatMap((t, i) => (t.daemon === true ? [i] : [])));
+    this.stackCells = spec.stackCells ?? 1024;
+
+    const plan = new StorePlan();
+    plan.region('cpus', 'state', cpus * cpuCells);
+    plan.region('tasks', 'state', tasks.length * taskCells);
+    plan.region('stacks', 'state', tasks.length * this.stackCells);
+    Objects.reserve(plan, spec.pools, spec.statics);
+    spec.regions?.(plan);
+    plan.region('engine', 'history', historyCells);
+    this.store = plan.build();
+    this.objects = Objects.place(this.store, spec.pools, spec.statics);
+    this.cpusAt = this.store.region('cpus').base;
+    this.tasksAt = this.store.region('tasks').base;
+    this.stackAt = this.store.region('stacks').base;
+    this.historyAt = this.store.region('engine').base;
+    this.events = new EventLog(this.store, this.historyAt + historyEvents);
+    this.parts = {} as Parts;
+    this.frames = program.routines.map((code) => code.frame.view(this.store, 0));
+    this.vectors = spec.vectors.map((v) => program.at(program.numberOf(v)));
+    this.waiters = {
+      next: (t) => this.store.peek(this.taskAt(t) + taskNext),
+      setNext: (t, next) => this.store.put(this.taskAt(t) + taskNext, next),
+      mode: (t) => (this.store.peek(this.taskAt(t) + taskMode) === 1 ? 'read' : 'write'),
+    };
+    this.objects.extraReferences = (visit) => this.frameReferences(visit);
+    this.startTasks(tasks);
+  }
+
+  private startTasks(tasks: readonly TaskSpec[]): void {
+    tasks.forEach((spec, task) => {
+      const at = this.taskAt(task);
+      this.store.put(at + taskCpu, spec.cpu);
+      this.store.put(at + taskState, live);
+      this.task = task;
+      const code = this.program.at(this.program.numberOf(spec.root));
+      this.push(task, code, 0, spec.args ?? {});
+      if (spec.cpu >= 0 && spec.root === this.spec.idle) {
+        this.store.put(this.cpuAt(spec.cpu) + cpuCurrent, task + 1);
+      }
+    });
+  }
+
+  // What steps use.
+
+  /** Names an event; whoever listens hears it in this very step. */
+  emit<A extends Fields>(tracepoint: Tracepoint<A>, args: FieldsView<A>): void {
+    const event = this.events.append(tracepoint.name, this.steps, this.task, plainArguments(args));
+    for (const listener of this.listeners) listener(event);
+  }
+
+  /** A new object, its fields zero, or NULL when the pool is full. Private to the step that allocates it. */
+  alloc<N extends keyof Structs & string>(struct: N): Structs[N] {
+    const at = this.objects.alloc(struct);
+    if (at !== 0) this.checker?.allocated(struct, at);
+    return this.objects.pool(struct).struct.view(this.store, at) as unknown as Structs[N];
+  }
+
+  free(object: Ref): void {
+    this.objects.free(object);
+  }
+
+  /** The static variable called `name`. */
+  the<N extends keyof Structs & string>(name: string, struct: N): Structs[N] {
+    const found = this.objects.staticNamed(name);
+    assert(found.struct.name === struct, `${name} is a ${struct}`);
+    return found.struct.view(this.store, found.at) as unknown as Structs[N];
+  }
+
+  /** A view of the struct at `at`. */
+  view<N extends keyof Structs & string>(struct: Struct & { name: N }, at: number): Structs[N] {
+    return struct.view(this.store, at) as unknown as Structs[N];
+  }
+
+  /** The value of a function pointer to `routine`. */
+  fn<A extends Fields>(routine: Routine<A>): FnPtr<A> {
+    return this.program.numberOf(routine as Routine) as FnPtr<A>;
+  }
+
+  /** The CPU on which the running task runs, or -1. */
+  get cpu(): number {
+    return this.cpuOf(this.task);
+  }
+
+  /** Posts an interrupt to a CPU. */
+  raise(cpu: number, vector: number): void {
+    const at = this.cpuAt(cpu) + cpuPending;
+    this.store.put(at, this.store.peek(at) | (1 << vector));
+  }
+
+  /** Disables interrupts on the running task's CPU; nests. */
+  maskInterrupts(): void {
+    const at = this.cpuAt(this.cpu) + cpuMasked;
+    this.store.put(at, this.store.peek(at) + 1);
+  }
+
+  unmaskInterrupts(): void {
+    const at = this.cpuAt(this.cpu) + cpuMasked;
+    this.store.put(at, this.store.peek(at) - 1);
+  }
+
+  /** Tells the default schedule to let others go first. */
+  giveWay(): void {
+    this.store.put(this.historyAt + historyGaveWay, 1);
+  }
+
+  /** Marks a signal as pending for a task: interruptible waits end. */
+  signal(task: number, pending: boolean): void {
+    this.store.put(this.taskAt(task) + taskSignal, pending ? 1 : 0);
+  }
+
+  hasSignal(task: number): boolean {
+    return this.store.peek(this.taskAt(task) + taskSignal) !== 0;
+  }
+
+  /** What the kernel keeps as `current` of a task. */
+  ownerOf(task: number): number {
+    return this.store.peek(this.taskAt(task) + taskOwner);
+  }
+
+  setOwner(task: number, owner: number): void {
+    this.store.put(this.taskAt(task) + taskOwner, owner);
+  }
+
+  // Agents.
+
+  /** Number of agents: an interrupt a CPU, then the tasks. */
+  get agents(): number {
+    return this.cpus + this.taskCount;
+  }
+
+  agentOfTask(task: number): number {
+    return this.cpus + task;
+  }
+
+  /** The task of an agent, or -1 when it is an interrupt. */
+  taskOfAgent(agent: number): number {
+    return agent < this.cpus ? -1 : agent - this.cpus;
+  }
+
+  agentName(agent: number): string {
+    return agent < this.cpus ? `interrupt/${agent}` : this.names[agent - this.cpus]!;
+  }
+
+  taskName(task: number): string {
+    return this.names[task]!;
+  }
+
+  isDaemon(task: number): boolean {
+    return this.daemons.has(task);
+  }
+
+  isFinished(task: number): boolean {
+    return this.store.peek(this.taskAt(task) + taskState) === finished;
+  }
+
+  cpuOf(task: number): number {
+    return this.store.peek(this.taskAt(task) + taskCpu);
+  }
+
+  /** The task that a CPU is running. */
+  currentOf(cpu: number): number {
+    return this.store.peek(this.cpuAt(cpu) + cpuCurrent) - 1;
+  }
+
+  pendingOf(cpu: number): number {
+    return this.store.peek(this.cpuAt(cpu) + cpuPending);
+  }
+
+  /** Whether an agent could make a micro-step now. */
+  runnable(agent: number): boolean {
+    if (agent < this.cpus) return this.interruptible(agent);
+    const task = agent - this.cpus;
+    if (this.store.peek(this.taskAt(task) + taskState) !== live) return false;
+    const cpu = this.cpuOf(task);
+    if (cpu >= 0) {
+      const current = this.currentOf(cpu);
+      if (current !== task && !this.givesUpCpu(current)) return false;
+    }
+    return this.canProceed(task);
+  }
+
+  /** Number of ways the agent's next micro-step can go: more than one at a `choose`. */
+  branches(agent: number): number {
+    if (agent < this.cpus) return 1;
+    const task = agent - this.cpus;
+    const cpu = this.cpuOf(task);
+    if (cpu >= 0 && this.currentOf(cpu) !== task) return 1;
+    const op = this.opOf(task);
+    return op !== undefined && op.code === Code.choose ? op.options.length : 1;
+  }
+
+  /** Why a live task cannot go on, or undefined when it can. */
+  blocked(task: number): Blocked | undefined {
+    const op = this.opOf(task);
+    if (op === undefined || this.runnable(this.agentOfTask(task))) return undefined;
+    if (!this.canProceed(task)) {
+      return op.code === Code.acquire
+        ? { by: 'lock', text: op.text, at: op.lock!(this.frameOf(task), this).at }
+        : { by: 'wait', text: op.text };
+    }
+    return { by: 'cpu', task: this.currentOf(this.cpuOf(task)) };
+  }
+
+  /** All tasks that matter have finished. */
+  get done(): boolean {
+    for (let t = 0; t < this.taskCount; t++) {
+      if (!this.daemons.has(t) && !this.isFinished(t)) return false;
+    }
+    return true;
+  }
+
+  /** Micro-steps since the machine was built. */
+  get steps(): number {
+    return this.store.peek(this.historyAt + historySteps);
+  }
+
+  /** Makes one micro-step of a runnable agent; `branch` says which way a `choose` goes. */
+  step(agent: number, branch = 0): void {
+    const { store } = this;
+    const clock = this.historyAt + historySteps;
+    store.put(clock, store.peek(clock) + 1);
+    if (agent < this.cpus) {
+      this.task = this.currentOf(agent);
+      this.deliver(agent);
+      return;
+    }
+    const task = agent - this.cpus;
+    this.task = task;
+    const cpu = this.cpuOf(task);
+    if (cpu >= 0) {
+      const current = this.currentOf(cpu);
+      if (current !== task) {
+        store.put(this.cpuAt(cpu) + cpuCurrent, task + 1);
+        this.spec.contextSwitch?.(this, cpu, current, task);
+        return;
+      }
+    }
+    if (this.turn === agent) store.put(this.historyAt + historyBegun, 1);
+    this.execute(task, branch);
+  }
+
+  // Stacks.
+
+  /** The stack of a task, innermost frame first. */
+  stack(task: number): FrameInfo[] {
+    const frames: FrameInfo[] = [];
+    let at = this.store.peek(this.taskAt(task) + taskFrame);
+    while (at !== 0) {
+      const caller = this.store.peek(at + 2);
+      const code = this.program.at(this.store.peek(at));
+      frames.push({ at, code, pc: this.store.peek(at + 1), interrupt: caller < 0 });
+      at = Math.abs(caller);
+    }
+    return frames;
+  }
+
+  /** Address of the innermost frame of a task, 0 when it has finished. */
+  topFrame(task: number): number {
+    return this.store.peek(this.taskAt(task) + taskFrame);
+  }
+
+  /** Number of frames on a task's stack. */
+  depth(task: number): number {
+    let depth = 0;
+    let at = this.topFrame(task);
+    while (at !== 0) {
+      depth++;
+      at = Math.abs(this.store.peek(at + 2));
+    }
+    return depth;
+  }
+
+  /** The operation a task rests on. */
+  opOf(task: number): Op | undefined {
+    const frame = this.topFrame(task);
+    if (frame === 0) return undefined;
+    return this.program.at(this.store.peek(frame)).ops[this.store.peek(frame + 1)];
+  }
+
+  /** Whether the agent whose turn it is has executed something and come to the beginning of its next turn. */
+  turnIsOver(agent: number): boolean {
+    if (this.store.peek(this.historyAt + historyBegun) === 0) return false;
+    return this.opOf(agent - this.cpus)?.turn ?? true;
+  }
+
+  /** Whose turn of the default schedule it is; -1 at the start. */
+  get turn(): number {
+    return this.store.peek(this.historyAt + historyCurrent) - 1;
+  }
+
+  set turn(agent: number) {
+    this.store.put(this.historyAt + historyCurrent, agent + 1);
+    this.store.put(this.historyAt + historyBegun, 0);
+  }
+
+  /** Takes the wish of the last step to give way. */
+  takeGaveWay(): boolean {
+    const at = this.historyAt + historyGaveWay;
+    const gave = this.store.peek(at) !== 0;
+    if (gave) this.store.put(at, 0);
+    return gave;
+  }
+
+  /** The locks a task holds, in the order of taking. */
+  held(task: number): { at: number; mode: LockMode }[] {
+    const at = this.taskAt(task) + taskHeld;
+    const count = this.store.peek(at);
+    return Array.from({ length: count }, (_, i) => ({
+      at: this.store.peek(at + 1 + 2 * i),
+      mode: this.store.peek(at + 2 + 2 * i) === 1 ? 'read' : 'write',
+    }));
+  }
+
+  /** Whether the cell belongs to a stack, and whose. */
+  stackOwner(at: number): number {
+    const offset = at - this.stackAt;
+    return offset >= 0 && offset < this.taskCount * this.stackCells
+      ? Math.floor(offset / this.stackCells)
+      : -1;
+  }
+
+  /** The class of the lock at this address. */
+  lockClass(at: number): string {
+    return this.objects.describe(at)?.slot.field.of ?? 'lock';
+  }
+
+  lockHolders(at: number): number[] {
+    const owner = lockOwner(this.store, at);
+    if (owner >= 0) return [owner];
+    if (lockReaders(this.store, at) === 0) return [];
+    const holders: number[] = [];
+    for (let t = 0; t < this.taskCount; t++) if (this.held(t).some((h) => h.at === at)) holders.push(t);
+    return holders;
+  }
+
+  get regions(): readonly Region[] {
+    return this.store.regions;
+  }
+
+  // Inside.
+
+  private taskAt(task: number): number {
+    return this.tasksAt + task * taskCells;
+  }
+
+  private cpuAt(cpu: number): number {
+    return this.cpusAt + cpu * cpuCells;
+  }
+
+  private frameOf(task: number): Frame {
+    const at = this.topFrame(task);
+    const frame = this.frames[this.store.peek(at) - 1];
+    frame.at = at;
+    return frame;
+  }
+
+  private interruptible(cpu: number): boolean {
+    const at = this.cpuAt(cpu);
+    if (this.store.peek(at + cpuPending) === 0 || this.store.peek(at + cpuMasked) !== 0) return false;
+    const frame = this.topFrame(this.currentOf(cpu));
+    if (frame === 0) return true;
+    const { mode } = this.program.at(this.store.peek(frame));
+    return mode === 'user' || mode === 'kernel';
+  }
+
+  private deliver(cpu: number): void {
+    const at = this.cpuAt(cpu) + cpuPending;
+    const pending = this.store.peek(at);
+    const vector = 31 - Math.clz32(pending & -pending);
+    this.store.put(at, pending & ~(1 << vector));
+    const task = this.currentOf(cpu);
+    this.push(task, this.vectors[vector]!, -this.topFrame(task), {});
+  }
+
+  private canProceed(task: number): boolean {
+    const op = this.opOf(task);
+    if (op === undefined) return false;
+    if (op.code === Code.acquire) {
+      const at = this.taskAt(task);
+      const queued = this.store.peek(at + taskLock) !== 0;
+      const lock = op.lock!(this.frameOf(task), this);
+      if (lock.sleeps && !queued) return true;
+      if (op.interruptible && this.store.peek(at + taskSignal) !== 0) return true;
+      return mayTake(this.store, lock.at, op.mode, task, this.waiters);
+    }
+    if (op.code === Code.wait) {
+      if (op.interruptible && this.store.peek(this.taskAt(task) + taskSignal) !== 0) return true;
+      return op.guard!(this.frameOf(task), this);
+    }
+    return true;
+  }
+
+  /** A CPU changes tasks where the kernel would: at a sleep, in user mode, at the end; never under a spinlock. */
+  private givesUpCpu(current: number): boolean {
+    const frame = this.topFrame(current);
+    if (frame === 0) return true;
+    const { mode } = this.program.at(this.store.peek(frame));
+    if (mode === 'user') return true;
+    if (mode !== 'kernel' || this.holdsSpinlock(current) || this.canProceed(current)) return false;
+    const op = this.opOf(current)!;
+    return op.code === Code.acquire ? op.lock!(this.frameOf(current), this).sleeps : !op.spins;
+  }
+
+  private holdsSpinlock(task: number): boolean {
+    return this.held(task).some((h) => this.spins(h.at));
+  }
+
+  private spins(lock: number): boolean {
+    const field = this.objects.describe(lock)?.slot.field;
+    return field?.kind === 'lock' && !(field.get(this.store, lock) as LockView).sleeps;
+  }
+
+  private execute(task: number, branch: number): void {
+    const { store } = this;
+    const at = this.topFrame(task);
+    const code = this.program.at(store.peek(at));
+    const op = code.ops[store.peek(at + 1)]!;
+    const frame = this.frames[code.number - 1];
+    frame.at = at;
+    this.checker?.begin(this, task, code, op);
+    switch (op.code) {
+      case Code.step:
+        op.run!(frame, this);
+        break;
+      case Code.acquire:
+        if (!this.acquire(task, op, frame)) {
+          this.checker?.end();
+          return; // it stands in the queue now, still on this operation
+        }
+        break;
+      case Code.trylock: {
+        const { at: lock } = op.lock!(frame, this);
+        const free = mayTake(store, lock, op.mode, task, this.waiters);
+        if (free) this.hold(task, lock, op.mode);
+        this.assign(op, frame, free ? 1 : 0);
+        break;
+      }
+      case Code.release:
+        this.release(task, op.lock!(frame, this));
+        break;
+      case Code.wait:
+        this.assign(op, frame, op.guard!(frame, this) ? 0 : EINTR);
+        break;
+      case Code.choose:
+        assert(branch < op.options.length, `a branch below ${op.options.length} of ${op.text}`);
+        this.assign(op, frame, branch);
+        break;
+      case Code.call: {
+        const callee = op.callee ?? this.program.at(op.pointer!(frame, this));
+        const args = op.args!(frame, this);
+        this.checker?.end();
+        this.push(task, callee, at, args);
+        return;
+      }
+      case Code.ret: {
+        const value = op.value?.(frame);
+        this.checker?.end();
+        this.pop(task, at, code, value);
+        return;
+      }
+    }
+    this.checker?.end();
+    // A step may have changed the frame's place in nothing: it is still on top.
+    this.advance(code, frame, at, store.peek(at + 1) + 1);
+  }
+
+  private assign(op: Op, frame: Frame, value: unknown): void {
+    if (op.into !== undefined) op.into.field.set(this.store, frame.at + op.into.offset, value);
+  }
+
+  /** Moves on to the next operation that is not private control flow. */
+  private advance(code: RoutineCode, frame: Frame, at: number, from: number): void {
+    let pc = from;
+    for (;;) {
+      const op = code.ops[pc]!;
+      if (op.code === Code.jump) pc = op.to;
+      else if (op.code === Code.branch) {
+        frame.at = at;
+        this.checker?.beginCondition(this, code, op);
+        pc = op.condition!(frame) ? pc + 1 : op.to;
+        this.checker?.end();
+      } else break;
+    }
+    this.store.put(at + 1, pc);
+  }
+
+  private push(
+    task: number,
+    code: RoutineCode,
+    caller: number,
+    args: Readonly<Record<string, unknown>>,
+  ): void {
+    const { store } = this;
+    const stack = this.stackAt + task * this.stackCells;
+    const below = Math.abs(caller);
+    const base = below === 0 ? stack : below + this.program.at(store.peek(below)).frame.cells;
+    assert(base + code.frame.cells <= stack + this.stackCells, `room on the stack of ${this.names[task]}`);
+    store.put(base, code.number);
+    store.put(base + 2, caller);
+    const { slots } = code.frame;
+    for (let i = 0; i < code.args.length; i++) {
+      const slot = slots[i]!;
+      slot.field.set(store, base + slot.offset, args[slot.name]);
+    }
+    store.put(this.taskAt(task) + taskFrame, base);
+    const frame = this.frames[code.number - 1];
+    frame.at = base;
+    this.advance(code, frame, base, 0);
+  }
+
+  private pop(task: number, at: number, code: RoutineCode, value: unknown): void {
+    const { store } = this;
+    const caller = store.peek(at + 2);
+    for (let i = code.frame.cells - 1; i >= 0; i--) store.put(at + i, 0);
+    store.put(this.taskAt(task) + taskFrame, Math.abs(caller));
+    if (caller === 0) this.finish(task);
+    if (caller <= 0) return; // finished, or back in what the interrupt interrupted
+    const below = this.program.at(store.peek(caller));
+    const pc = store.peek(caller + 1);
+    const frame = this.frames[below.number - 1];
+    frame.at = caller;
+    this.assign(below.ops[pc]!, frame, value);
+    this.advance(below, frame, caller, pc + 1);
+  }
+
+  private finish(task: number): void {
+    this.store.put(this.taskAt(task) + taskState, finished);
+    const cpu = this.cpuOf(task);
+    if (cpu < 0) return;
+    const idle = this.taskCount - this.cpus + cpu;
+    this.store.put(this.cpuAt(cpu) + cpuCurrent, idle + 1);
+    this.spec.contextSwitch?.(this, cpu, task, idle);
+  }
+
+  /** True when the operation is over: the lock taken, or the wait interrupted. */
+  private acquire(task: number, op: Op, frame: Frame): boolean {
+    const { store } = this;
+    const lock = op.lock!(frame, this);
+    const at = this.taskAt(task);
+    const queued = store.peek(at + taskLock) !== 0;
+    const mayHave = mayTake(store, lock.at, op.mode, task, this.waiters);
+    const interrupted = !mayHave && op.interruptible && store.peek(at + taskSignal) !== 0;
+    if (!mayHave && !interrupted) {
+      assert(lock.sleeps && !queued, 'a lock that may be taken');
+      store.put(at + taskLock, lock.at);
+      store.put(at + taskMode, op.mode === 'read' ? 1 : 0);
+      enqueue(store, lock.at, task, this.waiters);
+      return false;
+    }
+    if (queued) {
+      dequeue(store, lock.at, task, this.waiters);
+      store.put(at + taskLock, 0);
+      store.put(at + taskMode, 0);
+    }
+    if (!interrupted) this.hold(task, lock.at, op.mode);
+    this.assign(op, frame, interrupted ? EINTR : 0);
+    return true;
+  }
+
+  private hold(task: number, lock: number, mode: LockMode): void {
+    take(this.store, lock, mode, task);
+    const at = this.taskAt(task) + taskHeld;
+    const count = this.store.peek(at);
+    assert(count < heldMax, `room for a lock of ${this.names[task]}`);
+    this.store.put(at + 1 + 2 * count, lock);
+    this.store.put(at + 2 + 2 * count, mode === 'read' ? 1 : 2);
+    this.store.put(at, count + 1);
+  }
+
+  private release(task: number, lock: LockView): void {
+    const at = this.taskAt(task) + taskHeld;
+    const count = this.store.peek(at);
+    for (let i = count - 1; i >= 0; i--) {
+      if (this.store.peek(at + 1 + 2 * i) !== lock.at) continue;
+      drop(this.store, lock.at, this.store.peek(at + 2 + 2 * i) === 1 ? 'read' : 'write');
+      for (let j = i; j < count - 1; j++) {
+        this.store.put(at + 1 + 2 * j, this.store.peek(at + 3 + 2 * j));
+        this.store.put(at + 2 + 2 * j, this.store.peek(at + 4 + 2 * j));
+      }
+      this.store.put(at + 2 * count - 1, 0);
+      this.store.put(at + 2 * count, 0);
+      this.store.put(at, count - 1);
+      return;
+    }
+    assert(false, `${this.names[task]} holds the ${lock.class} that it releases`);
+  }
+
+  private frameReferences(visit: (struct: string, to: number) => void): void {
+    for (let task = 0; task < this.taskCount; task++) {
+      for (const { at, code } of this.stack(task)) references(this.store, code.frame, at, visit);
+    }
+  }
+}
+
+export { frameHeader };

@@ -1,0 +1,115 @@
+// Locks as fields of structs, and when a task may take one. Spinlocks, sleeping locks and reader-writer semaphores
+// share one layout; the queue of a sleeping lock is in the store and is served in order: a waiting writer stops new
+// readers (kernel/locking/rwsem.c). Left out: optimistic spinning and stealing.
+import type { Field, Ref } from '../state/layout';
+import type { Store } from '../state/store';
+
+export type LockMode = 'read' | 'write';
+
+/** A lock in its place. `class` is what protects groups of fields; `sleeps` tells a mutex from a spinlock. */
+export interface LockView extends Ref {
+  readonly class: string;
+  readonly sleeps: boolean;
+}
+
+// Cells of a lock.
+const owner = 0; // number of the task that holds it for writing, plus 1
+const readers = 1; // how many hold it for reading
+const head = 2; // first waiting task plus 1; tasks are linked through `next`
+const tail = 3; // last waiting task plus 1
+const lockCells = 4;
+
+function lock(lockClass: string, sleeps: boolean): Field<LockView> {
+  return {
+    kind: 'lock',
+    cells: lockCells,
+    of: lockClass,
+    get: (store, at) => ({ store, at, class: lockClass, sleeps }),
+    set: () => {
+      throw new Error('a lock is not assigned');
+    },
+  };
+}
+
+/** A lock that is waited for by spinning; its holder is never put off its CPU. */
+export const spinlock = (lockClass: string): Field<LockView> => lock(lockClass, false);
+
+/** A mutex or, with mode `read`, a reader-writer semaphore: who waits sleeps, in order of arrival. */
+export const sleepingLock = (lockClass: string): Field<LockView> => lock(lockClass, true);
+
+/** The task cells that queues and lists of held locks need; the engine gives them. */
+export interface Waiters {
+  next(task: number): number; // task behind it in the queue, plus 1; 0 at the end
+  setNext(task: number, next: number): void;
+  mode(task: number): LockMode;
+}
+
+/** Who holds the lock for writing, or -1. */
+export function lockOwner(store: Store, at: number): number {
+  return store.peek(at + owner) - 1;
+}
+
+/** How many hold it for reading. */
+export function lockReaders(store: Store, at: number): number {
+  return store.peek(at + readers);
+}
+
+/** The tasks in the queue, first to last. */
+export function lockQueue(store: Store, at: number, waiters: Waiters): number[] {
+  const queue: number[] = [];
+  for (let t = store.peek(at + head); t !== 0; t = waiters.next(t - 1)) queue.push(t - 1);
+  return queue;
+}
+
+/** Whether `task` may take the lock now: a newcomer not past a queue, a waiter in its turn. */
+export function mayTake(
+  store: Store,
+  at: number,
+  mode: LockMode,
+  task: number,
+  waiters: Waiters,
+): boolean {
+  if (store.peek(at + owner) !== 0) return false;
+  if (mode === 'write' && store.peek(at + readers) !== 0) return false;
+  for (let t = store.peek(at + head); t !== 0; t = waiters.next(t - 1)) {
+    if (t - 1 === task) return true;
+    if (mode === 'write' || waiters.mode(t - 1) === 'write') return false;
+  }
+  return true;
+}
+
+/** Gives the lock to `task`. */
+export function take(store: Store, at: number, mode: LockMode, task: number): void {
+  if (mode === 'write') store.put(at + owner, task + 1);
+  else store.put(at + readers, store.peek(at + readers) + 1);
+}
+
+/** Takes the lock back from a holder. */
+export function drop(store: Store, at: number, mode: LockMode): void {
+  if (mode === 'write') store.put(at + owner, 0);
+  else store.put(at + readers, store.peek(at + readers) - 1);
+}
+
+/** Puts `task` at the end of the queue. */
+export function enqueue(store: Store, at: number, task: number, waiters: Waiters): void {
+  const last = store.peek(at + tail);
+  if (last === 0) store.put(at + head, task + 1);
+  else waiters.setNext(last - 1, task + 1);
+  store.put(at + tail, task + 1);
+}
+
+/** Takes `task` out of the queue, wherever it stands. */
+export function dequeue(store: Store, at: number, task: number, waiters: Waiters): void {
+  let before = 0;
+  for (let t = store.peek(at + head); t !== 0; t = waiters.next(t - 1)) {
+    if (t - 1 === task) {
+      const next = waiters.next(task);
+      if (before === 0) store.put(at + head, next);
+      else waiters.setNext(before - 1, next);
+      if (store.peek(at + tail) === task + 1) store.put(at + tail, before);
+      waiters.setNext(task, 0);
+      return;
+    }
+    before = t;
+  }
+}

@@ -1,0 +1,290 @@
+// From routines to tables: every routine that the roots can reach is built for the machine's variants and flattened
+// into operations. Numbers depend on the roots alone. What the rules of routines forbid is refused here.
+import { assert } from '../base/assert';
+import { type Slot, type Struct, structOf } from '../state/layout';
+import type { Engine } from './engine';
+import type { LockMode, LockView } from './locks';
+import { builderFor, type Mode, type Node, type Routine, type SourceSpan, type VariantSet } from './routine';
+
+/** Operation codes. Branch and jump are private control flow: a frame never rests on one. */
+export const Code = {
+  step: 0,
+  acquire: 1,
+  trylock: 2,
+  release: 3,
+  wait: 4,
+  choose: 5,
+  call: 6,
+  ret: 7,
+  branch: 8,
+  jump: 9,
+} as const;
+export type Code = (typeof Code)[keyof typeof Code];
+
+/** The frame as operations see it; which routine's it is, the table knows. */
+// biome-ignore lint/suspicious/noExplicitAny: one table holds the operations of one frame type
+export type Frame = any;
+
+/** One operation. Every field is there in every operation, so that the interpreter sees one shape. */
+export interface Op {
+  code: Code;
+  /** As the listing prints it. */
+  text: string;
+  /** Nesting in the listing. */
+  depth: number;
+  manner: 'plain' | 'atomic' | 'unlocked';
+  run: ((f: Frame, k: Engine) => void) | undefined;
+  lock: ((f: Frame, k: Engine) => LockView) | undefined;
+  mode: LockMode;
+  interruptible: boolean;
+  spins: boolean;
+  guard: ((f: Frame, k: Engine) => boolean) | undefined;
+  condition: ((f: Frame) => boolean) | undefined;
+  options: readonly string[];
+  into: Slot | undefined;
+  callee: RoutineCode | undefined;
+  pointer: ((f: Frame, k: Engine) => number) | undefined;
+  args: ((f: Frame, k: Engine) => Readonly<Record<string, unknown>>) | undefined;
+  value: ((f: Frame) => unknown) | undefined;
+  /** Where control goes: of a branch when the condition is false, of a jump always. */
+  to: number;
+  /** The operation begins a turn of the default schedule and, in a scenario, a statement. */
+  turn: boolean;
+  span: SourceSpan | undefined;
+}
+
+/** A routine in its table. */
+export interface RoutineCode {
+  readonly number: number;
+  readonly routine: Routine;
+  readonly mode: Mode;
+  readonly frame: Struct;
+  /** Names of the arguments, in order. */
+  readonly args: readonly string[];
+  readonly ops: readonly Op[];
+  /** Lines of the listing: structure as the author wrote it, each with the operation it stands for, if any. */
+  readonly lines: readonly ListingLine[];
+}
+
+export interface ListingLine {
+  readonly text: string;
+  readonly depth: number;
+  readonly op: number | undefined;
+}
+
+/** Cells of a frame before its fields: routine, program counter, caller's frame. */
+export const frameHeader = 3;
+
+/** All routines of a machine, numbered from 1. */
+export class Program {
+  readonly routines: RoutineCode[] = [];
+  private readonly byRoutine = new Map<Routine, RoutineCode>();
+
+  /** Builds `roots` and all they call. */
+  constructor(
+    roots: readonly Routine[],
+    readonly variants: VariantSet,
+  ) {
+    const pending: Routine[] = [];
+    const want = (routine: Routine) => {
+      if (this.byRoutine.has(routine)) return this.byRoutine.get(routine)!;
+      const made = this.declare(routine);
+      pending.push(routine);
+      return made;
+    };
+    for (const root of roots) want(root);
+    for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
+      flatten(this.byRoutine.get(next)!, this.variants, want);
+    }
+  }
+
+  /** The number that a function pointer to `routine` holds. */
+  numberOf(routine: Routine): number {
+    const code = this.byRoutine.get(routine);
+    assert(code !== undefined, `${routine.name} among the routines of this machine`);
+    return code.number;
+  }
+
+  /** The routine with this number. */
+  at(number: number): RoutineCode {
+    const code = this.routines[number - 1];
+    assert(code !== undefined, `a routine with number ${number}`);
+    return code;
+  }
+
+  /** The routine called `name`, if this machine has it. */
+  named(name: string): RoutineCode | undefined {
+    return this.routines.find((r) => r.routine.name === name);
+  }
+
+  private declare(routine: Routine): RoutineCode {
+    const slots: Slot[] = [];
+    let offset: number = frameHeader;
+    for (const [name, field] of [...Object.entries(routine.args), ...Object.entries(routine.locals)]) {
+      assert(!slots.some((s) => s.name === name), `${routine.name} has one field ${name}`);
+      slots.push({ name, offset, field: field as Slot['field'], group: 'private' });
+      offset += field.cells;
+    }
+    const code: RoutineCode = {
+      number: this.routines.length + 1,
+      routine,
+      mode: routine.mode,
+      frame: structOf(routine.name, slots, offset),
+      args: Object.keys(routine.args),
+      ops: [],
+      lines: [],
+    };
+    this.routines.push(code);
+    this.byRoutine.set(routine, code);
+    return code;
+  }
+}
+
+/** Fills the table of `code`. */
+function flatten(code: RoutineCode, variants: VariantSet, want: (routine: Routine) => RoutineCode): void {
+  const ops = code.ops as Op[];
+  const lines = code.lines as ListingLine[];
+  const name = code.routine.name;
+
+  const emit = (op: Partial<Op> & Pick<Op, 'code' | 'text'>, depth: number): Op => {
+    const full: Op = {
+      manner: 'plain',
+      run: undefined,
+      lock: undefined,
+      mode: 'write',
+      interruptible: false,
+      spins: false,
+      guard: undefined,
+      condition: undefined,
+      options: [],
+      into: undefined,
+      callee: undefined,
+      pointer: undefined,
+      args: undefined,
+      value: undefined,
+      to: -1,
+      turn: false,
+      span: undefined,
+      ...op,
+      depth,
+    };
+    ops.push(full);
+    return full;
+  };
+  const line = (text: string, depth: number, op?: number) => lines.push({ text, depth, op });
+  const into = (local: string | undefined) => (local === undefined ? undefined : code.frame.slot(local));
+
+  interface Loop {
+    readonly start: number;
+    readonly leaves: Op[];
+  }
+
+  const walk = (node: Node, depth: number, loop: Loop | undefined, span: SourceSpan | undefined): void => {
+    if (Array.isArray(node)) {
+      for (const n of node as readonly Node[]) walk(n, depth, loop, span);
+      return;
+    }
+    const n = node as Exclude<Node, readonly Node[]>;
+    assert(n !== undefined && typeof n === 'object', `${name}: the body is a list of operations`);
+    switch (n.kind) {
+      case 'step':
+        line(`${n.text};`, depth, ops.length);
+        emit({ code: Code.step, text: n.text, manner: n.manner, run: n.run, span }, depth);
+        break;
+      case 'acquire':
+      case 'trylock':
+      case 'release': {
+        line(`${n.text};`, depth, ops.length);
+        const { text, lock, mode, interruptible } = n;
+        emit({ code: Code[n.kind], text, lock, mode, interruptible, into: into(n.into), span }, depth);
+        break;
+      }
+      case 'wait': {
+        line(`${n.text};`, depth, ops.length);
+        const { text, guard, interruptible, spins } = n;
+        emit({ code: Code.wait, text, guard, interruptible, spins, into: into(n.into), span }, depth);
+        break;
+      }
+      case 'choose':
+        line(`${n.text};  /* ${n.options.join(' or ')} */`, depth, ops.length);
+        emit({ code: Code.choose, text: n.text, options: n.options, into: into(n.into), span }, depth);
+        break;
+      case 'call': {
+        line(`${n.text};`, depth, ops.length);
+        const callee = n.routine === undefined ? undefined : want(n.routine);
+        emit(
+          { code: Code.call, text: n.text, callee, pointer: n.pointer, args: n.args, into: into(n.into), span },
+          depth,
+        );
+        break;
+      }
+      case 'ret':
+        line(`${n.text};`, depth, ops.length);
+        emit({ code: Code.ret, text: n.text, value: n.value, span }, depth);
+        break;
+      case 'when': {
+        line(`if (${n.text}) {`, depth);
+        const branch = emit({ code: Code.branch, text: n.text, condition: n.condition, span }, depth);
+        walk(n.then, depth + 1, loop, span);
+        if (n.otherwise !== undefined && n.otherwise.length > 0) {
+          const skip = emit({ code: Code.jump, text: '', span }, depth);
+          branch.to = ops.length;
+          line('} else {', depth);
+          walk(n.otherwise, depth + 1, loop, span);
+          skip.to = ops.length;
+        } else branch.to = ops.length;
+        line('}', depth);
+        break;
+      }
+      case 'loop': {
+        line(`${n.text} {`, depth);
+        const inner: Loop = { start: ops.length, leaves: [] };
+        walk(n.body, depth + 1, inner, span);
+        emit({ code: Code.jump, text: '', to: inner.start, span }, depth);
+        for (const leave of inner.leaves) leave.to = ops.length;
+        line('}', depth);
+        break;
+      }
+      case 'leave':
+      case 'again': {
+        assert(loop !== undefined, `${name}: ${n.text} inside a loop`);
+        line(`${n.text};`, depth);
+        const jump = emit({ code: Code.jump, text: n.text, to: loop.start, span }, depth);
+        if (n.kind === 'leave') loop.leaves.push(jump);
+        break;
+      }
+      case 'statement': {
+        const first = ops.length;
+        walk(n.body, depth, loop, n.span ?? span);
+        // The turn begins where a frame can rest: at the first operation that is not control flow.
+        const begin = ops.slice(first).find((op) => op.code !== Code.branch && op.code !== Code.jump);
+        if (begin !== undefined) begin.turn = true;
+        break;
+      }
+    }
+  };
+
+  walk(code.routine.body(builderFor(variants)) as Node, 1, undefined, undefined);
+  const last = ops.at(-1);
+  if (last === undefined || last.code !== Code.ret || ops.some((op) => op.to === ops.length)) {
+    emit({ code: Code.ret, text: 'return' }, 1);
+  }
+  refuseEmptyLoops(code);
+}
+
+/** A loop that can turn without an operation would never end: private control flow must. */
+function refuseEmptyLoops(code: RoutineCode): void {
+  const { ops } = code;
+  const state = new Int8Array(ops.length); // 1 on the path, 2 done
+  const visit = (pc: number): void => {
+    const op = ops[pc]!;
+    if (op.code !== Code.branch && op.code !== Code.jump) return;
+    if (state[pc] === 2) return;
+    assert(state[pc] !== 1, `${code.routine.name}: every loop contains a step`);
+    state[pc] = 1;
+    visit(op.to);
+    if (op.code === Code.branch) visit(pc + 1);
+    state[pc] = 2;
+  };
+  for (let pc = 0; pc < ops.length; pc++) visit(pc);
+}

@@ -1,0 +1,286 @@
+// Routines: kernel, device and user paths as structured tables of operations. Written with `step`, `acquire`,
+// `release`, `wait`, `choose`, `when`, `loop`, `call`, `ret`; flattened by program.ts; executed by engine.ts.
+import { assert } from '../base/assert';
+import { int, type Field, type Fields, type FieldsView, type Ref } from '../state/layout';
+import type { Engine } from './engine';
+import type { LockMode, LockView } from './locks';
+
+/**
+ * What a frame on top of the stack means for its CPU. `user`: interrupts and other tasks may come in between steps.
+ * `instruction`: one instruction of the CPU, neither may. `kernel`: interrupts may; other tasks where it blocks.
+ * `interrupt`: neither. `device`: runs on no CPU.
+ */
+export type Mode = 'user' | 'instruction' | 'kernel' | 'interrupt' | 'device';
+
+/** A place in a scenario's text: offsets, half open. */
+export interface SourceSpan {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The number of a routine in a cell; 0 is NULL. `A` is what it is called with. */
+export type FnPtr<A extends Fields = Fields> = number & { readonly signature?: A };
+
+export interface Routine<A extends Fields = Fields, R = unknown> {
+  readonly file: string;
+  readonly name: string;
+  readonly mode: Mode;
+  readonly args: Fields;
+  readonly locals: Fields;
+  readonly returns: Field<unknown> | undefined;
+  readonly takes?: A; // only for the type checker
+  readonly gives?: R;
+  /** Run when a machine is built, for its variants. */
+  readonly body: (builder: AnyBuilder) => unknown;
+}
+
+/** A field that points to a routine: `vm_ops->fault`. Signatures are compared when a machine is built. */
+export function fnptr<A extends Fields>(signature: A, returns?: Field<unknown>): Field<FnPtr<A>> {
+  const field = { ...int, kind: 'fnptr', signature, returns };
+  return field as unknown as Field<FnPtr<A>>;
+}
+
+// The tree of a body, before it is flattened.
+
+interface Common {
+  readonly text: string;
+}
+
+export interface StepNode<F> extends Common {
+  readonly kind: 'step';
+  readonly run: (f: F, k: Engine) => void;
+  /** `atomic`: one instruction that reads and writes; `unlocked`: READ_ONCE of what a lock protects. */
+  readonly manner: 'plain' | 'atomic' | 'unlocked';
+}
+
+export interface LockNode<F> extends Common {
+  readonly kind: 'acquire' | 'trylock' | 'release';
+  readonly lock: (f: F, k: Engine) => LockView;
+  readonly mode: LockMode;
+  readonly interruptible: boolean;
+  readonly into: string | undefined;
+}
+
+export interface WaitNode<F> extends Common {
+  readonly kind: 'wait';
+  readonly guard: (f: F, k: Engine) => boolean;
+  readonly interruptible: boolean;
+  readonly spins: boolean;
+  readonly into: string | undefined;
+}
+
+export interface ChooseNode extends Common {
+  readonly kind: 'choose';
+  readonly options: readonly string[];
+  readonly into: string;
+}
+
+export interface WhenNode<F> extends Common {
+  readonly kind: 'when';
+  readonly condition: (f: F) => boolean;
+  readonly then: readonly Node[];
+  readonly otherwise: readonly Node[] | undefined;
+}
+
+export interface LoopNode extends Common {
+  readonly kind: 'loop';
+  readonly body: readonly Node[];
+}
+
+export interface JumpNode extends Common {
+  readonly kind: 'leave' | 'again';
+}
+
+export interface CallNode<F> extends Common {
+  readonly kind: 'call';
+  readonly routine: Routine | undefined;
+  readonly pointer: ((f: F, k: Engine) => number) | undefined;
+  readonly args: (f: F, k: Engine) => Readonly<Record<string, unknown>>;
+  readonly into: string | undefined;
+}
+
+export interface RetNode<F> extends Common {
+  readonly kind: 'ret';
+  readonly value: ((f: F) => unknown) | undefined;
+}
+
+/** Operations that stand for a place in a scenario; the first one starts a turn of the default schedule. */
+export interface StatementNode {
+  readonly kind: 'statement';
+  readonly span: SourceSpan | undefined;
+  readonly body: readonly Node[];
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a body's nodes are of its own frame; the tree holds all of them
+type AnyF = any;
+export type Node =
+  | StepNode<AnyF>
+  | LockNode<AnyF>
+  | WaitNode<AnyF>
+  | ChooseNode
+  | WhenNode<AnyF>
+  | LoopNode
+  | JumpNode
+  | CallNode<AnyF>
+  | RetNode<AnyF>
+  | StatementNode
+  | readonly Node[];
+
+type Key<L> = keyof L & string;
+
+/** What a routine's body is written with. `F` is the frame, `L` its locals. */
+export interface Builder<F, L> {
+  /** One micro-step: at most one access to shared state, the rest private arithmetic on the frame. */
+  step(text: string, run: (f: F, k: Engine) => void): Node;
+  /** A step whose one access is an atomic instruction (`cmpxchg`, `test_and_set_bit`, a refcount). */
+  atomic(text: string, run: (f: F, k: Engine) => void): Node;
+  /** A step that reads, without its lock, what a lock protects: `READ_ONCE`. */
+  unlocked(text: string, run: (f: F, k: Engine) => void): Node;
+  /** Takes a lock, waiting as its kind does. `into` receives 0, or -EINTR (-4) when a signal cut the wait short. */
+  acquire(
+    text: string,
+    lock: (f: F, k: Engine) => LockView,
+    options?: { mode?: LockMode; interruptible?: boolean; into?: Key<L> },
+  ): Node;
+  /** Takes the lock if that needs no waiting; `into` receives 1 or 0. */
+  trylock(
+    text: string,
+    lock: (f: F, k: Engine) => LockView,
+    options: { mode?: LockMode; into: Key<L> },
+  ): Node;
+  release(text: string, lock: (f: F, k: Engine) => LockView): Node;
+  /** Waits until the guard holds; the guard only peeks. `spins`: stays on its CPU, interrupts enabled. */
+  wait(
+    text: string,
+    guard: (f: F, k: Engine) => boolean,
+    options?: { interruptible?: boolean; spins?: boolean; into?: Key<L> },
+  ): Node;
+  /** One of several things may happen; the first is the uneventful one. `into` receives its number. */
+  choose(text: string, options: readonly string[], into: Key<L>): Node;
+  /** Looks only at the frame. */
+  when(text: string, condition: (f: F) => boolean, then: Node[], otherwise?: Node[]): Node;
+  loop(text: string, body: Node[]): Node;
+  /** Out of the innermost loop. */
+  leave(): Node;
+  /** Back to the start of the innermost loop. */
+  again(): Node;
+  call<A extends Fields>(
+    target: Routine<A>,
+    args: (f: F, k: Engine) => FieldsView<A>,
+    into?: Key<L>,
+  ): Node;
+  /** A call through a function pointer; `text` is how the kernel writes it. */
+  callPointer<A extends Fields>(
+    text: string,
+    target: (f: F, k: Engine) => FnPtr<A>,
+    args: (f: F, k: Engine) => FieldsView<A>,
+    into?: Key<L>,
+  ): Node;
+  ret(text?: string, value?: (f: F) => unknown): Node;
+  /** The active one of two branches: with the variant, without it. */
+  variant(id: string, on: Node[], off?: Node[]): Node;
+  /** Operations of one statement of a scenario, or of one command or item: a turn of the default schedule. */
+  statement(span: SourceSpan | undefined, body: Node[]): Node;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: see Node
+export type AnyBuilder = Builder<any, any>;
+
+/**
+ * Declares a routine. `file` is the kernel's file, `name` the kernel's function. Arguments and locals are fields of
+ * its frame, zero at entry; `returns` is the field its value is stored as.
+ */
+export function routine<
+  A extends Fields = Record<never, never>,
+  L extends Fields = Record<never, never>,
+>(
+  file: string,
+  name: string,
+  spec: { args?: A; locals?: L; returns?: Field<never> | Field<number>; mode?: Mode },
+  // biome-ignore lint/suspicious/noExplicitAny: a body's type must not depend on the routines it calls, which may call back
+  body: (builder: Builder<FieldsView<A> & FieldsView<L> & Ref, L>) => any,
+): Routine<A> {
+  return {
+    file,
+    name,
+    mode: spec.mode ?? 'kernel',
+    args: spec.args ?? {},
+    locals: spec.locals ?? {},
+    returns: spec.returns as Field<unknown> | undefined,
+    body,
+  };
+}
+
+/** Variant ids that exist and those that are on. */
+export interface VariantSet {
+  readonly known: ReadonlySet<string>;
+  readonly active: ReadonlySet<string>;
+}
+
+/** The builder for one set of variants. */
+export function builderFor(variants: VariantSet): AnyBuilder {
+  return {
+    step: (text, run) => ({ kind: 'step', text, run, manner: 'plain' }),
+    atomic: (text, run) => ({ kind: 'step', text, run, manner: 'atomic' }),
+    unlocked: (text, run) => ({ kind: 'step', text, run, manner: 'unlocked' }),
+    acquire: (text, lock, o = {}) => ({
+      kind: 'acquire',
+      text,
+      lock,
+      mode: o.mode ?? 'write',
+      interruptible: o.interruptible ?? false,
+      into: o.into,
+    }),
+    trylock: (text, lock, o) => ({
+      kind: 'trylock',
+      text,
+      lock,
+      mode: o.mode ?? 'write',
+      interruptible: false,
+      into: o.into,
+    }),
+    release: (text, lock) => ({
+      kind: 'release',
+      text,
+      lock,
+      mode: 'write',
+      interruptible: false,
+      into: undefined,
+    }),
+    wait: (text, guard, o = {}) => ({
+      kind: 'wait',
+      text,
+      guard,
+      interruptible: o.interruptible ?? false,
+      spins: o.spins ?? false,
+      into: o.into,
+    }),
+    choose: (text, options, into) => ({ kind: 'choose', text, options, into }),
+    when: (text, condition, then, otherwise) => ({ kind: 'when', text, condition, then, otherwise }),
+    loop: (text, body) => ({ kind: 'loop', text, body }),
+    leave: () => ({ kind: 'leave', text: 'break' }),
+    again: () => ({ kind: 'again', text: 'continue' }),
+    call: (target, args, into) => ({
+      kind: 'call',
+      text: `${target.name}(${Object.keys(target.args).join(', ')})`,
+      routine: target as Routine,
+      pointer: undefined,
+      args,
+      into,
+    }),
+    callPointer: (text, pointer, args, into) => ({
+      kind: 'call',
+      text,
+      routine: undefined,
+      pointer,
+      args,
+      into,
+    }),
+    ret: (text = '', value) => ({ kind: 'ret', text: `return ${text}`.trim(), value }),
+    variant: (id, on, off = []) => {
+      assert(variants.known.has(id), `a variant called ${id}`);
+      return variants.active.has(id) ? on : off;
+    },
+    statement: (span, body) => ({ kind: 'statement', span, body }),
+  };
+}

@@ -1,0 +1,347 @@
+// Struct layouts: each struct is a list of named, typed fields over cells. From the one table come the accessors,
+// the debugger's variables, the checks of locking, and differences between states. It plays the role of BTF.
+import { assert } from '../base/assert';
+import type { Store } from './store';
+
+/** A 64-bit value in two cells, low word first: a page-table entry, a physical address. Words are signed. */
+export interface U64 {
+  readonly lo: number;
+  readonly hi: number;
+}
+
+/** How a field's cells are read and written. `T` is what an accessor yields. */
+export interface Field<T> {
+  readonly kind: string;
+  readonly cells: number;
+  readonly type?: T; // only for the type checker
+  /** Names of bits or values, for display. */
+  readonly names?: Readonly<Record<string, number>>;
+  /** The struct that a `ref` or an `embed` is of, or the class of a lock. */
+  readonly of?: string;
+  /** The field of an array's elements. */
+  readonly element?: Field<unknown>;
+  get(store: Store, at: number): T;
+  set(store: Store, at: number, value: T): void;
+}
+
+/** A field that is a struct, in place or by address; resolved by name, so that structs may refer in a circle. */
+export interface StructField<N extends string> extends Omit<Field<never>, 'get' | 'set'> {
+  readonly struct: N;
+  readonly names?: never;
+}
+
+/** Every struct of the emulator by name. Files that declare a struct add it here by declaration merging. */
+// biome-ignore lint/suspicious/noEmptyInterface: filled by declaration merging where structs are declared
+export interface Structs {}
+
+export type Fields = Readonly<Record<string, Field<never> | StructField<string>>>;
+
+/** The place of a struct: its address in the store. Lives for one step; `at` is 0 for NULL. */
+export interface Ref {
+  readonly store: Store;
+  readonly at: number;
+}
+
+type ValueOf<F> =
+  F extends StructField<infer N>
+    ? N extends keyof Structs
+      ? Structs[N]
+      : never
+    : F extends Field<infer T>
+      ? T
+      : never;
+
+export type FieldsView<F> = { -readonly [K in keyof F]: ValueOf<F[K]> };
+type Intersection<U> = (U extends unknown ? (u: U) => void : never) extends (i: infer I) => void
+  ? I
+  : never;
+type GroupsView<G> = [keyof G] extends [never]
+  ? unknown
+  : Intersection<{ [K in keyof G]: FieldsView<G[K]> }[keyof G]>;
+
+/** What reading a struct yields: an object with one property a field. */
+export type View<S> =
+  S extends Struct<infer Fixed, infer Shared, infer Under, infer Own>
+    ? Ref & FieldsView<Fixed> & FieldsView<Shared> & GroupsView<Under> & FieldsView<Own>
+    : never;
+
+/** One field in its place, with what protects it. */
+export interface Slot {
+  readonly name: string;
+  readonly offset: number;
+  readonly field: Field<unknown>;
+  /**
+   * `fixed`: set at creation. `shared`: anyone, any time, one access a step. `private`: the owner's alone.
+   * Any other word is the class of the lock that protects the field.
+   */
+  readonly group: string;
+}
+
+export interface Struct<
+  Fixed extends Fields = Fields,
+  Shared extends Fields = Fields,
+  Under extends Readonly<Record<string, Fields>> = Readonly<Record<string, Fields>>,
+  Own extends Fields = Fields,
+> {
+  readonly name: string;
+  readonly slots: readonly Slot[];
+  /** Cells without the flexible array. */
+  readonly cells: number;
+  readonly slot: (name: string) => Slot;
+  /** A view of the struct at `at`. */
+  readonly view: (store: Store, at: number) => Ref;
+  readonly groups?: { fixed: Fixed; shared: Shared; under: Under; own: Own };
+}
+
+const byName = new Map<string, Struct>();
+
+/**
+ * Declares a struct. Groups say what protects a field: `fixed` at creation, `shared` by nobody, `under` the lock
+ * of that class, `own` only ever touched by the task that owns the struct. A flexible array comes last.
+ */
+export function struct<
+  Fixed extends Fields = Record<never, never>,
+  Shared extends Fields = Record<never, never>,
+  Under extends Readonly<Record<string, Fields>> = Record<never, never>,
+  Own extends Fields = Record<never, never>,
+>(
+  name: string,
+  groups: { fixed?: Fixed; shared?: Shared; under?: Under; own?: Own },
+): Struct<Fixed, Shared, Under, Own> {
+  const slots: Slot[] = [];
+  let offset = 0;
+  const add = (group: string, fields: Fields) => {
+    for (const [field, declared] of Object.entries(fields)) {
+      assert(!slots.some((s) => s.name === field), `${name} has one field ${field}`);
+      slots.push({ name: field, offset, field: declared as unknown as Field<unknown>, group });
+      offset += declared.cells;
+    }
+  };
+  add('fixed', groups.fixed ?? {});
+  add('shared', groups.shared ?? {});
+  add('private', groups.own ?? {});
+  for (const [lock, fields] of Object.entries(groups.under ?? {})) add(lock, fields);
+  const made = structOf(name, slots, offset);
+  assert(!byName.has(name), `one struct called ${name}`);
+  byName.set(name, made);
+  return made as Struct<Fixed, Shared, Under, Own>;
+}
+
+/** The struct called `name`. */
+export function structNamed(name: string): Struct {
+  const found = byName.get(name);
+  assert(found !== undefined, `a struct called ${name} (is the file that declares it imported?)`);
+  return found;
+}
+
+/** A struct from slots already laid out; frames of routines are made so. */
+export function structOf(name: string, slots: readonly Slot[], cells: number): Struct {
+  const index = new Map(slots.map((s) => [s.name, s]));
+  class StructView implements Ref {
+    constructor(
+      readonly store: Store,
+      readonly at: number,
+    ) {}
+  }
+  for (const { name: property, offset, field } of slots) {
+    Object.defineProperty(StructView.prototype, property, {
+      enumerable: true,
+      get(this: Ref) {
+        return field.get(this.store, address(this, name, property) + offset);
+      },
+      set(this: Ref, value: unknown) {
+        field.set(this.store, address(this, name, property) + offset, value);
+      },
+    });
+  }
+  return {
+    name,
+    slots,
+    cells,
+    slot: (wanted) => {
+      const slot = index.get(wanted);
+      assert(slot !== undefined, `${name} has a field ${wanted}`);
+      return slot;
+    },
+    view: (store, at) => new StructView(store, at),
+  };
+}
+
+/** The emulated kernel followed a null pointer: an oops of that kernel, not a defect of ours. */
+export class NullPointer extends Error {
+  constructor(struct: string, field: string) {
+    super(`kernel NULL pointer dereference: ${struct}.${field}`);
+  }
+}
+
+function address(view: Ref, struct: string, field: string): number {
+  if (view.at === 0) throw new NullPointer(struct, field);
+  return view.at;
+}
+
+/** NULL for any `ref` field. */
+export const NULL = { at: 0 } as never;
+
+/** True when a reference names nothing. */
+export function isNull(ref: Ref): boolean {
+  return ref.at === 0;
+}
+
+/** True when two references name the same place. */
+export function same(a: Ref, b: Ref): boolean {
+  return a.at === b.at;
+}
+
+// Kinds of fields.
+
+/** A signed 32-bit number. */
+export const int: Field<number> = {
+  kind: 'int',
+  cells: 1,
+  get: (store, at) => store.read(at),
+  set: (store, at, value) => store.write(at, value),
+};
+
+/** An unsigned 32-bit number, as sequence numbers are. */
+export const u32: Field<number> = {
+  kind: 'u32',
+  cells: 1,
+  get: (store, at) => store.read(at) >>> 0,
+  set: (store, at, value) => store.write(at, value),
+};
+
+export const bool: Field<boolean> = {
+  kind: 'bool',
+  cells: 1,
+  get: (store, at) => store.read(at) !== 0,
+  set: (store, at, value) => store.write(at, value ? 1 : 0),
+};
+
+/** A whole number below 2^53 in two cells: a virtual address, a byte offset. */
+export const long: Field<number> = {
+  kind: 'long',
+  cells: 2,
+  get: (store, at) => store.read(at + 1) * 0x1_0000_0000 + (store.read(at) >>> 0),
+  set: (store, at, value) => {
+    store.write(at, value | 0);
+    store.write(at + 1, Math.floor(value / 0x1_0000_0000));
+  },
+};
+
+/** A 64-bit value in two cells, low word first. */
+export const u64: Field<U64> = {
+  kind: 'u64',
+  cells: 2,
+  get: (store, at) => ({ lo: store.read(at), hi: store.read(at + 1) }),
+  set: (store, at, value) => {
+    store.write(at, value.lo);
+    store.write(at + 1, value.hi);
+  },
+};
+
+/** As `u64`; shown as a page-table entry. */
+export const pte: Field<U64> = { ...u64, kind: 'pte' };
+
+/** A word of named bits. */
+export function flags(names: Readonly<Record<string, number>>): Field<number> {
+  return { ...int, kind: 'flags', names };
+}
+
+/** A word that is one of several named values. */
+export function oneOf(names: Readonly<Record<string, number>>): Field<number> {
+  return { ...int, kind: 'enum', names };
+}
+
+/** The address of a struct; NULL is a view whose `at` is 0. */
+export function ref<N extends keyof Structs & string>(name: N): StructField<N> {
+  return {
+    kind: 'ref',
+    cells: 1,
+    of: name,
+    struct: name,
+    get: (store: Store, at: number) => structNamed(name).view(store, store.read(at)),
+    set: (store: Store, at: number, value: Ref) => store.write(at, value.at),
+  } as unknown as StructField<N>;
+}
+
+/** A struct in place. The struct must be declared before. */
+export function embed<N extends keyof Structs & string>(name: N): StructField<N> {
+  return {
+    kind: 'embed',
+    cells: structNamed(name).cells,
+    of: name,
+    struct: name,
+    get: (store: Store, at: number) => structNamed(name).view(store, at),
+    set: () => assert(false, `an embedded ${name} is not assigned`),
+  } as unknown as StructField<N>;
+}
+
+/** Elements of one field, one after the other; `get` and `set` take an index. */
+export interface ArrayView<T> extends Ref {
+  readonly length: number;
+  get(index: number): T;
+  set(index: number, value: T): void;
+}
+
+/** A fixed number of elements. */
+export function array<T>(element: Field<T>, length: number): Field<ArrayView<T>> {
+  return arrayField(element, length, element.cells * length);
+}
+
+/** A flexible array, hence the last field of its struct; the pool says how many elements there is room for. */
+export function tail<T>(element: Field<T>): Field<ArrayView<T>> {
+  return arrayField(element, Number.POSITIVE_INFINITY, 0);
+}
+
+function arrayField<T>(element: Field<T>, length: number, cells: number): Field<ArrayView<T>> {
+  return {
+    kind: 'array',
+    cells,
+    element: element as Field<unknown>,
+    get: (store, at) => ({
+      store,
+      at,
+      length,
+      get: (index) => element.get(store, at + index * element.cells),
+      set: (index, value) => element.set(store, at + index * element.cells, value),
+    }),
+    set: () => assert(false, 'an array is not assigned as a whole'),
+  };
+}
+
+/** A bitmap, 32 bits a cell; flexible, hence the last field of its struct. Ranges are half open. */
+export interface BitsView extends Ref {
+  test(bit: number): boolean;
+  set(bit: number): void;
+  clear(bit: number): void;
+  /** First set bit in [from, to), or `to`. */
+  nextSet(from: number, to: number): number;
+  /** First clear bit in [from, to), or `to`. */
+  nextClear(from: number, to: number): number;
+}
+
+/** A flexible bitmap. */
+export const bits: Field<BitsView> = {
+  kind: 'bits',
+  cells: 0,
+  get: (store, at) => ({
+    store,
+    at,
+    test: (bit) => ((store.read(at + (bit >> 5)) >>> (bit & 31)) & 1) !== 0,
+    set: (bit) => store.write(at + (bit >> 5), store.read(at + (bit >> 5)) | (1 << (bit & 31))),
+    clear: (bit) => store.write(at + (bit >> 5), store.read(at + (bit >> 5)) & ~(1 << (bit & 31))),
+    nextSet: (from, to) => nextBit(store, at, from, to, 0),
+    nextClear: (from, to) => nextBit(store, at, from, to, -1),
+  }),
+  set: () => assert(false, 'a bitmap is not assigned as a whole'),
+};
+
+function nextBit(store: Store, at: number, from: number, to: number, flip: number): number {
+  let bit = from;
+  while (bit < to) {
+    const word = (store.read(at + (bit >> 5)) ^ flip) >>> (bit & 31);
+    if (word !== 0) return Math.min(to, bit + (31 - Math.clz32(word & -word)));
+    bit = (bit | 31) + 1;
+  }
+  return to;
+}

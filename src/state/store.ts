@@ -1,0 +1,214 @@
+// The one journalled store: every mutable thing of a machine is a 32-bit cell here, behind a single write.
+// That write feeds the undo log and the incremental 64-bit hash. Cells are of three kinds: state (hashed),
+// contents (hashed by the digest of the block they name) and history (rolled back, but not hashed).
+import { assert } from '../base/assert';
+import { hashText, mixHi, mixLo } from '../base/hash';
+import { Blocks } from './blocks';
+
+export type CellKind = 'state' | 'contents' | 'history';
+
+/** A named run of cells of one kind. */
+export interface Region {
+  readonly name: string;
+  readonly kind: CellKind;
+  readonly base: number;
+  readonly cells: number;
+}
+
+/** Hears every access made through `read` and `write`; the checks of tests and the explorer use it. */
+export interface AccessObserver {
+  read(at: number): void;
+  write(at: number): void;
+}
+
+/** A span of steps kept as its net change, both ways, with the hash at either end. */
+export interface Span {
+  readonly cells: Int32Array; // triples: cell, before, after
+  readonly before: readonly [lo: number, hi: number];
+  readonly after: readonly [lo: number, hi: number];
+}
+
+/** Collects the regions of a store before it is made. Regions of a kind follow each other in the order asked for. */
+export class StorePlan {
+  private readonly wanted: { name: string; kind: CellKind; cells: number }[] = [];
+
+  /** Reserves `cells` cells; the region is known once the store is built. */
+  region(name: string, kind: CellKind, cells: number): void {
+    assert(!this.wanted.some((r) => r.name === name), `one region called ${name}`);
+    this.wanted.push({ name, kind, cells });
+  }
+
+  build(): Store {
+    const regions: Region[] = [];
+    let next = 1; // cell 0 is nobody's: 0 is NULL
+    const ends: Partial<Record<CellKind, number>> = {};
+    for (const kind of ['state', 'contents', 'history'] as const) {
+      for (const r of this.wanted.filter((w) => w.kind === kind)) {
+        regions.push({ ...r, base: next });
+        next += r.cells;
+      }
+      ends[kind] = next;
+    }
+    return new Store(regions, ends.state!, ends.contents!, next);
+  }
+}
+
+const markCells = 3; // of a mark: length of the log, hash low, hash high
+
+export class Store {
+  readonly cells: Int32Array;
+  readonly blocks = new Blocks();
+  observer: AccessObserver | undefined;
+  private hashLo = 0;
+  private hashHi = 0;
+  private log = new Int32Array(1 << 12); // pairs: cell, value before
+  private logLength = 0;
+  private marks = new Int32Array(1 << 10);
+  private markCount = 0;
+
+  constructor(
+    readonly regions: readonly Region[],
+    private readonly contentsStart: number,
+    private readonly historyStart: number,
+    size: number,
+  ) {
+    this.cells = new Int32Array(size);
+  }
+
+  region(name: string): Region {
+    const region = this.regions.find((r) => r.name === name);
+    assert(region !== undefined, `a region called ${name}`);
+    return region;
+  }
+
+  /** Reads a cell as the emulated world does; counted by the observer. */
+  read(at: number): number {
+    if (this.observer !== undefined) this.observer.read(at);
+    return this.cells[at]!;
+  }
+
+  /** Reads a cell for display or for a guard: no observer hears it. */
+  peek(at: number): number {
+    return this.cells[at]!;
+  }
+
+  /** The only way to change a cell. */
+  write(at: number, value: number): void {
+    if (this.observer !== undefined) this.observer.write(at);
+    this.put(at, value | 0);
+  }
+
+  /** As `write`, for the engine's own bookkeeping, which is nobody's access. */
+  put(at: number, value: number): void {
+    const before = this.cells[at]!;
+    if (before === value) return;
+    if (this.logLength + 2 > this.log.length) this.log = grown(this.log);
+    this.log[this.logLength] = at;
+    this.log[this.logLength + 1] = before;
+    this.logLength += 2;
+    if (at < this.contentsStart) {
+      this.hashLo ^= mixLo(at, before) ^ mixLo(at, value);
+      this.hashHi ^= mixHi(at, before) ^ mixHi(at, value);
+    } else if (at < this.historyStart) {
+      const { blocks } = this;
+      this.hashLo ^= mixLo(at, blocks.digestLo(before)) ^ mixLo(at, blocks.digestLo(value));
+      this.hashHi ^= mixHi(at, blocks.digestHi(before)) ^ mixHi(at, blocks.digestHi(value));
+    }
+    this.cells[at] = value;
+  }
+
+  kindOf(at: number): CellKind {
+    return at < this.contentsStart ? 'state' : at < this.historyStart ? 'contents' : 'history';
+  }
+
+  /** The hash of state and contents as 16 hexadecimal digits. */
+  hash(): string {
+    return hashText(this.hashHi, this.hashLo);
+  }
+
+  /** The two lanes of the hash, for tables that key on numbers. */
+  hashLanes(): readonly [lo: number, hi: number] {
+    return [this.hashLo, this.hashHi];
+  }
+
+  /** Remembers this moment; returns its number. Marks are numbered from 0 upwards and popped by `rollback`. */
+  mark(): number {
+    const at = this.markCount * markCells;
+    if (at + markCells > this.marks.length) this.marks = grown(this.marks);
+    this.marks[at] = this.logLength;
+    this.marks[at + 1] = this.hashLo;
+    this.marks[at + 2] = this.hashHi;
+    return this.markCount++;
+  }
+
+  /** Restores every cell to what it was at mark `mark`, which is popped with all later ones. */
+  rollback(mark: number): void {
+    assert(mark >= 0 && mark < this.markCount, `a mark below ${this.markCount}, not ${mark}`);
+    const at = mark * markCells;
+    const to = this.marks[at]!;
+    const { cells, log } = this;
+    for (let i = this.logLength - 2; i >= to; i -= 2) cells[log[i]!] = log[i + 1]!;
+    this.logLength = to;
+    this.hashLo = this.marks[at + 1]!;
+    this.hashHi = this.marks[at + 2]!;
+    this.markCount = mark;
+  }
+
+  get markTotal(): number {
+    return this.markCount;
+  }
+
+  /** Bytes that the undo log and the marks hold at this moment. */
+  get journalBytes(): number {
+    return this.logLength * 4 + this.markCount * markCells * 4;
+  }
+
+  /** The cells written since `mark`, with the value each had before that write, oldest first; a cell may come twice. */
+  writtenSince(mark: number, visit: (at: number, before: number) => void): void {
+    const from = mark < this.markCount ? this.marks[mark * markCells]! : this.logLength;
+    for (let i = from; i < this.logLength; i += 2) visit(this.log[i]!, this.log[i + 1]!);
+  }
+
+  /** Folds everything since mark `from` into its net change and forgets the log and the marks of it. */
+  seal(from: number): Span {
+    assert(from < this.markCount, 'a mark that still stands');
+    const first = new Map<number, number>();
+    this.writtenSince(from, (at, before) => {
+      if (!first.has(at)) first.set(at, before);
+    });
+    const changed = [...first].filter(([at, before]) => this.cells[at] !== before);
+    const triples = new Int32Array(changed.length * 3);
+    changed.forEach(([at, before], i) => {
+      triples[i * 3] = at;
+      triples[i * 3 + 1] = before;
+      triples[i * 3 + 2] = this.cells[at]!;
+    });
+    const m = from * markCells;
+    const before = [this.marks[m + 1]!, this.marks[m + 2]!] as const;
+    this.logLength = this.marks[m]!;
+    this.markCount = from;
+    return { cells: triples, before, after: this.hashLanes() };
+  }
+
+  /** Applies a sealed span in one go. The journal must be empty of marks: a span lies before all of them. */
+  apply(span: Span, direction: 'back' | 'forward'): void {
+    assert(this.markCount === 0 && this.logLength === 0, 'spans are applied below the journal');
+    const value = direction === 'back' ? 1 : 2;
+    for (let i = 0; i < span.cells.length; i += 3) {
+      this.cells[span.cells[i]!] = span.cells[i + value]!;
+    }
+    [this.hashLo, this.hashHi] = direction === 'back' ? span.before : span.after;
+  }
+
+  /** Forgets the journal: what was done so far cannot be rolled back. For the end of a machine's construction. */
+  settle(): void {
+    this.logLength = 0;
+    this.markCount = 0;
+  }
+}
+
+function grown(array: Int32Array): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(array.length * 2);
+  larger.set(array);
+  return larger;
+}
