@@ -62,7 +62,10 @@ export class Checker implements AccessObserver {
     const units = new Set([...this.accesses.keys()].map((key) => key.slice(1)));
     const tooMany = limit === 1 ? units.size > 1 : this.accesses.size > 1;
     if (tooMany) {
-      this.report('one-access', `accesses ${[...this.accesses.values()].join(' and ')} in one step`);
+      this.report(
+        'one-access',
+        `accesses ${[...this.accesses.values()].join(' and ')} in one step`,
+      );
     }
     this.accesses.clear();
   }
@@ -106,8 +109,13 @@ export class Checker implements AccessObserver {
     }
     const element = slot.field.element;
     const unit =
-      element === undefined ? 0 : Math.floor((at - object - slot.offset) / Math.max(1, element.cells));
-    this.accesses.set(`${how}${object} ${slot.name} ${unit}`, `${how === 'r' ? 'reads' : 'writes'} ${name}`);
+      element === undefined
+        ? 0
+        : Math.floor((at - object - slot.offset) / Math.max(1, element.cells));
+    this.accesses.set(
+      `${how}${object} ${slot.name} ${unit}`,
+      `${how === 'r' ? 'reads' : 'writes'} ${name}`,
+    );
   }
 
   private inRegion(at: number, how: 'r' | 'w'): void {
@@ -115,7 +123,8 @@ export class Checker implements AccessObserver {
     const region = engine.store.regions.find((r) => at >= r.base && at < r.base + r.cells);
     const rule = this.regions.find((r) => r.region === region?.name);
     if (region === undefined || rule?.shared === false) return;
-    if (this.condition) this.report('frame-only', `decides on ${region.name}; read it in a step first`);
+    if (this.condition)
+      this.report('frame-only', `decides on ${region.name}; read it in a step first`);
     const unit = rule === undefined ? at : Math.floor((at - region.base) / rule.unit);
     this.accesses.set(
       `${how}${region.name} ${unit}`,
@@ -123,12 +132,17 @@ export class Checker implements AccessObserver {
     );
   }
 
-  /** The strongest mode in which the task holds a lock of this class. */
-  private holds(lockClass: string): 'read' | 'write' | undefined {
-    const modes = this.engine!.held(this.task)
-      .filter((h) => this.engine!.lockClass(h.at) === lockClass)
-      .map((h) => h.mode);
-    return modes.includes('write') ? 'write' : modes[0];
+  /**
+   * The strongest mode in which the task holds a lock of the group. `a|b`: either lock for reading, both for writing.
+   */
+  private holds(group: string): 'read' | 'write' | undefined {
+    const held = this.engine!.held(this.task);
+    const modes = group.split('|').map((lockClass) => {
+      const of = held.filter((h) => this.engine!.lockClass(h.at) === lockClass).map((h) => h.mode);
+      return of.includes('write') ? 'write' : of[0];
+    });
+    if (modes.every((mode) => mode === 'write')) return 'write';
+    return modes.some((mode) => mode !== undefined) ? 'read' : undefined;
   }
 
   private report(rule: Rule, message: string): void {

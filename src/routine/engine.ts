@@ -2,7 +2,14 @@
 // says. Agents are who can go next: first the interrupt of each CPU, then the tasks.
 import { assert } from '../base/assert';
 import { EventLog, type LoggedEvent, plainArguments, type Tracepoint } from '../state/events';
-import type { Fields, FieldsView, Ref, Struct, Structs } from '../state/layout';
+import {
+  type Fields,
+  type FieldsView,
+  NullPointer,
+  type Ref,
+  type Struct,
+  type Structs,
+} from '../state/layout';
 import { Objects, type PoolSize, references, type StaticSize } from '../state/objects';
 import { type Region, type Store, StorePlan } from '../state/store';
 import type { Checker } from './check';
@@ -10,10 +17,10 @@ import {
   dequeue,
   drop,
   enqueue,
-  lockOwner,
-  lockReaders,
   type LockMode,
   type LockView,
+  lockOwner,
+  lockReaders,
   mayTake,
   take,
   type Waiters,
@@ -22,7 +29,6 @@ import { Code, type Frame, frameHeader, type Op, type Program, type RoutineCode 
 import type { FnPtr, Routine } from './routine';
 
 /** Things a machine hangs on its engine for routines to reach, such as physical memory; by declaration merging. */
-// biome-ignore lint/suspicious/noEmptyInterface: filled by declaration merging in hardware/
 export interface Parts {}
 
 /** A task to be: its root routine runs on `cpu`, or on none (a device engine) when that is -1. */
@@ -161,7 +167,21 @@ export class Engine {
       mode: (t) => (this.store.peek(this.taskAt(t) + taskMode) === 1 ? 'read' : 'write'),
     };
     this.objects.extraReferences = (visit) => this.frameReferences(visit);
+    for (const s of spec.statics) this.initialise(s);
     this.startTasks(tasks);
+  }
+
+  private initialise({ name, initial = {} }: StaticSize): void {
+    const { struct, at } = this.objects.staticNamed(name);
+    for (const [key, value] of Object.entries(initial)) {
+      const { field, offset } = struct.slot(key);
+      const isPointer = field.kind === 'fnptr';
+      field.set(
+        this.store,
+        at + offset,
+        isPointer ? this.program.numberOf(value as Routine) : value,
+      );
+    }
   }
 
   private startTasks(tasks: readonly TaskSpec[]): void {
@@ -467,7 +487,8 @@ export class Engine {
     if (owner >= 0) return [owner];
     if (lockReaders(this.store, at) === 0) return [];
     const holders: number[] = [];
-    for (let t = 0; t < this.taskCount; t++) if (this.held(t).some((h) => h.at === at)) holders.push(t);
+    for (let t = 0; t < this.taskCount; t++)
+      if (this.held(t).some((h) => h.at === at)) holders.push(t);
     return holders;
   }
 
@@ -494,7 +515,8 @@ export class Engine {
 
   private interruptible(cpu: number): boolean {
     const at = this.cpuAt(cpu);
-    if (this.store.peek(at + cpuPending) === 0 || this.store.peek(at + cpuMasked) !== 0) return false;
+    if (this.store.peek(at + cpuPending) === 0 || this.store.peek(at + cpuMasked) !== 0)
+      return false;
     const frame = this.topFrame(this.currentOf(cpu));
     if (frame === 0) return true;
     const { mode } = this.program.at(this.store.peek(frame));
@@ -584,7 +606,7 @@ export class Engine {
         this.assign(op, frame, branch);
         break;
       case Code.call: {
-        const callee = op.callee ?? this.program.at(op.pointer!(frame, this));
+        const callee = op.callee ?? this.pointedTo(op, frame);
         const args = op.args!(frame, this);
         this.checker?.end();
         this.push(task, callee, at, args);
@@ -600,6 +622,12 @@ export class Engine {
     this.checker?.end();
     // A step may have changed the frame's place in nothing: it is still on top.
     this.advance(code, frame, at, store.peek(at + 1) + 1);
+  }
+
+  private pointedTo(op: Op, frame: Frame): RoutineCode {
+    const number = op.pointer!(frame, this);
+    if (number === 0) throw new NullPointer(op.text);
+    return this.program.at(number);
   }
 
   private assign(op: Op, frame: Frame, value: unknown): void {
@@ -632,7 +660,10 @@ export class Engine {
     const stack = this.stackAt + task * this.stackCells;
     const below = Math.abs(caller);
     const base = below === 0 ? stack : below + this.program.at(store.peek(below)).frame.cells;
-    assert(base + code.frame.cells <= stack + this.stackCells, `room on the stack of ${this.names[task]}`);
+    assert(
+      base + code.frame.cells <= stack + this.stackCells,
+      `room on the stack of ${this.names[task]}`,
+    );
     store.put(base, code.number);
     store.put(base + 2, caller);
     const { slots } = code.frame;

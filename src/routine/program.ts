@@ -2,9 +2,19 @@
 // into operations. Numbers depend on the roots alone. What the rules of routines forbid is refused here.
 import { assert } from '../base/assert';
 import { type Slot, type Struct, structOf } from '../state/layout';
+import type { StaticSize } from '../state/objects';
 import type { Engine } from './engine';
 import type { LockMode, LockView } from './locks';
-import { builderFor, type Mode, type Node, type Routine, type SourceSpan, type VariantSet } from './routine';
+import {
+  builderFor,
+  type FnPtrField,
+  type Mode,
+  type Node,
+  type Routine,
+  type SourceSpan,
+  signatureText,
+  type VariantSet,
+} from './routine';
 
 /** Operation codes. Branch and jump are private control flow: a frame never rests on one. */
 export const Code = {
@@ -80,10 +90,11 @@ export class Program {
   readonly routines: RoutineCode[] = [];
   private readonly byRoutine = new Map<Routine, RoutineCode>();
 
-  /** Builds `roots` and all they call. */
+  /** Builds `roots`, the routines that `statics` point to, and all they call. */
   constructor(
     roots: readonly Routine[],
     readonly variants: VariantSet,
+    statics: readonly StaticSize[] = [],
   ) {
     const pending: Routine[] = [];
     const want = (routine: Routine) => {
@@ -93,6 +104,10 @@ export class Program {
       return made;
     };
     for (const root of roots) want(root);
+    for (const { name, routine, field } of pointers(statics)) {
+      refuseSignature(name, routine, field);
+      want(routine);
+    }
     for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
       flatten(this.byRoutine.get(next)!, this.variants, want);
     }
@@ -120,7 +135,10 @@ export class Program {
   private declare(routine: Routine): RoutineCode {
     const slots: Slot[] = [];
     let offset: number = frameHeader;
-    for (const [name, field] of [...Object.entries(routine.args), ...Object.entries(routine.locals)]) {
+    for (const [name, field] of [
+      ...Object.entries(routine.args),
+      ...Object.entries(routine.locals),
+    ]) {
       assert(!slots.some((s) => s.name === name), `${routine.name} has one field ${name}`);
       slots.push({ name, offset, field: field as Slot['field'], group: 'private' });
       offset += field.cells;
@@ -140,8 +158,32 @@ export class Program {
   }
 }
 
+/** The function pointers that have a value from the start, such as those of an ops table. */
+function* pointers(
+  statics: readonly StaticSize[],
+): Generator<{ name: string; routine: Routine; field: FnPtrField }> {
+  for (const { name, struct, initial = {} } of statics) {
+    for (const [key, value] of Object.entries(initial)) {
+      const { field } = struct.slot(key);
+      if (field.kind !== 'fnptr') continue;
+      yield { name: `${name}.${key}`, routine: value as Routine, field: field as FnPtrField };
+    }
+  }
+}
+
+/** A routine is pointed to by what takes the same arguments, in the same order, and returns the same kind. */
+function refuseSignature(name: string, routine: Routine, field: FnPtrField): void {
+  const wanted = signatureText(field.signature, field.returns);
+  const given = signatureText(routine.args, routine.returns);
+  assert(wanted === given, `${name} is ${wanted}, but ${routine.name} is ${given}`);
+}
+
 /** Fills the table of `code`. */
-function flatten(code: RoutineCode, variants: VariantSet, want: (routine: Routine) => RoutineCode): void {
+function flatten(
+  code: RoutineCode,
+  variants: VariantSet,
+  want: (routine: Routine) => RoutineCode,
+): void {
   const ops = code.ops as Op[];
   const lines = code.lines as ListingLine[];
   const name = code.routine.name;
@@ -172,14 +214,20 @@ function flatten(code: RoutineCode, variants: VariantSet, want: (routine: Routin
     return full;
   };
   const line = (text: string, depth: number, op?: number) => lines.push({ text, depth, op });
-  const into = (local: string | undefined) => (local === undefined ? undefined : code.frame.slot(local));
+  const into = (local: string | undefined) =>
+    local === undefined ? undefined : code.frame.slot(local);
 
   interface Loop {
     readonly start: number;
     readonly leaves: Op[];
   }
 
-  const walk = (node: Node, depth: number, loop: Loop | undefined, span: SourceSpan | undefined): void => {
+  const walk = (
+    node: Node,
+    depth: number,
+    loop: Loop | undefined,
+    span: SourceSpan | undefined,
+  ): void => {
     if (Array.isArray(node)) {
       for (const n of node as readonly Node[]) walk(n, depth, loop, span);
       return;
@@ -196,24 +244,41 @@ function flatten(code: RoutineCode, variants: VariantSet, want: (routine: Routin
       case 'release': {
         line(`${n.text};`, depth, ops.length);
         const { text, lock, mode, interruptible } = n;
-        emit({ code: Code[n.kind], text, lock, mode, interruptible, into: into(n.into), span }, depth);
+        emit(
+          { code: Code[n.kind], text, lock, mode, interruptible, into: into(n.into), span },
+          depth,
+        );
         break;
       }
       case 'wait': {
         line(`${n.text};`, depth, ops.length);
         const { text, guard, interruptible, spins } = n;
-        emit({ code: Code.wait, text, guard, interruptible, spins, into: into(n.into), span }, depth);
+        emit(
+          { code: Code.wait, text, guard, interruptible, spins, into: into(n.into), span },
+          depth,
+        );
         break;
       }
       case 'choose':
         line(`${n.text};  /* ${n.options.join(' or ')} */`, depth, ops.length);
-        emit({ code: Code.choose, text: n.text, options: n.options, into: into(n.into), span }, depth);
+        emit(
+          { code: Code.choose, text: n.text, options: n.options, into: into(n.into), span },
+          depth,
+        );
         break;
       case 'call': {
         line(`${n.text};`, depth, ops.length);
         const callee = n.routine === undefined ? undefined : want(n.routine);
         emit(
-          { code: Code.call, text: n.text, callee, pointer: n.pointer, args: n.args, into: into(n.into), span },
+          {
+            code: Code.call,
+            text: n.text,
+            callee,
+            pointer: n.pointer,
+            args: n.args,
+            into: into(n.into),
+            span,
+          },
           depth,
         );
         break;
@@ -224,7 +289,10 @@ function flatten(code: RoutineCode, variants: VariantSet, want: (routine: Routin
         break;
       case 'when': {
         line(`if (${n.text}) {`, depth);
-        const branch = emit({ code: Code.branch, text: n.text, condition: n.condition, span }, depth);
+        const branch = emit(
+          { code: Code.branch, text: n.text, condition: n.condition, span },
+          depth,
+        );
         walk(n.then, depth + 1, loop, span);
         if (n.otherwise !== undefined && n.otherwise.length > 0) {
           const skip = emit({ code: Code.jump, text: '', span }, depth);
@@ -257,7 +325,9 @@ function flatten(code: RoutineCode, variants: VariantSet, want: (routine: Routin
         const first = ops.length;
         walk(n.body, depth, loop, n.span ?? span);
         // The turn begins where a frame can rest: at the first operation that is not control flow.
-        const begin = ops.slice(first).find((op) => op.code !== Code.branch && op.code !== Code.jump);
+        const begin = ops
+          .slice(first)
+          .find((op) => op.code !== Code.branch && op.code !== Code.jump);
         if (begin !== undefined) begin.turn = true;
         break;
       }

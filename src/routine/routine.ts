@@ -1,7 +1,7 @@
 // Routines: kernel, device and user paths as structured tables of operations. Written with `step`, `acquire`,
 // `release`, `wait`, `choose`, `when`, `loop`, `call`, `ret`; flattened by program.ts; executed by engine.ts.
 import { assert } from '../base/assert';
-import { int, type Field, type Fields, type FieldsView, type Ref } from '../state/layout';
+import { type Field, type Fields, type FieldsView, int, type Ref } from '../state/layout';
 import type { Engine } from './engine';
 import type { LockMode, LockView } from './locks';
 
@@ -34,10 +34,35 @@ export interface Routine<A extends Fields = Fields, R = unknown> {
   readonly body: (builder: AnyBuilder) => unknown;
 }
 
+/** A field that points to a routine, with what that routine takes and returns. */
+export interface FnPtrField<A extends Fields = Fields> extends Field<FnPtr<A>> {
+  readonly kind: 'fnptr';
+  readonly signature: A;
+  readonly returns: Field<unknown> | undefined;
+}
+
 /** A field that points to a routine: `vm_ops->fault`. Signatures are compared when a machine is built. */
-export function fnptr<A extends Fields>(signature: A, returns?: Field<unknown>): Field<FnPtr<A>> {
-  const field = { ...int, kind: 'fnptr', signature, returns };
-  return field as unknown as Field<FnPtr<A>>;
+export function fnptr<A extends Fields>(
+  signature: A,
+  returns?: Field<never> | Field<number>,
+): FnPtrField<A> {
+  const { get, set, cells } = int as unknown as Field<FnPtr<A>>;
+  return {
+    kind: 'fnptr',
+    cells,
+    signature,
+    returns: returns as Field<unknown> | undefined,
+    get,
+    set,
+  };
+}
+
+/** What a routine or a function pointer takes and returns, as a reader would declare it. */
+export function signatureText(args: Fields, returns: Field<unknown> | undefined): string {
+  const kind = ({ kind, of }: Fields[string] | Field<unknown>) =>
+    of === undefined ? kind : `${kind} ${of}`;
+  const parameters = Object.entries(args).map(([name, field]) => `${name}: ${kind(field)}`);
+  return `(${parameters.join(', ')}) -> ${returns === undefined ? 'nothing' : kind(returns)}`;
 }
 
 // The tree of a body, before it is flattened.
@@ -256,7 +281,13 @@ export function builderFor(variants: VariantSet): AnyBuilder {
       into: o.into,
     }),
     choose: (text, options, into) => ({ kind: 'choose', text, options, into }),
-    when: (text, condition, then, otherwise) => ({ kind: 'when', text, condition, then, otherwise }),
+    when: (text, condition, then, otherwise) => ({
+      kind: 'when',
+      text,
+      condition,
+      then,
+      otherwise,
+    }),
     loop: (text, body) => ({ kind: 'loop', text, body }),
     leave: () => ({ kind: 'leave', text: 'break' }),
     again: () => ({ kind: 'again', text: 'continue' }),

@@ -37,7 +37,12 @@ export class EventLog {
     return this.store.peek(this.lengthCell);
   }
 
-  append(name: string, step: number, task: number, args: Readonly<Record<string, unknown>>): LoggedEvent {
+  append(
+    name: string,
+    step: number,
+    task: number,
+    args: Readonly<Record<string, unknown>>,
+  ): LoggedEvent {
     const index = this.length;
     const event = { index, name, step, task, args };
     this.entries[index] = event;
@@ -66,4 +71,3 @@ export function plainArguments(args: Readonly<Record<string, unknown>>): Record<
   }
   return plain;
 }
-

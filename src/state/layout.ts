@@ -31,10 +31,10 @@ export interface StructField<N extends string> extends Omit<Field<never>, 'get' 
 }
 
 /** Every struct of the emulator by name. Files that declare a struct add it here by declaration merging. */
-// biome-ignore lint/suspicious/noEmptyInterface: filled by declaration merging where structs are declared
 export interface Structs {}
 
-export type Fields = Readonly<Record<string, Field<never> | StructField<string>>>;
+// biome-ignore lint/suspicious/noExplicitAny: fields of any type; each keeps its own where it is declared
+export type Fields = Readonly<Record<string, Field<any> | StructField<string>>>;
 
 /** The place of a struct: its address in the store. Lives for one step; `at` is 0 for NULL. */
 export interface Ref {
@@ -169,13 +169,13 @@ export function structOf(name: string, slots: readonly Slot[], cells: number): S
 
 /** The emulated kernel followed a null pointer: an oops of that kernel, not a defect of ours. */
 export class NullPointer extends Error {
-  constructor(struct: string, field: string) {
-    super(`kernel NULL pointer dereference: ${struct}.${field}`);
+  constructor(what: string) {
+    super(`kernel NULL pointer dereference: ${what}`);
   }
 }
 
 function address(view: Ref, struct: string, field: string): number {
-  if (view.at === 0) throw new NullPointer(struct, field);
+  if (view.at === 0) throw new NullPointer(`${struct}.${field}`);
   return view.at;
 }
 

@@ -2,8 +2,8 @@
 // header cell before it that says whether it is live. Allocation takes the lowest free place, freeing zeroes it, so
 // equal situations are equal cells; a freed place that something still names is not given out again.
 import { assert } from '../base/assert';
-import type { Region, Store, StorePlan } from './store';
 import { type Ref, type Slot, type Struct, structNamed } from './layout';
+import type { Region, Store, StorePlan } from './store';
 
 /** Wanted room for objects of one struct. `tail`: cells for the flexible array of each. */
 export interface PoolSize {
@@ -29,18 +29,29 @@ export interface Place {
   readonly live: boolean;
 }
 
+/** A static in its place. */
+export interface Static {
+  readonly name: string;
+  readonly struct: Struct;
+  readonly at: number;
+}
+
 /** Pools and statics of a machine. */
 export class Objects {
   readonly pools: Pool[] = [];
   private readonly byStruct = new Map<string, Pool>();
-  private readonly statics: { name: string; struct: Struct; at: number }[] = [];
+  private readonly statics = new Map<string, Static>();
   /** Other places that hold references: the frames of tasks. Set by the engine. */
   extraReferences: (visit: (struct: string, to: number) => void) => void = () => {};
 
   private constructor(readonly store: Store) {}
 
   /** Reserves the regions; call `place` when the store is built. */
-  static reserve(plan: StorePlan, sizes: readonly PoolSize[], statics: readonly StaticSize[]): void {
+  static reserve(
+    plan: StorePlan,
+    sizes: readonly PoolSize[],
+    statics: readonly StaticSize[],
+  ): void {
     for (const { struct, count, tail = 0 } of sizes) {
       plan.region(`pool ${struct.name}`, 'state', count * (struct.cells + tail + 1));
     }
@@ -49,11 +60,7 @@ export class Objects {
     }
   }
 
-  static place(
-    store: Store,
-    sizes: readonly PoolSize[],
-    statics: readonly StaticSize[],
-  ): Objects {
+  static place(store: Store, sizes: readonly PoolSize[], statics: readonly StaticSize[]): Objects {
     const objects = new Objects(store);
     for (const { struct, count, tail = 0 } of sizes) {
       const region = store.region(`pool ${struct.name}`);
@@ -62,7 +69,7 @@ export class Objects {
       objects.byStruct.set(struct.name, pool);
     }
     for (const { name, struct } of statics) {
-      objects.statics.push({ name, struct, at: store.region(`static ${name}`).base });
+      objects.statics.set(name, { name, struct, at: store.region(`static ${name}`).base });
     }
     return objects;
   }
@@ -74,14 +81,14 @@ export class Objects {
   }
 
   /** The static called `name`. */
-  staticNamed(name: string): { name: string; struct: Struct; at: number } {
-    const found = this.statics.find((s) => s.name === name);
+  staticNamed(name: string): Static {
+    const found = this.statics.get(name);
     assert(found !== undefined, `a static called ${name}`);
     return found;
   }
 
-  get allStatics(): readonly { name: string; struct: Struct; at: number }[] {
-    return this.statics;
+  get allStatics(): readonly Static[] {
+    return [...this.statics.values()];
   }
 
   /** Takes the lowest free place of the struct's pool; its address, or 0 when the pool is full. */
@@ -145,7 +152,7 @@ export class Objects {
       const isLive = this.store.peek(object - 1) === live;
       return { struct: pool.struct, object, index, slot, live: isLive };
     }
-    for (const { struct, at: base } of this.statics) {
+    for (const { struct, at: base } of this.statics.values()) {
       const slot = slotAt(struct, at - base);
       if (slot !== undefined) return { struct, object: base, index: 0, slot, live: true };
     }
@@ -153,11 +160,10 @@ export class Objects {
   }
 
   private header(at: number): { pool: Pool; header: number } {
-    const pool = this.pools.find(
-      (p) => at > p.region.base && at < p.region.base + p.region.cells,
-    );
+    const pool = this.pools.find((p) => at > p.region.base && at < p.region.base + p.region.cells);
     assert(pool !== undefined, 'an object of a pool');
-    const header = pool.region.base + Math.floor((at - pool.region.base) / pool.stride) * pool.stride;
+    const header =
+      pool.region.base + Math.floor((at - pool.region.base) / pool.stride) * pool.stride;
     return { pool, header };
   }
 
@@ -171,7 +177,7 @@ export class Objects {
       if (!holds(pool.struct, struct)) continue;
       for (const at of this.all(pool.struct.name)) references(this.store, pool.struct, at, note);
     }
-    for (const s of this.statics) {
+    for (const s of this.statics.values()) {
       if (holds(s.struct, struct)) references(this.store, s.struct, s.at, note);
     }
     this.extraReferences(note);
@@ -187,6 +193,8 @@ export interface StaticSize {
   readonly name: string;
   readonly struct: Struct;
   readonly tail?: number;
+  /** What its fields hold when the machine starts; a function pointer is given as its routine. */
+  readonly initial?: Readonly<Record<string, unknown>>;
 }
 
 /** Calls `visit` for each reference field of the struct at `at`, embedded ones included. */

@@ -1,20 +1,25 @@
 import { expect, test } from 'vitest';
-import { defaultAgent } from '../../src/routine/schedule';
 import { routine } from '../../src/routine/routine';
+import { defaultAgent } from '../../src/routine/schedule';
 import { int } from '../../src/state/layout';
 import { toyEngine } from './toy';
 
-const add = routine('toy.c', 'add', { args: { n: int }, locals: { old: int }, returns: int }, (b) => [
-  b.acquire('spin_lock(&counter->lock)', (_f, k) => k.the('counter', 'toy_counter').lock),
-  b.step('old = counter->value', (f, k) => {
-    f.old = k.the('counter', 'toy_counter').value;
-  }),
-  b.step('counter->value = old + n', (f, k) => {
-    k.the('counter', 'toy_counter').value = f.old + f.n;
-  }),
-  b.release('spin_unlock(&counter->lock)', (_f, k) => k.the('counter', 'toy_counter').lock),
-  b.ret('old', (f) => f.old),
-]);
+const add = routine(
+  'toy.c',
+  'add',
+  { args: { n: int }, locals: { old: int }, returns: int },
+  (b) => [
+    b.acquire('spin_lock(&counter->lock)', (_f, k) => k.the('counter', 'toy_counter').lock),
+    b.step('old = counter->value', (f, k) => {
+      f.old = k.the('counter', 'toy_counter').value;
+    }),
+    b.step('counter->value = old + n', (f, k) => {
+      k.the('counter', 'toy_counter').value = f.old + f.n;
+    }),
+    b.release('spin_unlock(&counter->lock)', (_f, k) => k.the('counter', 'toy_counter').lock),
+    b.ret('old', (f) => f.old),
+  ],
+);
 
 const thread = routine('toy.c', 'thread', { mode: 'user', locals: { i: int, got: int } }, (b) => [
   b.loop('while (i < 3)', [

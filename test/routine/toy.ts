@@ -1,10 +1,12 @@
 // A toy machine for the tests of the engine: counters under a lock, an agent without a CPU, an interrupt.
-import { int, type Ref, ref, struct, type View } from '../../src/state/layout';
+
 import { Checker } from '../../src/routine/check';
 import { Engine, type EngineSpec, type TaskSpec } from '../../src/routine/engine';
-import { spinlock, sleepingLock } from '../../src/routine/locks';
+import { sleepingLock, spinlock } from '../../src/routine/locks';
 import { Program } from '../../src/routine/program';
-import { routine, type Routine } from '../../src/routine/routine';
+import { type Routine, routine } from '../../src/routine/routine';
+import { type Choice, defaultAgent } from '../../src/routine/schedule';
+import { int, ref, struct, type View } from '../../src/state/layout';
 
 export const toy_counter = struct('toy_counter', {
   shared: { hits: int, total: int },
@@ -20,25 +22,36 @@ declare module '../../src/state/layout' {
 
 export const cpu_idle = routine('toy.c', 'cpu_idle', {}, ({ wait }) => [wait('hlt', () => false)]);
 
-export const toy_interrupt = routine('toy.c', 'toy_interrupt', { mode: 'interrupt' }, ({ atomic }) => [
-  atomic('hits += 100', (_f, k) => {
-    const c = k.the('counter', 'toy_counter');
-    c.hits += 100;
-  }),
-]);
+export const toy_interrupt = routine(
+  'toy.c',
+  'toy_interrupt',
+  { mode: 'interrupt' },
+  ({ atomic }) => [
+    atomic('hits += 100', (_f, k) => {
+      const c = k.the('counter', 'toy_counter');
+      c.hits += 100;
+    }),
+  ],
+);
+
+/** Changes to the toy: other parts of its machine, more routines, variants, no checks. */
+export interface ToyOptions extends Partial<EngineSpec> {
+  readonly roots?: readonly Routine[];
+  readonly variants?: readonly string[];
+  readonly check?: boolean;
+}
 
 /** An engine over the toy structs; checks on. */
-export function toyEngine(
-  tasks: readonly TaskSpec[],
-  options: Partial<EngineSpec> & { roots?: readonly Routine[]; check?: boolean } = {},
-): Engine {
+export function toyEngine(tasks: readonly TaskSpec[], options: ToyOptions = {}): Engine {
   const roots = [cpu_idle, toy_interrupt, ...tasks.map((t) => t.root), ...(options.roots ?? [])];
+  const statics = options.statics ?? [{ name: 'counter', struct: toy_counter }];
+  const variants = { known: new Set(['toy-bug']), active: new Set(options.variants ?? []) };
   const engine = new Engine({
-    program: new Program(roots, { known: new Set(['toy-bug']), active: new Set() }),
+    program: new Program(roots, variants, statics),
     cpus: 2,
     tasks,
-    pools: [{ struct: toy_counter as never, count: 4 }],
-    statics: [{ name: 'counter', struct: toy_counter as never }],
+    pools: [{ struct: toy_counter, count: 4 }],
+    statics,
     vectors: [toy_interrupt],
     idle: cpu_idle,
     stackCells: 256,
@@ -49,4 +62,13 @@ export function toyEngine(
   return engine;
 }
 
-export type { Ref };
+/** Runs under the default schedule until nobody can go on; the choices that were made. */
+export function runToEnd(engine: Engine, stepsMax = 100_000): Choice[] {
+  const choices: Choice[] = [];
+  for (let agent = defaultAgent(engine); agent >= 0; agent = defaultAgent(engine)) {
+    if (choices.length === stepsMax) throw new Error(`no end after ${stepsMax} steps`);
+    engine.step(agent);
+    choices.push({ agent, branch: 0 });
+  }
+  return choices;
+}
