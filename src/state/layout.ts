@@ -192,6 +192,20 @@ export function same(a: Ref, b: Ref): boolean {
   return a.at === b.at;
 }
 
+/**
+ * The address of a field, as C takes it with `&object->field`: a view of `target` lying over the field's cells.
+ * Whatever protects the field of `struct` protects it here too.
+ */
+export function fieldRef<N extends keyof Structs & string>(
+  struct: string,
+  object: Ref,
+  field: string,
+  target: N,
+): Structs[N] {
+  const { offset } = structNamed(struct).slot(field);
+  return structNamed(target).view(object.store, object.at + offset) as unknown as Structs[N];
+}
+
 // Kinds of fields.
 
 /** A signed 32-bit number. */

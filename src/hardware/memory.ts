@@ -1,0 +1,143 @@
+// Physical memory: frames of page tables and frames of data. Tables are state, two cells an entry; data are contents,
+// 16 cells a frame, each naming a 256-byte block. Devices and CPUs reach the same frames; caches are not modelled.
+import { assert } from '../base/assert';
+import type { Engine } from '../routine/engine';
+import { blockBytes } from '../state/blocks';
+import type { Store, StorePlan } from '../state/store';
+import { PAGE_SIZE } from './pte';
+
+const blocksPerFrame = PAGE_SIZE / blockBytes;
+
+/** First frame number of data and of page tables; far apart, so that a number tells what it is. */
+export const dataPfn = 0x1_0000;
+export const tablePfn = 0x8_0000;
+
+/** What a store puts into memory: one byte everywhere, or a 32-bit word of its own repeated, low byte first. */
+export interface StoreValue {
+  readonly unique: boolean;
+  readonly value: number;
+}
+
+/** The byte that a store of `value` puts at `address`. */
+export function byteOf({ unique, value }: StoreValue, address: number): number {
+  return unique ? (value >>> (8 * (address % 4))) & 255 : value & 255;
+}
+
+/** Bytes in contents cells: frames of RAM, copies of surfaces on a device. Offsets and lengths are bytes. */
+export class Contents {
+  constructor(
+    private readonly store: Store,
+    readonly base: number, // first contents cell
+    readonly bytes: number,
+  ) {}
+
+  byte(at: number): number {
+    assert(at >= 0 && at < this.bytes, 'a byte of this memory');
+    return this.store.blocks.byte(this.store.read(this.base + Math.floor(at / blockBytes)), at % blockBytes);
+  }
+
+  /** As `byte`, for display and for observers. */
+  peek(at: number): number {
+    return this.store.blocks.byte(this.store.peek(this.base + Math.floor(at / blockBytes)), at % blockBytes);
+  }
+
+  /** Stores `value` into [at, at + length). */
+  fill(at: number, length: number, value: StoreValue): void {
+    this.replace(at, length, (i) => byteOf(value, i));
+  }
+
+  /** Stores bytes given by their place. Whole blocks of one byte are not built byte by byte. */
+  replace(at: number, length: number, byteAt: (at: number) => number): void {
+    assert(at >= 0 && at + length <= this.bytes, 'a range of this memory');
+    const { store } = this;
+    for (let from = at; from < at + length; ) {
+      const block = Math.floor(from / blockBytes);
+      const start = block * blockBytes;
+      const to = Math.min(at + length, start + blockBytes);
+      const cell = this.base + block;
+      store.write(cell, store.blocks.with(store.peek(cell), from - start, to - start, (o) => byteAt(start + o)));
+      from = to;
+    }
+  }
+
+  /** Copies [from, from + length) of `source` to `at`; by whole blocks where both are aligned. */
+  copy(at: number, source: Contents, from: number, length: number): void {
+    const { store } = this;
+    if (at % blockBytes === 0 && from % blockBytes === 0 && length % blockBytes === 0) {
+      for (let i = 0; i < length / blockBytes; i++) {
+        const value = store.read(source.base + from / blockBytes + i);
+        store.write(this.base + at / blockBytes + i, value);
+      }
+    } else this.replace(at, length, (i) => source.byte(from + (i - at)));
+  }
+}
+
+/** The frames of a machine. */
+export class Memory {
+  private readonly framesAt: number;
+  private readonly tableStride: number;
+  private readonly tablesAt: number;
+  private readonly entriesOffset: number;
+
+  constructor(
+    private readonly k: Engine,
+    readonly frames: number,
+  ) {
+    this.framesAt = k.store.region('memory').base;
+    const tables = k.objects.pool('page_table');
+    this.tablesAt = tables.region.base + 1;
+    this.tableStride = tables.stride;
+    this.entriesOffset = tables.struct.slot('entries').offset;
+  }
+
+  /** Reserves the contents cells of `frames` data frames. */
+  static reserve(plan: StorePlan, frames: number): void {
+    plan.region('memory', 'contents', frames * blocksPerFrame);
+  }
+
+  /** The bytes of one data frame. */
+  frame(pfn: number): Contents {
+    const index = pfn - dataPfn;
+    assert(index >= 0 && index < this.frames, `a data frame, not ${pfn}`);
+    return new Contents(this.k.store, this.framesAt + index * blocksPerFrame, PAGE_SIZE);
+  }
+
+  isData(pfn: number): boolean {
+    return pfn >= dataPfn && pfn < dataPfn + this.frames;
+  }
+
+  /** Frame number of the data page whose `struct page` is at `page`, and back. */
+  pfnOfPage(page: number): number {
+    return dataPfn + this.k.objects.indexOf(page);
+  }
+
+  pageOfPfn(pfn: number): number {
+    const pool = this.k.objects.pool('page');
+    return pool.region.base + 1 + (pfn - dataPfn) * pool.stride;
+  }
+
+  /** Frame number of the page table at `table`, and back. */
+  pfnOfTable(table: number): number {
+    return tablePfn + (table - this.tablesAt) / this.tableStride;
+  }
+
+  tableOfPfn(pfn: number): number {
+    return this.tablesAt + (pfn - tablePfn) * this.tableStride;
+  }
+
+  /** Address in the store of entry `index` of the table in frame `pfn`. */
+  entryAt(pfn: number, index: number): number {
+    return this.tableOfPfn(pfn) + this.entriesOffset + 2 * index;
+  }
+
+  /** Address of the page table (its struct) that the entry at `entry` lies in. */
+  tableOfEntry(entry: number): number {
+    return this.tablesAt + Math.floor((entry - this.tablesAt) / this.tableStride) * this.tableStride;
+  }
+}
+
+declare module '../routine/engine' {
+  interface Parts {
+    memory: Memory;
+  }
+}

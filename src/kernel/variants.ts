@@ -1,0 +1,117 @@
+// The registry of variants: named differences between kernel versions and named faults, each with a sentence, its
+// source, the releases it is found in and the routines that ask for it. Presets are sets of them.
+
+export interface Variant {
+  readonly id: string;
+  readonly sentence: string;
+  readonly source: string;
+  readonly releases: string;
+}
+
+const registry = [
+  {
+    id: 'mm-6.1',
+    sentence:
+      'The fault path of 6.1: retries may repeat, mkwrite may not drop mmap_sem, the dirty helpers walk by pagewalk.',
+    source: 'mm/memory.c, mm/pagewalk.c, mm/mapping_dirty_helpers.c of Linux 6.1',
+    releases: '5.5 and later',
+  },
+  {
+    id: 'walk-stops',
+    sentence: 'The walk over mappings ends at the first VMA it does not want, instead of passing it over.',
+    source: 'walk_page_mapping() of mm/pagewalk.c, Linux 5.5 to 6.1',
+    releases: '5.5 and later',
+  },
+  {
+    id: 'flush-widened',
+    sentence: 'A walk that sees another flush pending on the mm flushes its whole range.',
+    source: 'wp_clean_post_vma() of mm/mapping_dirty_helpers.c, Linux 5.5 and later',
+    releases: '5.5 and later',
+  },
+  {
+    id: 'no-private-mappings',
+    sentence: 'TTM refuses private writable mappings with EINVAL.',
+    source: 'ttm_bo_mmap_obj() of drivers/gpu/drm/ttm/ttm_bo_vm.c, Linux 5.14 and later (f91142c62161)',
+    releases: '5.14 and later',
+  },
+  {
+    id: 'pfnmap',
+    sentence: 'Mappings of buffer objects are VM_PFNMAP instead of VM_MIXEDMAP.',
+    source: 'drivers/gpu/drm/ttm/ttm_bo_vm.c, Linux 5.14 and later',
+    releases: '5.14 and later',
+  },
+  {
+    id: 'mprotect-dirty-writable',
+    sentence: 'mprotect back to writable makes a dirty entry writable though it is not soft-dirty.',
+    source: 'can_change_pte_writable() of mm/mprotect.c, Linux 6.1',
+    releases: '6.1',
+  },
+  {
+    id: 'bz-01',
+    sentence: "A resource's transfer of dirty pages swallows its neighbour's: max() where min() is meant.",
+    source: 'vmw_bo_dirty_transfer_to_res() of vmwgfx_page_dirty.c, 5.5 to mid-2026 (fixed by f47d542d5912)',
+    releases: '5.5 to 6.1 and later',
+  },
+  {
+    id: 'bz-11',
+    sentence: 'A fault cleans the resources of 4096 pages, for a page count was taken for bytes.',
+    source: 'vmw_bo_vm_fault() of vmwgfx_page_dirty.c, 5.5 to 6.1',
+    releases: '5.5 and later',
+  },
+  {
+    id: 'bz-53',
+    sentence: 'Every move of a buffer object zaps its PTEs, so dirty bits set before the first submission are lost.',
+    source: 'ttm_bo_handle_move_mem() of drivers/gpu/drm/ttm/ttm_bo.c, about 5.9 to 6.1',
+    releases: '5.9 to 6.1',
+  },
+  {
+    id: 'no-clean-flush',
+    sentence: 'The dirty bits are cleaned without flushing the TLB: later stores leave no dirty bit.',
+    source: 'a fault put in: apply_as_range() without flush_tlb_range() after cleaning',
+    releases: 'none',
+  },
+  {
+    id: 'mkwrite-marks-nothing',
+    sentence: 'The mkwrite callback grants write access without setting the page in the bitmap.',
+    source: 'a fault put in: vmw_bo_vm_mkwrite() without __set_bit()',
+    releases: 'none',
+  },
+  {
+    id: 'tracking-off',
+    sentence: 'The driver tracks nothing: coherent surfaces get no tracker.',
+    source: 'a fault put in: vmw_gb_surface_define() without vmw_bo_dirty_add()',
+    releases: 'none',
+  },
+] as const satisfies readonly Variant[];
+
+export type VariantId = (typeof registry)[number]['id'];
+export const variants: readonly Variant[] = registry;
+
+const presetSets = {
+  'series-v2': [],
+  'linux-6.1': [
+    'mm-6.1',
+    'walk-stops',
+    'flush-widened',
+    'no-private-mappings',
+    'pfnmap',
+    'mprotect-dirty-writable',
+    'bz-01',
+    'bz-11',
+    'bz-53',
+  ],
+} as const satisfies Record<string, readonly VariantId[]>;
+
+export type Preset = keyof typeof presetSets;
+export const presets: Readonly<Record<Preset, readonly VariantId[]>> = presetSets;
+
+/** The variants of a preset with some added and some taken out. */
+export function variantSet(
+  preset: Preset,
+  withIds: readonly string[] = [],
+  withoutIds: readonly string[] = [],
+): { known: ReadonlySet<string>; active: ReadonlySet<string> } {
+  const active = new Set<string>([...presets[preset], ...withIds]);
+  for (const id of withoutIds) active.delete(id);
+  return { known: new Set(variants.map((v) => v.id)), active };
+}
