@@ -17,11 +17,16 @@ export class Workbench {
     private readonly stop: () => Promise<void>,
   ) {}
 
-  /** Opens a copy of the examples in the VS Code that `npm start` gives a person without a desktop VS Code. */
-  static async open(): Promise<Workbench> {
+  /**
+   * Opens a copy of the examples in the VS Code that `npm start` gives a person without a desktop VS Code, with
+   * settings of the folder (a colour theme, say).
+   */
+  static async open(settings: Record<string, unknown> = {}): Promise<Workbench> {
     const run = freshFolder();
     const folder = path.join(run, 'examples');
     fs.cpSync(path.join(root, 'examples'), folder, { recursive: true });
+    fs.mkdirSync(path.join(folder, '.vscode'), { recursive: true });
+    fs.writeFileSync(path.join(folder, '.vscode/settings.json'), JSON.stringify(settings));
     const { address, stop } = await npmStart(folder);
     const tidyUp = async () => {
       await stop();
@@ -35,6 +40,7 @@ export class Workbench {
         .locator('.explorer-folders-view .monaco-list-row')
         .first()
         .waitFor({ timeout: 60_000 });
+      await page.locator('.monaco-workbench[class*="-themes-"]').waitFor({ timeout: 60_000 });
       return new Workbench(page, folder, browser, tidyUp);
     } catch (error) {
       await tidyUp();
@@ -42,6 +48,7 @@ export class Workbench {
     }
   }
 
+  /** Ends browser, server and folder. */
   async close(): Promise<void> {
     await this.browser.close();
     await this.stop();
@@ -75,13 +82,13 @@ export class Workbench {
     }
   }
 
-  /** Opens a file of the folder in an editor. */
+  /** Opens a file of the folder in an editor, and waits for its colours. */
   async openFile(name: string): Promise<void> {
     await this.page
       .locator('.explorer-folders-view .monaco-list-row', { hasText: name })
       .dblclick();
     await this.page.locator('.tab.active', { hasText: name }).waitFor();
-    await this.page.locator('.editor-instance .view-line').first().waitFor();
+    await this.page.locator('.view-line span[class*="mtk"]:not(.mtk1)').first().waitFor();
   }
 
   /** Sets a breakpoint by a click left of the line's number; the line must be in view. */
