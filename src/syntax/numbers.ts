@@ -1,0 +1,66 @@
+// Numbers with units. Binary units only: a page is 4KiB, and 4KB would be taken for it.
+
+/** Bytes in a page, x86-64. */
+export const PAGE_SIZE = 4096;
+
+const units: Readonly<Record<string, number>> = {
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+  page: PAGE_SIZE,
+  pages: PAGE_SIZE,
+};
+
+const meant: Readonly<Record<string, string>> = {
+  k: 'KiB',
+  kb: 'KiB',
+  kib: 'KiB',
+  m: 'MiB',
+  mb: 'MiB',
+  mib: 'MiB',
+  g: 'GiB',
+  gb: 'GiB',
+  gib: 'GiB',
+};
+
+export interface ReadNumber {
+  readonly value: number;
+  readonly unit: 'bytes' | undefined;
+  readonly problem: string | undefined;
+}
+
+/** Reads `5`, `100_000`, `0x1f`, `4KiB`, `8pages`; what cannot be read is 0 with a problem. */
+export function readNumber(text: string): ReadNumber {
+  const match = /^(0x[0-9a-fA-F_]+|[0-9][0-9_]*)([A-Za-z]\w*)?$/.exec(text);
+  if (match === null)
+    return failed(`\`${text}\` is no number; write it as \`12\`, \`0x1f\` or \`4KiB\``);
+  const digits = Number((match[1] ?? '').replaceAll('_', ''));
+  const unit = match[2];
+  if (unit === undefined) return checked(digits, undefined, text);
+  const factor = units[unit];
+  if (factor === undefined) {
+    const better = meant[unit.toLowerCase()];
+    const advice = better === undefined ? '' : `; write \`${match[1] ?? ''}${better}\``;
+    return failed(`\`${unit}\` is no unit: there are KiB, MiB, GiB and pages${advice}`);
+  }
+  return checked(digits * factor, 'bytes', text);
+}
+
+function checked(value: number, unit: 'bytes' | undefined, text: string): ReadNumber {
+  if (Number.isSafeInteger(value)) return { value, unit, problem: undefined };
+  const shown = text.length > 24 ? `${text.slice(0, 20)}…` : text;
+  return failed(`\`${shown}\` is too large; numbers end below 2^53`);
+}
+
+function failed(problem: string): ReadNumber {
+  return { value: 0, unit: undefined, problem };
+}
+
+/** A size as one would write it: 98304 is `96KiB`. */
+export function showBytes(bytes: number): string {
+  for (const unit of ['GiB', 'MiB', 'KiB']) {
+    const factor = units[unit] ?? 1;
+    if (bytes !== 0 && bytes % factor === 0) return `${bytes / factor}${unit}`;
+  }
+  return String(bytes);
+}

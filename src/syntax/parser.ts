@@ -1,0 +1,765 @@
+// From text to tree. The grammar (coherence.grammar, on the Lezer library) recovers on every line; here its
+// nodes become the plain tree of tree.ts, and what is missing or too much becomes problems, one per line at
+// most: the first mistake of a line explains the others. Never throws, whatever the text is.
+import { type Tree, type TreeCursor, TreeFragment } from '@lezer/common';
+import { lineAt, lineStarts, lineText, type Span } from '../base/text';
+import { type FormName, forms, reserved, statementWords } from './forms';
+import { parser } from './grammar';
+import { readNumber } from './numbers';
+import type {
+  Binary,
+  BinaryOperator,
+  Block,
+  Clause,
+  Expression,
+  If,
+  Index,
+  Name,
+  Operation,
+  Path,
+  Scenario,
+  ScenarioFile,
+  Setting,
+  Statement,
+} from './tree';
+
+export interface Problem extends Span {
+  readonly message: string;
+}
+
+export interface Parsed {
+  readonly text: string;
+  readonly lines: readonly number[];
+  readonly file: ScenarioFile;
+  readonly problems: readonly Problem[];
+  /** False when braces do not pair: then nobody can tell which block a statement belongs to. */
+  readonly paired: boolean;
+  /** The library's tree: what the next parse reuses, and where the formatter finds the tokens. */
+  readonly syntax: Tree;
+}
+
+const DEPTH_MAX = 200;
+
+/** Parses `text`; with the parse of an earlier state of the text, only what an edit touched is parsed again. */
+export function parse(text: string, previous?: Parsed): Parsed {
+  const syntax = parser.parse(text, previous === undefined ? [] : reusable(previous, text));
+  const lines = lineStarts(text);
+  return { text, lines, syntax, ...convert(text, lines, syntax) };
+}
+
+/** The pieces of the earlier tree before and behind the one changed place. */
+function reusable(previous: Parsed, text: string): readonly TreeFragment[] {
+  const old = previous.text;
+  const shorter = Math.min(old.length, text.length);
+  let from = 0;
+  while (from < shorter && old.charCodeAt(from) === text.charCodeAt(from)) from++;
+  let same = 0;
+  while (
+    same < shorter - from &&
+    old.charCodeAt(old.length - 1 - same) === text.charCodeAt(text.length - 1 - same)
+  )
+    same++;
+  return TreeFragment.applyChanges(TreeFragment.addTree(previous.syntax), [
+    { fromA: from, toA: old.length - same, fromB: from, toB: text.length - same },
+  ]);
+}
+
+/** What a line is reported for when several things are found on it: the first of these, the leftmost of its kind. */
+const RESERVED = 0; // a word of the language where a name should be
+const KNOWN = 1; // a missing part, a wrong number: something with a reason of its own
+const BARE = 2; // the library's "something is wrong here"
+
+interface Finding extends Problem {
+  readonly rank: typeof RESERVED | typeof KNOWN | typeof BARE;
+  /** Braces that do not pair: only the first such finding of a file is reported. */
+  readonly structural: boolean;
+}
+
+function convert(
+  text: string,
+  lines: readonly number[],
+  tree: Tree,
+): Pick<Parsed, 'file' | 'problems' | 'paired'> {
+  const c: TreeCursor = tree.cursor();
+  const findings: Finding[] = [];
+  const comments: Span[] = [];
+  const blocks: OpenBlock[] = [];
+  let depth = 0;
+  let paired = true;
+
+  return file();
+
+  function file(): Pick<Parsed, 'file' | 'problems' | 'paired'> {
+    const shared: Statement[] = [];
+    const scenarios: { heading: Span; title: Name | undefined; body: Statement[] }[] = [];
+    each(() => {
+      if (c.name === 'Scenario') scenarios.push({ ...heading(), body: [] });
+      else statement(scenarios.at(-1)?.body ?? shared);
+    });
+    const ends = scenarios.map((_, i) => scenarios[i + 1]?.heading.from ?? text.length);
+    const unclosed = findUnclosed(blocks, text, lines);
+    if (unclosed !== undefined)
+      structural(unclosed, 'this block is never closed: add the `}` that belongs to it');
+    return {
+      file: {
+        kind: 'file',
+        from: 0,
+        to: text.length,
+        shared,
+        scenarios: scenarios.map(
+          (s, i): Scenario => ({
+            kind: 'scenario',
+            from: s.heading.from,
+            to: ends[i] ?? text.length,
+            ...s,
+          }),
+        ),
+        comments,
+      },
+      problems: onePerLine(findings, lines, text),
+      paired,
+    };
+  }
+
+  // Findings.
+
+  function problem(span: Span, message: string): void {
+    findings.push({ from: span.from, to: span.to, message, rank: KNOWN, structural: false });
+  }
+
+  function structural(span: Span, message: string): void {
+    paired = false;
+    findings.push({ from: span.from, to: span.to, message, rank: KNOWN, structural: true });
+  }
+
+  function missing(span: Span, what: string, form: FormName): void {
+    problem(span, `${what}: \`${forms[form]}\``);
+  }
+
+  function noBlock(span: Span, what: string, form: FormName): void {
+    structural(span, `${what}: \`${forms[form]}\``);
+  }
+
+  /** Visits the children of the node under the cursor; comments and errors are noted on the way. */
+  function each(visit: () => void): void {
+    const parent = c.name;
+    if (!c.firstChild()) return;
+    do {
+      if (c.type.isError) stray(parent);
+      else if (c.name === 'Comment') comments.push({ from: c.from, to: c.to });
+      else visit();
+    } while (c.nextSibling());
+    c.parent();
+  }
+
+  function stray(parent: string): void {
+    const found = tokenAt(text, c.from);
+    if (found.text === '}' && parent === 'File') structural(found, 'this `}` closes no block');
+    else {
+      const rank = reserved.has(found.text) && parent !== 'File' ? RESERVED : BARE;
+      const message = explain(found.text, text, lines, found.from);
+      findings.push({ from: found.from, to: found.to, message, rank, structural: false });
+    }
+    each(() => {});
+  }
+
+  function here(): Span {
+    return { from: c.from, to: c.to };
+  }
+
+  function named(): Name {
+    return { from: c.from, to: c.to, text: text.slice(c.from, c.to) };
+  }
+
+  /** The first line of the node under the cursor, up to its brace: where problems of a whole statement are shown. */
+  function head(): Span {
+    const end = /[{\n\r]|\/\//.exec(text.slice(c.from, Math.min(c.to, c.from + 200)));
+    const to = end === null ? c.to : c.from + end.index;
+    const width = text.slice(c.from, to).trimEnd().length;
+    return { from: c.from, to: Math.max(c.from + width, Math.min(c.from + 1, c.to)) };
+  }
+
+  // Statements.
+
+  function heading(): { heading: Span; title: Name | undefined } {
+    const span = here();
+    let title: Name | undefined;
+    each(() => {
+      if (c.name === 'String') title = quoted();
+    });
+    if (title === undefined) missing(span, 'say in quotes what the scenario shows', 'scenario');
+    return { heading: span, title };
+  }
+
+  function quoted(): Name {
+    const raw = text.slice(c.from, c.to);
+    const closed = raw.length > 1 && raw.endsWith('"');
+    if (!closed) problem(here(), 'close the text with `"` on the same line');
+    return { from: c.from, to: c.to, text: raw.slice(1, closed ? -1 : undefined) };
+  }
+
+  function statement(into: Statement[]): void {
+    if (++depth > DEPTH_MAX) tooDeep();
+    else {
+      const made = convertStatement();
+      if (made !== undefined) into.push(made);
+    }
+    depth--;
+  }
+
+  function tooDeep(): void {
+    problem({ from: c.from, to: Math.min(c.to, c.from + 1) }, 'nested too deeply to be read');
+  }
+
+  function convertStatement(): Statement | undefined {
+    switch (c.name) {
+      case 'Machine':
+      case 'Explore':
+        return configuration(c.name === 'Machine' ? 'machine' : 'explore');
+      case 'Schedule':
+        return schedule();
+      case 'Surface':
+        return surface();
+      case 'Process':
+      case 'Thread':
+        return home(c.name === 'Process' ? 'process' : 'thread');
+      case 'Let':
+        return binding();
+      case 'Repeat':
+        return repeat();
+      case 'If':
+        return conditional();
+      case 'Assert':
+        return { kind: 'assert', ...here(), condition: claim('assert') };
+      case 'Always':
+      case 'Never':
+      case 'Finally': {
+        const when = c.name.toLowerCase() as 'always' | 'never' | 'finally';
+        return { kind: 'property', ...here(), when, condition: claim(when) };
+      }
+      case 'Operation':
+        return operation();
+      case 'Scenario':
+        structural(here(), 'a scenario cannot begin inside of a block; is a `}` missing above?');
+        return undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  function configuration(kind: 'machine' | 'explore'): Statement {
+    const span = here();
+    const front = head();
+    const settings: Setting[] = [];
+    let braces = false;
+    each(() => {
+      if (c.name !== 'Settings') return;
+      braces = true;
+      let closed = false;
+      const open = c.from;
+      each(() => {
+        if (c.name === '}') closed = true;
+        else if (c.name === 'Setting') settings.push(setting());
+      });
+      blocks.push({ from: span.from, open, to: c.to, closed, inner: [] });
+    });
+    if (!braces && kind === 'machine') missing(front, 'say in braces what machine', kind);
+    return { kind, ...span, settings };
+  }
+
+  function setting(): Setting {
+    const span = here();
+    const words: Name[] = [];
+    each(() => {
+      if (c.name === 'Word' || c.name === 'Number') words.push(named());
+      else if (c.name === 'String') words.push(quoted());
+    });
+    const [key = { ...span, text: '' }, ...values] = words;
+    return { ...span, key, values };
+  }
+
+  function schedule(): Statement {
+    const span = here();
+    let said: Name | undefined;
+    let body: Block | undefined;
+    each(() => {
+      if (c.name === 'String') said = quoted();
+      else if (c.name === 'Block') body = block(span.from);
+    });
+    if (said === undefined && body === undefined)
+      missing(span, 'say in quotes which schedule', 'schedule');
+    return { kind: 'schedule', ...span, text: said, body };
+  }
+
+  function surface(): Statement {
+    const span = here();
+    let name: Name | undefined;
+    const attributes: Expression[] = [];
+    each(() => {
+      if (c.name === 'Definition') name = named();
+      else if (c.name === 'Attribute')
+        each(() => {
+          const made = c.name === 'Name' ? reference() : expression();
+          if (made !== undefined) attributes.push(made);
+        });
+    });
+    if (name === undefined) missing(span, 'name the surface', 'surface');
+    else if (attributes.length === 0)
+      missing(span, 'say behind `:` what the surface is', 'surface');
+    return { kind: 'surface', ...span, name, attributes };
+  }
+
+  function home(kind: 'process' | 'thread'): Statement {
+    const span = here();
+    const front = head();
+    let name: Name | undefined;
+    let cpu: Name | undefined;
+    let body: Block | undefined;
+    each(() => {
+      if (c.name === 'Definition') name = named();
+      else if (c.name === 'Cpu') cpu = afterWord();
+      else if (c.name === 'Block') body = block(span.from);
+    });
+    if (name === undefined) missing(front, `name the ${kind}`, kind);
+    else if (kind === 'thread' && cpu === undefined)
+      missing(front, 'say which CPU the thread runs on', kind);
+    else if (body === undefined) noBlock(front, `say in braces what the ${kind} does`, kind);
+    return { kind, ...span, name, cpu, body };
+  }
+
+  function afterWord(): Name | undefined {
+    let found: Name | undefined;
+    each(() => {
+      if (c.name === 'Definition') found = named();
+    });
+    return found;
+  }
+
+  function binding(): Statement {
+    const span = here();
+    let name: Name | undefined;
+    let value: Expression | Operation | undefined;
+    each(() => {
+      if (c.name === 'Definition') name = named();
+      else if (c.name === 'Operation') value = operation();
+      else value = expression() ?? value;
+    });
+    if (name === undefined) missing(span, 'name the value', 'let');
+    else if (value === undefined) missing(span, `say what \`${name.text}\` is`, 'let');
+    return { kind: 'let', ...span, name, value };
+  }
+
+  function repeat(): Statement {
+    const span = here();
+    const front = head();
+    let count: Expression | undefined;
+    let counter: Name | undefined;
+    let body: Block | undefined;
+    each(() => {
+      if (c.name === 'Definition') counter = named();
+      else if (c.name === 'Block') body = block(span.from);
+      else count = expression() ?? count;
+    });
+    if (count === undefined) missing(front, 'say how often', 'repeat');
+    else if (body === undefined) noBlock(front, 'say in braces what is repeated', 'repeat');
+    return { kind: 'repeat', ...span, count, counter, body };
+  }
+
+  function conditional(): If {
+    const span = here();
+    const front = head();
+    let condition: Expression | undefined;
+    let then: Block | undefined;
+    let otherwise: Block | If | undefined;
+    each(() => {
+      if (c.name === 'Block') then = block(span.from);
+      else if (c.name === 'Else') otherwise = alternative(span.from);
+      else condition = expression() ?? condition;
+    });
+    if (text.startsWith('else', span.from))
+      problem({ from: span.from, to: span.from + 4 }, advice['else'] ?? '');
+    else if (condition === undefined) missing(front, 'say on which condition', 'if');
+    else if (then === undefined) noBlock(front, 'say in braces what is done then', 'if');
+    return { kind: 'if', ...span, condition, then, otherwise };
+  }
+
+  function alternative(owner: number): Block | If | undefined {
+    const front = head();
+    let made: Block | If | undefined;
+    if (++depth <= DEPTH_MAX)
+      each(() => {
+        if (c.name === 'Block') made = block(owner);
+        else if (c.name === 'If') made = conditional();
+      });
+    else tooDeep();
+    depth--;
+    if (made === undefined) missing(front, 'say in braces what is done otherwise', 'if');
+    return made;
+  }
+
+  /** The condition of an assertion or property. */
+  function claim(form: FormName): Expression | undefined {
+    const span = here();
+    let condition: Expression | undefined;
+    each(() => {
+      condition = expression() ?? condition;
+    });
+    if (condition === undefined) missing(span, 'say what must hold', form);
+    return condition;
+  }
+
+  function operation(): Operation {
+    const span = here();
+    let verb: Name = { ...span, text: '' };
+    let target: Path | undefined;
+    let value: Expression | undefined;
+    let result: Path | undefined;
+    let body: Block | undefined;
+    const clauses: Clause[] = [];
+    const words: Name[] = [];
+    each(() => {
+      switch (c.name) {
+        case 'Verb':
+          verb = named();
+          break;
+        case 'Value': {
+          const sign = here();
+          const made = inside();
+          if (made === undefined)
+            problem({ from: sign.from, to: sign.from + 1 }, '`=` needs a value on its right');
+          const last = clauses.pop();
+          if (last !== undefined) clauses.push({ ...last, to: sign.to, value: made });
+          else value = made;
+          break;
+        }
+        case 'Clause':
+          clauses.push(clause());
+          break;
+        case 'Argument':
+          words.push(named());
+          break;
+        case 'Result':
+          result = asPath(inside());
+          break;
+        case 'Block':
+          body = block(span.from);
+          break;
+        default:
+          target = asPath(expression());
+      }
+    });
+    return { kind: 'operation', ...span, verb, target, value, clauses, words, result, body };
+  }
+
+  function clause(): Clause {
+    const span = here();
+    let word: Name | undefined;
+    let target: Path | undefined;
+    each(() => {
+      if (word === undefined) word = named();
+      else target = asPath(expression());
+    });
+    return { ...span, word: word ?? { ...span, text: '' }, target, value: undefined };
+  }
+
+  function block(owner: number): Block {
+    const span = here();
+    const statements: Statement[] = [];
+    const inner: number[] = [];
+    let closed = false;
+    const entry = { from: owner, open: span.from, to: span.to, closed: false, inner };
+    blocks.push(entry);
+    each(() => {
+      if (c.name === '}') closed = true;
+      else if (c.name !== '{') {
+        inner.push(c.from);
+        statement(statements);
+      }
+    });
+    entry.closed = closed;
+    return { ...span, statements, closed };
+  }
+
+  // Expressions.
+
+  /** The one expression among the children. */
+  function inside(): Expression | undefined {
+    let made: Expression | undefined;
+    each(() => {
+      made = expression() ?? made;
+    });
+    return made;
+  }
+
+  function reference(): Expression {
+    return { kind: 'reference', ...here(), name: text.slice(c.from, c.to) };
+  }
+
+  function expression(): Expression | undefined {
+    if (++depth > DEPTH_MAX) {
+      tooDeep();
+      depth--;
+      return undefined;
+    }
+    const made = convertExpression();
+    depth--;
+    return made;
+  }
+
+  function convertExpression(): Expression | undefined {
+    const span = here();
+    switch (c.name) {
+      case 'Number': {
+        const { value, unit, problem: wrong } = readNumber(text.slice(c.from, c.to));
+        if (wrong !== undefined) problem(span, wrong);
+        return { kind: 'number', ...span, value, unit };
+      }
+      case 'String':
+        return { kind: 'text', ...span, text: quoted().text };
+      case 'Boolean':
+        return { kind: 'boolean', ...span, value: text.startsWith('true', c.from) };
+      case 'Reference':
+        if (span.from < span.to) return reference();
+        each(() => {});
+        return undefined;
+      case 'Member': {
+        let object: Path | undefined;
+        let member: Name | undefined;
+        each(() => {
+          if (c.name === 'MemberName') member = named();
+          else if (c.name !== '.') object = asPath(expression());
+        });
+        if (member === undefined)
+          problem({ from: span.to - 1, to: span.to }, 'say behind the dot what to look at');
+        return object && { kind: 'member', ...span, object, member };
+      }
+      case 'Index':
+        return index(span);
+      case 'Call': {
+        let callee: Path | undefined;
+        const parameters: Expression[] = [];
+        closedBy(')', span, () => {
+          const made = expression();
+          if (callee === undefined) callee = asPath(made);
+          else if (made !== undefined) parameters.push(made);
+        });
+        return callee && { kind: 'call', ...span, callee, parameters };
+      }
+      case 'Parenthesized': {
+        let inner: Expression | undefined;
+        closedBy(')', span, () => {
+          inner = expression() ?? inner;
+        });
+        if (inner === undefined) problem(span, 'these parentheses hold nothing');
+        return { kind: 'parenthesized', ...span, inner };
+      }
+      case 'PageCount': {
+        let count: Expression | undefined;
+        each(() => {
+          count = expression() ?? count;
+        });
+        return { kind: 'pages', ...span, count };
+      }
+      case 'Unary': {
+        let operator: '-' | 'not' = '-';
+        let operand: Expression | undefined;
+        each(() => {
+          if (c.name === 'not') operator = 'not';
+          else operand = expression() ?? operand;
+        });
+        if (operand === undefined) problem(span, `\`${operator}\` needs a value on its right`);
+        return { kind: 'unary', ...span, operator, operand };
+      }
+      case 'Binary':
+        return binary(span);
+      default:
+        return undefined;
+    }
+  }
+
+  function index(span: Span): Index | undefined {
+    let object: Path | undefined;
+    let range = false;
+    let start: Expression | undefined;
+    let end: Expression | undefined;
+    let first = true;
+    closedBy(']', span, () => {
+      if (c.name === '[') return;
+      if (first) {
+        first = false;
+        object = asPath(expression());
+      } else if (c.name === 'Range') {
+        range = true;
+        let dots = false;
+        each(() => {
+          if (c.name === '..') dots = true;
+          else if (dots) end = expression();
+          else start = expression();
+        });
+      } else start = expression();
+    });
+    if (/\[\s*\]$/.test(text.slice(Math.max(span.from, span.to - 20), span.to)))
+      problem(span, 'say between the brackets which one, or which range: `[0 .. 4KiB]`');
+    return object && { kind: 'index', ...span, object, range, start, end };
+  }
+
+  function binary(span: Span): Binary {
+    let operator: BinaryOperator | undefined;
+    let sign: Span = span;
+    let left: Expression | undefined;
+    let right: Expression | undefined;
+    each(() => {
+      if (c.name === 'Operator') {
+        operator = text.slice(c.from, c.to) as BinaryOperator;
+        sign = here();
+        each(() => {});
+      } else if (operator === undefined) left = expression();
+      else right = expression();
+    });
+    operator ??= '==';
+    if (left === undefined) problem(sign, `\`${operator}\` needs a value on its left`);
+    else if (right === undefined) problem(sign, `\`${operator}\` needs a value on its right`);
+    return { kind: 'binary', ...span, operator, left, right };
+  }
+
+  /** Visits the children and reports when the closing bracket is not among them. */
+  function closedBy(bracket: ')' | ']', span: Span, visit: () => void): void {
+    let closed = false;
+    let open = span.from;
+    each(() => {
+      if (c.name === bracket) closed = true;
+      else if (c.name === '(' || c.name === '[') open = c.from;
+      else visit();
+    });
+    if (!closed) problem({ from: open, to: open + 1 }, `close the bracket with \`${bracket}\``);
+  }
+}
+
+function asPath(expression: Expression | undefined): Path | undefined {
+  switch (expression?.kind) {
+    case 'reference':
+    case 'member':
+    case 'index':
+    case 'call':
+      return expression;
+    default:
+      return undefined;
+  }
+}
+
+interface OpenBlock extends Span {
+  /** Where the brace is; `from` is where its statement begins. */
+  readonly open: number;
+  readonly closed: boolean;
+  /** Where its statements begin. */
+  readonly inner: readonly number[];
+}
+
+/**
+ * The block whose closing brace is missing. Braces close the innermost block, so the one that stays open is
+ * rarely the one at fault: indentation tells.
+ */
+function findUnclosed(
+  blocks: readonly OpenBlock[],
+  text: string,
+  lines: readonly number[],
+): Span | undefined {
+  const open = blocks.filter((block) => !block.closed);
+  if (open.length === 0) return undefined;
+  const margin = (offset: number): number => {
+    const start = lines[lineAt(lines, offset)] ?? 0;
+    return text.slice(start, offset).trim() === '' ? offset - start : -1;
+  };
+  const suspicious = blocks.filter((block) => {
+    const own = margin(block.from);
+    if (own < 0) return false;
+    if (block.inner.some((from) => margin(from) >= 0 && margin(from) <= own)) return true;
+    return block.closed && margin(block.to - 1) >= 0 && margin(block.to - 1) < own;
+  });
+  const found = suspicious.at(-1) ?? open[0];
+  return found && { from: found.open, to: found.open + 1 };
+}
+
+/** The token that begins at `offset` or behind the blanks there; empty at the end of a line. */
+function tokenAt(text: string, offset: number): Name {
+  let from = offset;
+  while (text[from] === ' ' || text[from] === '\t') from++;
+  const rest = text.slice(from, from + 80);
+  const found = /^(?:\w+|&&|\|\||[=!<>+\-*/%]=|\+\+|--|:=|\.\.|\/[/*]|[^\s])/u.exec(rest);
+  const shown = found?.[0] ?? '';
+  return { from, to: from + shown.length, text: shown };
+}
+
+const advice: Readonly<Record<string, string>> = {
+  '&&': 'write `and` instead of `&&`',
+  '&': 'write `and` instead of `&`',
+  '||': 'write `or` instead of `||`',
+  '|': 'write `or` instead of `|`',
+  '!': 'write `not` instead of `!`',
+  ';': 'no `;` is needed: a statement ends with its line',
+  '#': 'a comment starts with `//`',
+  '/*': 'a comment starts with `//` and ends with its line',
+  "'": 'a text stands between double quotes: `"…"`',
+  ':=': 'a value is named with `=`: `let offset = 2 pages`',
+  '{': 'this `{` has no place here',
+  '}': 'something is missing before this `}`',
+  else: 'put `else` on the line of the closing brace: `} else { … }`',
+};
+
+/** Why the token at `from` is not understood and what to do about it. */
+function explain(token: string, text: string, lines: readonly number[], from: number): string {
+  const line = lineText(text, lines, lineAt(lines, from)).trim();
+  const first = /^\w*/.exec(line)?.[0] ?? '';
+  const known = advice[token];
+  if (known !== undefined) return known;
+  if (token === '' || token === '//')
+    return `something is missing at the end of this line${formOf(first)}`;
+  if (token === '=' && isClaim(first)) return 'compare with `==`';
+  if (first === 'surface' && !line.includes(':'))
+    return `put \`:\` before what the surface is: \`${forms.surface}\``;
+  if (token === '[' && line.startsWith(`${first}[`))
+    return `say what is done: \`write ${first}[…] = …\` or \`read ${first}[…]\``;
+  if (reserved.has(token))
+    return statementWords.includes(token as FormName)
+      ? `\`${token}\` begins a statement of its own: put it on a line of its own, or choose another name`
+      : `\`${token}\` has no place here and cannot be a name${formOf(first)}`;
+  if (!/^[\x20-\x7e]*$/.test(token))
+    return `\`${token}\` has no place outside of comments and texts`;
+  return `\`${token}\` is not expected here${formOf(first)}`;
+}
+
+function isClaim(word: string): boolean {
+  return ['assert', 'always', 'never', 'finally', 'if', 'else'].includes(word);
+}
+
+function formOf(word: string): string {
+  const form = forms[word as FormName] as string | undefined;
+  return form === undefined ? '' : `; it is written \`${form}\``;
+}
+
+/** One finding of each line: the one of the lowest rank, of these the leftmost. */
+function onePerLine(
+  findings: readonly Finding[],
+  lines: readonly number[],
+  text: string,
+): readonly Problem[] {
+  const best = new Map<number, Finding>();
+  const sorted = [...findings].sort((a, b) => a.from - b.from);
+  const first = sorted.find((finding) => finding.structural);
+  const end = text.trimEnd().length;
+  for (const [i, finding] of sorted.entries()) {
+    if (finding.structural && finding !== first) continue;
+    // Where a block is open at the end of the text, the end is no mistake of its own.
+    if (first !== undefined && finding.rank === BARE && finding.from >= end) continue;
+    // An empty error followed by one with text is the same mistake, seen twice.
+    const next = sorted[i + 1];
+    if (finding.rank === BARE && finding.from === finding.to && next?.rank === BARE)
+      if (text.slice(finding.to, next.from).trim() === '') continue;
+    const line = lineAt(lines, finding.from);
+    const known = best.get(line);
+    if (known === undefined || finding.rank < known.rank) best.set(line, finding);
+  }
+  return [...best.values()]
+    .sort((a, b) => a.from - b.from)
+    .map(({ from, to, message }) => ({ from, to, message }));
+}
