@@ -3,10 +3,16 @@
 // object. The explorer trusts these rules: a race hidden inside a step would be invisible to it.
 import type { AccessObserver } from '../state/store';
 import type { Engine } from './engine';
-import type { Op, RoutineCode } from './program';
+import { Code, type Op, type RoutineCode } from './program';
 
 /** Which rule an operation broke. `use-after-free` and `no-lock` may be defects of the emulated kernel. */
-export type Rule = 'one-access' | 'no-lock' | 'frame-only' | 'use-after-free' | 'read-lock';
+export type Rule =
+  | 'one-access'
+  | 'no-lock'
+  | 'read-lock'
+  | 'frame-only'
+  | 'look-only'
+  | 'use-after-free';
 
 export interface Broken {
   readonly rule: Rule;
@@ -80,6 +86,10 @@ export class Checker implements AccessObserver {
 
   private access(at: number, how: 'r' | 'w'): void {
     const engine = this.engine!;
+    if (how === 'w' && this.condition) {
+      this.report('look-only', 'changes something in a condition');
+      return;
+    }
     if (engine.stackOwner(at) === this.task) return;
     if (this.fresh.some((f) => at >= f.at && at < f.end)) return;
     const place = engine.objects.describe(at);
@@ -90,6 +100,10 @@ export class Checker implements AccessObserver {
     const { struct, slot, object } = place;
     const name = `${struct.name}.${slot.name}`;
     if (!place.live) this.report('use-after-free', `uses ${name} of a freed object`);
+    if (how === 'w' && this.op?.code !== Code.step) {
+      this.report('look-only', `writes ${name} outside of a step`);
+      return;
+    }
     if (slot.group === 'fixed' || slot.group === 'private') return;
     if (this.condition) {
       this.report('frame-only', `decides on ${name}; read it in a step first`);

@@ -10,7 +10,7 @@ import {
   type Struct,
   type Structs,
 } from '../state/layout';
-import { Objects, type PoolSize, references, type StaticSize } from '../state/objects';
+import { Objects, type PoolSize, points, type StaticSize } from '../state/objects';
 import { type Region, type Store, StorePlan } from '../state/store';
 import type { Checker } from './check';
 import {
@@ -166,7 +166,7 @@ export class Engine {
       setNext: (t, next) => this.store.put(this.taskAt(t) + taskNext, next),
       mode: (t) => (this.store.peek(this.taskAt(t) + taskMode) === 1 ? 'read' : 'write'),
     };
-    this.objects.extraReferences = (visit) => this.frameReferences(visit);
+    this.objects.namedElsewhere = (from, to) => this.namedByFrames(from, to);
     for (const s of spec.statics) this.initialise(s);
     this.startTasks(tasks);
   }
@@ -537,8 +537,8 @@ export class Engine {
     if (op === undefined) return false;
     if (op.code === Code.acquire) {
       const at = this.taskAt(task);
-      const queued = this.store.peek(at + taskLock) !== 0;
       const lock = op.lock!(this.frameOf(task), this);
+      const queued = this.store.peek(at + taskLock) === lock.at;
       if (lock.sleeps && !queued) return true;
       if (op.interruptible && this.store.peek(at + taskSignal) !== 0) return true;
       return mayTake(this.store, lock.at, op.mode, task, this.waiters);
@@ -706,7 +706,7 @@ export class Engine {
     const { store } = this;
     const lock = op.lock!(frame, this);
     const at = this.taskAt(task);
-    const queued = store.peek(at + taskLock) !== 0;
+    const queued = store.peek(at + taskLock) === lock.at;
     const mayHave = mayTake(store, lock.at, op.mode, task, this.waiters);
     const interrupted = !mayHave && op.interruptible && store.peek(at + taskSignal) !== 0;
     if (!mayHave && !interrupted) {
@@ -754,10 +754,15 @@ export class Engine {
     assert(false, `${this.names[task]} holds the ${lock.class} that it releases`);
   }
 
-  private frameReferences(visit: (struct: string, to: number) => void): void {
+  private namedByFrames(from: number, to: number): boolean {
+    const { store } = this;
     for (let task = 0; task < this.taskCount; task++) {
-      for (const { at, code } of this.stack(task)) references(this.store, code.frame, at, visit);
+      for (let at = this.topFrame(task); at !== 0; at = Math.abs(store.peek(at + 2))) {
+        const { references } = this.program.at(store.peek(at));
+        if (points(store, at, references, from, to)) return true;
+      }
     }
+    return false;
   }
 }
 

@@ -2,7 +2,7 @@
 // into operations. Numbers depend on the roots alone. What the rules of routines forbid is refused here.
 import { assert } from '../base/assert';
 import { type Slot, type Struct, structOf } from '../state/layout';
-import type { StaticSize } from '../state/objects';
+import { referenceOffsets, type StaticSize } from '../state/objects';
 import type { Engine } from './engine';
 import type { LockMode, LockView } from './locks';
 import {
@@ -69,6 +69,8 @@ export interface RoutineCode {
   readonly routine: Routine;
   readonly mode: Mode;
   readonly frame: Struct;
+  /** Offsets of the references in a frame. */
+  readonly references: readonly number[];
   /** Names of the arguments, in order. */
   readonly args: readonly string[];
   readonly ops: readonly Op[];
@@ -143,11 +145,13 @@ export class Program {
       slots.push({ name, offset, field: field as Slot['field'], group: 'private' });
       offset += field.cells;
     }
+    const frame = structOf(routine.name, slots, offset);
     const code: RoutineCode = {
       number: this.routines.length + 1,
       routine,
       mode: routine.mode,
-      frame: structOf(routine.name, slots, offset),
+      frame,
+      references: referenceOffsets(frame, offset),
       args: Object.keys(routine.args),
       ops: [],
       lines: [],

@@ -121,6 +121,8 @@ export function struct<
   add('shared', groups.shared ?? {});
   add('private', groups.own ?? {});
   for (const [lock, fields] of Object.entries(groups.under ?? {})) add(lock, fields);
+  const early = slots.slice(0, -1).some((s) => s.field.cells === 0);
+  assert(!early, `the flexible field of ${name} comes last`);
   const made = structOf(name, slots, offset);
   assert(!byName.has(name), `one struct called ${name}`);
   byName.set(name, made);

@@ -2,7 +2,7 @@
 // header cell before it that says whether it is live. Allocation takes the lowest free place, freeing zeroes it, so
 // equal situations are equal cells; a freed place that something still names is not given out again.
 import { assert } from '../base/assert';
-import { type Ref, type Slot, type Struct, structNamed } from './layout';
+import { type Field, type Ref, type Slot, type Struct, structNamed } from './layout';
 import type { Region, Store, StorePlan } from './store';
 
 /** Wanted room for objects of one struct. `tail`: cells for the flexible array of each. */
@@ -18,6 +18,8 @@ export interface Pool {
   readonly region: Region;
   readonly stride: number; // cells from one object to the next, header included
   readonly count: number;
+  /** Offsets of the references in an object. */
+  readonly references: readonly number[];
 }
 
 /** What a cell is: the object it belongs to and the field it is part of. */
@@ -34,6 +36,8 @@ export interface Static {
   readonly name: string;
   readonly struct: Struct;
   readonly at: number;
+  readonly cells: number;
+  readonly references: readonly number[];
 }
 
 /** Pools and statics of a machine. */
@@ -41,8 +45,8 @@ export class Objects {
   readonly pools: Pool[] = [];
   private readonly byStruct = new Map<string, Pool>();
   private readonly statics = new Map<string, Static>();
-  /** Other places that hold references: the frames of tasks. Set by the engine. */
-  extraReferences: (visit: (struct: string, to: number) => void) => void = () => {};
+  /** Whether references elsewhere, in the frames of tasks, point into a range. Set by the engine. */
+  namedElsewhere: (from: number, to: number) => boolean = () => false;
 
   private constructor(readonly store: Store) {}
 
@@ -64,12 +68,16 @@ export class Objects {
     const objects = new Objects(store);
     for (const { struct, count, tail = 0 } of sizes) {
       const region = store.region(`pool ${struct.name}`);
-      const pool = { struct, region, stride: struct.cells + tail + 1, count };
+      const cells = struct.cells + tail;
+      const references = referenceOffsets(struct, cells);
+      const pool = { struct, region, stride: cells + 1, count, references };
       objects.pools.push(pool);
       objects.byStruct.set(struct.name, pool);
     }
     for (const { name, struct } of statics) {
-      objects.statics.set(name, { name, struct, at: store.region(`static ${name}`).base });
+      const { base: at, cells } = store.region(`static ${name}`);
+      const references = referenceOffsets(struct, cells);
+      objects.statics.set(name, { name, struct, at, cells, references });
     }
     return objects;
   }
@@ -91,20 +99,14 @@ export class Objects {
     return [...this.statics.values()];
   }
 
-  /** Takes the lowest free place of the struct's pool; its address, or 0 when the pool is full. */
+  /** Takes the lowest free place that nothing names; its address, or 0 when the pool is full. */
   alloc(struct: string): number {
     const pool = this.pool(struct);
-    const { store } = this;
-    let named: Set<number> | undefined;
     for (let i = 0; i < pool.count; i++) {
       const header = pool.region.base + i * pool.stride;
-      const state = store.peek(header);
-      if (state === live) continue;
-      if (state === freed) {
-        named ??= this.namedPlaces(struct);
-        if (named.has(header + 1)) continue;
-      }
-      store.put(header, live);
+      if (this.store.peek(header) === live) continue;
+      if (this.isNamed(header + 1, header + pool.stride)) continue;
+      this.store.put(header, live);
       return header + 1;
     }
     return 0;
@@ -113,10 +115,9 @@ export class Objects {
   /** Gives a place back, zeroed. */
   free(object: Ref): void {
     const { pool, header } = this.header(object.at);
+    assert(object.at === header + 1, `free of a whole ${pool.struct.name}`);
     assert(this.store.peek(header) === live, `free of a live ${pool.struct.name}`);
-    for (let i = 1; i < pool.stride; i++) this.store.put(header + i, 0);
-    // A place that nothing names is as if never used; one that is named keeps a mark, so that its use is seen.
-    this.store.put(header, this.namedPlaces(pool.struct.name).has(object.at) ? freed : 0);
+    for (let i = 0; i < pool.stride; i++) this.store.put(header + i, 0);
   }
 
   /** True while the object is allocated. */
@@ -152,8 +153,8 @@ export class Objects {
       const isLive = this.store.peek(object - 1) === live;
       return { struct: pool.struct, object, index, slot, live: isLive };
     }
-    for (const { struct, at: base } of this.statics.values()) {
-      const slot = slotAt(struct, at - base);
+    for (const { struct, at: base, cells } of this.statics.values()) {
+      const slot = at < base + cells ? slotAt(struct, at - base) : undefined;
       if (slot !== undefined) return { struct, object: base, index: 0, slot, live: true };
     }
     return undefined;
@@ -167,26 +168,26 @@ export class Objects {
     return { pool, header };
   }
 
-  /** The places of `struct` that some live object, static or frame refers to. */
-  private namedPlaces(struct: string): Set<number> {
-    const named = new Set<number>();
-    const note = (of: string, to: number) => {
-      if (of === struct && to !== 0) named.add(to);
-    };
-    for (const pool of this.pools) {
-      if (!holds(pool.struct, struct)) continue;
-      for (const at of this.all(pool.struct.name)) references(this.store, pool.struct, at, note);
+  /** Whether a reference in a live object, a static or a frame points into [from, to). */
+  private isNamed(from: number, to: number): boolean {
+    const { store } = this;
+    for (const { region, stride, count, references } of this.pools) {
+      if (references.length === 0) continue;
+      for (let i = 0; i < count; i++) {
+        const header = region.base + i * stride;
+        if (store.peek(header) === live && points(store, header + 1, references, from, to)) {
+          return true;
+        }
+      }
     }
-    for (const s of this.statics.values()) {
-      if (holds(s.struct, struct)) references(this.store, s.struct, s.at, note);
+    for (const { at, references } of this.statics.values()) {
+      if (points(store, at, references, from, to)) return true;
     }
-    this.extraReferences(note);
-    return named;
+    return this.namedElsewhere(from, to);
   }
 }
 
-const live = 1;
-const freed = 2; // and still named by somebody
+const live = 1; // what the header of an object in use holds
 
 /** Wanted room for a static. */
 export interface StaticSize {
@@ -197,30 +198,40 @@ export interface StaticSize {
   readonly initial?: Readonly<Record<string, unknown>>;
 }
 
-/** Calls `visit` for each reference field of the struct at `at`, embedded ones included. */
-export function references(
-  store: Store,
-  struct: Struct,
-  at: number,
-  visit: (struct: string, to: number) => void,
-): void {
-  for (const { field, offset } of struct.slots) {
-    if (field.kind === 'ref') visit(field.of!, store.peek(at + offset));
-    else if (field.kind === 'embed') {
-      references(store, structNamed(field.of!), at + offset, visit);
-    } else if (field.element?.kind === 'ref') {
-      for (let i = 0; i < field.cells; i++) visit(field.element.of!, store.peek(at + offset + i));
-    }
-  }
+/** Where a struct of `cells` cells holds references: in its fields, embedded structs and arrays. */
+export function referenceOffsets(struct: Struct, cells: number): readonly number[] {
+  return struct.slots.flatMap(({ field, offset }) => {
+    const end = field.cells === 0 ? cells : offset + field.cells; // the flexible array takes the rest
+    return offsetsIn(field, end - offset).map((inner) => offset + inner);
+  });
 }
 
-function holds(struct: Struct, target: string): boolean {
-  return struct.slots.some(
-    ({ field }) =>
-      (field.kind === 'ref' && field.of === target) ||
-      (field.kind === 'embed' && holds(structNamed(field.of!), target)) ||
-      field.element?.of === target,
-  );
+function offsetsIn(field: Field<unknown>, cells: number): readonly number[] {
+  if (field.kind === 'ref') return [0];
+  if (field.kind === 'embed') return referenceOffsets(structNamed(field.of!), field.cells);
+  const { element } = field;
+  if (element === undefined) return [];
+  const inner = offsetsIn(element, element.cells);
+  const offsets: number[] = [];
+  for (let at = 0; at + element.cells <= cells; at += element.cells) {
+    for (const offset of inner) offsets.push(at + offset);
+  }
+  return offsets;
+}
+
+/** Whether one of the references of the object at `at` points into [from, to). */
+export function points(
+  store: Store,
+  at: number,
+  references: readonly number[],
+  from: number,
+  to: number,
+): boolean {
+  for (const offset of references) {
+    const target = store.peek(at + offset);
+    if (target >= from && target < to) return true;
+  }
+  return false;
 }
 
 function slotAt(struct: Struct, offset: number): Slot | undefined {

@@ -172,6 +172,7 @@ export class Store {
   /** Folds everything since mark `from` into its net change and forgets the log and the marks of it. */
   seal(from: number): Span {
     assert(from < this.markCount, 'a mark that still stands');
+    assert(this.marks[from * markCells] === 0, 'nothing in the journal before the span');
     const first = new Map<number, number>();
     this.writtenSince(from, (at, before) => {
       if (!first.has(at)) first.set(at, before);
