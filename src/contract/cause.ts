@@ -1,0 +1,136 @@
+// Why a byte is stale: the chain of events that lost it, read off the event log after the fact. The log is looked at
+// by the names of its tracepoints only; nothing of the driver's state is.
+import type { Engine } from '../routine/engine';
+import type { LoggedEvent } from '../state/events';
+
+const pageOf = (byte: number): number => Math.floor(byte / 4096);
+
+type Numbers = Readonly<Record<string, number>>;
+const args = (event: LoggedEvent): Numbers => event.args as Numbers;
+
+/** Sentences, in the order of events, from the store that was lost to the access that missed it. */
+export function causeOf(
+  k: Engine,
+  surface: number,
+  offset: number,
+  seen: LoggedEvent,
+  byGpu: boolean,
+): string[] {
+  const events = k.events.slice(0, seen.index);
+  const lost = lastStore(events, surface, offset, byGpu);
+  if (lost === undefined) return [];
+  const page = pageOf(offset);
+  const bo = objectOf(events, surface);
+  const chain = [sentence(k, lost, byGpu ? 'this is the store that was lost' : 'the store that was lost')];
+  const stale = events.find(
+    (e) => e.name === 'tlb_stale' && e.step === lost.step && e.task === lost.task,
+  );
+  if (stale !== undefined) {
+    const { cpu } = args(stale);
+    chain.push(
+      sentence(
+        k,
+        stale,
+        `the store went through a TLB entry of cpu${cpu} that memory no longer backed: the dirty bit had been ` +
+          'cleared and the entry was not flushed, so the walker did not set the bit again',
+      ),
+    );
+    const cleaned = lastBefore(events, stale, (e) => e.name === 'vmw_bo_dirty_scan' && of(e, bo));
+    if (cleaned !== undefined) {
+      chain.push(sentence(k, cleaned, 'this scan had cleaned the dirty bit before the store'));
+    }
+  }
+  if (byGpu) {
+    chain.push(...afterGpuStore(k, events, lost, surface));
+    return inOrder(chain, seen, k, 'the load that got the old byte');
+  }
+  const marked = lastBefore(events, seen, (e) => e.name === 'vmw_mkwrite' && of(e, bo) && args(e).page === page);
+  if (marked !== undefined) {
+    const text = args(marked).marked
+      ? `vmw_bo_vm_mkwrite set bit ${page} of the bitmap`
+      : `vmw_bo_vm_mkwrite was called for page ${page} and marked nothing`;
+    chain.push(sentence(k, marked, text));
+  }
+  let scanned = false;
+  for (const e of events.slice(lost.index + 1)) {
+    if (e.name === 'vmw_bo_dirty_scan' && of(e, bo)) {
+      scanned = true;
+      const { count, start, end } = args(e);
+      const range = start! < end! ? `pages ${start} to ${end! - 1}` : 'no page';
+      chain.push(sentence(k, e, `the scan found ${count} PTE${count === 1 ? '' : 's'} and noted ${range}`));
+    } else if (e.name === 'vmw_bo_dirty_transfer' && of(e, bo)) {
+      const { start, end } = args(e);
+      const has = page >= start! && page < end!;
+      chain.push(
+        sentence(k, e, `pages ${start} to ${end! - 1} went to the surface${has ? '' : `, page ${page} not among them`}`),
+      );
+    } else if (e.name === 'vmw_dirty_sync' && args(e).surface === surface) {
+      const { x, w } = args(e);
+      const has = offset >= x! && offset < x! + w!;
+      chain.push(sentence(k, e, `an update of bytes ${x} to ${x! + w! - 1}${has ? '' : ', the byte not among them'}`));
+    }
+  }
+  if (!scanned) chain.push('no scan looked for written pages between the store and the read');
+  return inOrder(chain, seen, k, 'the read that got the old byte');
+}
+
+function inOrder(chain: string[], seen: LoggedEvent, k: Engine, what: string): string[] {
+  chain.push(sentence(k, seen, what));
+  const at = (text: string) => Number(/^event (\d+)/.exec(text)?.[1] ?? Number.MAX_SAFE_INTEGER);
+  const last = chain.at(-1)!;
+  const unique = [...new Set(chain)];
+  return unique.sort((a, b) => (a === last ? 1 : b === last ? -1 : at(a) - at(b)));
+}
+
+function afterGpuStore(k: Engine, events: readonly LoggedEvent[], lost: LoggedEvent, surface: number): string[] {
+  const later = events.slice(lost.index + 1);
+  const readbacks = later.filter((e) => e.name === 'vmw_readback' && args(e).surface === surface);
+  if (readbacks.length === 0) return ['no readback of the surface was sent after it'];
+  return readbacks.map((e) => sentence(k, e, 'a readback of the surface was sent'));
+}
+
+/** The last store to the byte before the access: of a CPU through a mapping, or of the GPU. */
+function lastStore(
+  events: readonly LoggedEvent[],
+  surface: number,
+  offset: number,
+  byGpu: boolean,
+): LoggedEvent | undefined {
+  const maps = events.filter((e) => e.name === 'surface_mapped' && args(e).surface === surface).map(args);
+  for (let i = events.length - 1; i >= 0; i--) {
+    const e = events[i]!;
+    const a = args(e);
+    if (byGpu) {
+      if (e.name !== 'gpu_write' || a.surface !== surface) continue;
+      if (offset >= a.offset! && offset < a.offset! + a.length!) return e;
+    } else if (e.name === 'cpu_store') {
+      const hit = maps.some((m) => {
+        const address = m.address! + (offset - m.offset!);
+        return m.root === a.root && address >= a.address! && address < a.address! + a.length!;
+      });
+      if (hit) return e;
+    }
+  }
+  return undefined;
+}
+
+/** The driver's object behind a surface, as its events name it. */
+function objectOf(events: readonly LoggedEvent[], surface: number): number | undefined {
+  const defined = events.find((e) => e.name === 'surface_created' && args(e).surface === surface);
+  return defined === undefined ? undefined : args(defined).bo;
+}
+
+const of = (event: LoggedEvent, bo: number | undefined): boolean => bo === undefined || args(event).bo === bo;
+
+function lastBefore(
+  events: readonly LoggedEvent[],
+  before: LoggedEvent,
+  matches: (event: LoggedEvent) => boolean,
+): LoggedEvent | undefined {
+  for (let i = before.index - 1; i >= 0; i--) if (matches(events[i]!)) return events[i];
+  return undefined;
+}
+
+function sentence(k: Engine, event: LoggedEvent, text: string): string {
+  return `event ${event.index}, step ${event.step}, ${k.taskName(event.task)}: ${text}`;
+}

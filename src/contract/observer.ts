@@ -1,0 +1,343 @@
+// The coherence contract, judged byte by byte: R1 a store made before a submission is seen by its GPU commands and later
+// ones; R2 a GPU store is seen by loads made after a fence trailing it has signalled; R3 what has neither submission nor
+// fence between is the application's race; R4 accesses to different bytes never disturb each other. The observer hears
+// only edges (stores, loads, maps, submissions, waits of applications; reads and writes of the device) and shares no
+// state with the driver. Its obligations are cells of the store and go back in time with the rest.
+import { Contents } from '../hardware/memory';
+import type { Engine } from '../routine/engine';
+import { blockBytes } from '../state/blocks';
+import { type LoggedEvent, tracepoint } from '../state/events';
+import { int } from '../state/layout';
+import type { StorePlan } from '../state/store';
+import { causeOf } from './cause';
+import { Numbers } from './planes';
+
+export type Kind = 'R1' | 'R2' | 'R4' | 'race';
+
+/** Something the contract found. Offsets are bytes of the surface; `event` is the access that showed it. */
+export interface Finding {
+  readonly kind: Kind;
+  readonly message: string;
+  readonly surface: number;
+  readonly offset: number;
+  /** Bytes of the same access that are wrong, this one included. */
+  readonly bytes: number;
+  readonly event: number;
+  readonly step: number;
+  readonly cause: readonly string[];
+}
+
+/** Sizes of what is observed. */
+export interface ContractLimits {
+  readonly surfaces: number;
+  readonly surfaceBytes: number; // room for each
+  readonly mappings: number;
+  readonly tasks: number;
+}
+
+/** A finding was added to the list; `index` is its place there. */
+export const violation = tracepoint('violation', { index: int });
+export const race = tracepoint('race', { index: int });
+
+// Cells of a mapping: surface plus 1, root table, address low and high, length, offset in the surface.
+const mappingCells = 6;
+
+/** Everything an access needs to be judged. */
+interface Range {
+  readonly surface: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export class Contract {
+  private readonly found: Finding[] = [];
+  private readonly expected: Contents;
+  private readonly storeEpoch: Numbers; // submissions made when the CPU last stored to the byte, plus 1
+  private readonly gpuRead: Numbers; // last submission that read the byte
+  private readonly gpuWrite: Numbers; // last submission that wrote it
+  private readonly stateAt: number;
+  private readonly countAt: number;
+  /** Names for messages, by number of surface and of task. */
+  surfaceName: (surface: number) => string = (s) => `surface ${s}`;
+
+  constructor(
+    private readonly k: Engine,
+    private readonly limits: ContractLimits,
+    /** Bytes of the device's copy of a surface; an edge, read as the device reads it. */
+    private readonly deviceByte: (surface: number, offset: number) => number,
+  ) {
+    const bytes = limits.surfaces * limits.surfaceBytes;
+    this.expected = new Contents(k.store, k.store.region('contract expected').base, bytes);
+    this.storeEpoch = new Numbers(k, 'contract store epoch', bytes);
+    this.gpuRead = new Numbers(k, 'contract gpu read', bytes);
+    this.gpuWrite = new Numbers(k, 'contract gpu write', bytes);
+    this.stateAt = k.store.region('contract').base;
+    this.countAt = k.store.region('contract findings').base;
+    k.listeners.push((event) => this.hear(event));
+  }
+
+  static reserve(plan: StorePlan, limits: ContractLimits): void {
+    const bytes = limits.surfaces * limits.surfaceBytes;
+    plan.region('contract expected', 'contents', Math.ceil(bytes / blockBytes));
+    for (const name of ['store epoch', 'gpu read', 'gpu write']) {
+      Numbers.reserve(plan, `contract ${name}`, bytes);
+    }
+    const cells = 1 + limits.surfaces + limits.tasks + limits.mappings * mappingCells;
+    plan.region('contract', 'state', cells);
+    plan.region('contract findings', 'history', 1);
+  }
+
+  /** What was found so far, oldest first. */
+  findings(): readonly Finding[] {
+    return this.found.slice(0, this.k.store.peek(this.countAt));
+  }
+
+  /** Violations without the application's own races. */
+  violations(): readonly Finding[] {
+    return this.findings().filter((f) => f.kind !== 'race');
+  }
+
+  races(): readonly Finding[] {
+    return this.findings().filter((f) => f.kind === 'race');
+  }
+
+  // Edges.
+
+  private hear(event: LoggedEvent): void {
+    const a = event.args as Record<string, number>;
+    switch (event.name) {
+      case 'surface_created':
+        if (a.coherent) this.setCell(1 + a.surface!, 1);
+        break;
+      case 'surface_mapped':
+        this.map(a.surface!, a.root!, a.address!, a.length!, a.offset!);
+        break;
+      case 'surface_unmapped':
+        this.unmap(a.root!, a.address!, a.length!);
+        break;
+      case 'cpu_store':
+        for (const part of this.partsOf(a.root!, a.address!, a.length!)) this.cpuStore(event, part);
+        break;
+      case 'cpu_load':
+        for (const part of this.partsOf(a.root!, a.address!, a.length!)) this.cpuLoad(event, part);
+        break;
+      case 'submit':
+        this.setCell(0, a.submission!);
+        break;
+      case 'gpu_read':
+        this.gpuReads(event, { surface: a.surface!, offset: a.offset!, length: a.length! });
+        break;
+      case 'gpu_write':
+        this.gpuWrites(event, { surface: a.surface!, offset: a.offset!, length: a.length! });
+        break;
+      case 'fence_waited':
+        this.raiseWaited(event.task, a.submission!);
+        break;
+      case 'synchronized': // one thread's event reached another: it knows what the other waited for
+        this.raiseWaited(event.task, this.waited(a.from!));
+        break;
+    }
+  }
+
+  private cpuStore(event: LoggedEvent, range: Part): void {
+    const waited = this.waited(event.task);
+    const at = this.place(range);
+    this.racesAbove(event, range, this.gpuRead, waited, 'stores to', 'reads');
+    this.racesAbove(event, range, this.gpuWrite, waited, 'stores to', 'writes');
+    const { pfn } = event.args as { pfn: number };
+    const frame = this.k.parts.memory.frame(pfn);
+    this.expected.replace(at, range.length, (i) => frame.peek(range.pageOffset + (i - at)));
+    this.storeEpoch.fill(at, range.length, this.submissions + 1);
+  }
+
+  private cpuLoad(event: LoggedEvent, range: Part): void {
+    const waited = this.waited(event.task);
+    if (this.racesAbove(event, range, this.gpuWrite, waited, 'loads', 'writes')) return;
+    const { pfn } = event.args as { pfn: number };
+    const frame = this.k.parts.memory.frame(pfn);
+    const at = this.place(range);
+    this.compare(event, range, (i) => frame.peek(range.pageOffset + (i - at)), 'cpu');
+  }
+
+  private gpuReads(event: LoggedEvent, range: Range): void {
+    if (!this.isCoherent(range.surface)) return;
+    const { submission } = event.args as { submission: number };
+    const at = this.place(range);
+    const byte = this.storeEpoch.firstAbove(at, range.length, submission);
+    if (byte >= 0) {
+      this.addRace(event, range, byte - at, `stored after submission ${submission} was made, which reads it`);
+    } else {
+      this.compare(event, range, (i) => this.deviceByte(range.surface, range.offset + (i - at)), 'gpu');
+    }
+    this.gpuRead.fill(at, range.length, submission);
+  }
+
+  private gpuWrites(event: LoggedEvent, range: Range): void {
+    if (!this.isCoherent(range.surface)) return;
+    const { submission, value } = event.args as { submission: number; value: number };
+    const at = this.place(range);
+    const byte = this.storeEpoch.firstAbove(at, range.length, submission);
+    if (byte >= 0) {
+      this.addRace(event, range, byte - at, `stored after submission ${submission} was made, which writes it`);
+    }
+    this.expected.fill(at, range.length, { unique: false, value });
+    this.gpuWrite.fill(at, range.length, submission);
+    this.storeEpoch.fill(at, range.length, 0);
+  }
+
+  // Judgement.
+
+  /** Compares what an access saw with what coherent memory would hold. */
+  private compare(
+    event: LoggedEvent,
+    range: Range,
+    seen: (at: number) => number,
+    who: 'cpu' | 'gpu',
+  ): void {
+    const at = this.place(range);
+    let first = -1;
+    let wrong = 0;
+    for (let i = at; i < at + range.length; i++) {
+      if (seen(i) === this.expected.peek(i)) continue;
+      if (first < 0) first = i;
+      wrong++;
+    }
+    if (first < 0) return;
+    const byGpu = this.gpuWrite.at(first) > 0 && this.storeEpoch.at(first) === 0;
+    const kind: Kind = who === 'gpu' ? 'R1' : byGpu ? 'R2' : 'R4';
+    const offset = range.offset + (first - at);
+    const name = this.surfaceName(range.surface);
+    const want = this.expected.peek(first);
+    const lost = byGpu ? 'the GPU' : 'the CPU';
+    const reader = who === 'gpu' ? 'the GPU' : 'the CPU';
+    const message =
+      `${kind}: ${reader} read ${seen(first)} at byte ${offset} (page ${Math.floor(offset / 4096)}) of ${name}, ` +
+      `but ${lost} had stored ${want}; ${wrong} byte${wrong === 1 ? '' : 's'} of this access are wrong`;
+    this.add(event, { kind, message, surface: range.surface, offset, bytes: wrong }, { byGpu });
+  }
+
+  /** Reports the race with a submission that has touched the range and was not waited for; true when there is one. */
+  private racesAbove(
+    event: LoggedEvent,
+    range: Part,
+    numbers: Numbers,
+    waited: number,
+    does: string,
+    gpuDoes: string,
+  ): boolean {
+    const at = this.place(range);
+    const byte = numbers.firstAbove(at, range.length, waited);
+    if (byte < 0) return false;
+    const text = `${does === 'loads' ? 'loaded' : 'stored'} though submission ${numbers.at(byte)}, which ${gpuDoes} it, was not waited for`;
+    this.addRace(event, range, byte - at, text);
+    return true;
+  }
+
+  private addRace(event: LoggedEvent, range: Range, skip: number, text: string): void {
+    const offset = range.offset + skip;
+    const page = Math.floor(offset / 4096);
+    const last = Math.floor((range.offset + range.length - 1) / 4096);
+    const pages = last > page ? `pages ${page} to ${last}` : `page ${page}`;
+    const message = `race: byte ${offset} (${pages}) of ${this.surfaceName(range.surface)} ${text}`;
+    const bytes = range.length - skip;
+    this.add(event, { kind: 'race', message, surface: range.surface, offset, bytes }, undefined);
+  }
+
+  private add(
+    event: LoggedEvent,
+    finding: Omit<Finding, 'event' | 'step' | 'cause'>,
+    why: { byGpu: boolean } | undefined,
+  ): void {
+    const index = this.k.store.peek(this.countAt);
+    const cause =
+      why === undefined ? [] : causeOf(this.k, finding.surface, finding.offset, event, why.byGpu);
+    this.found[index] = { ...finding, event: event.index, step: event.step, cause };
+    this.k.store.put(this.countAt, index + 1);
+    this.k.emit(finding.kind === 'race' ? race : violation, { index });
+  }
+
+  // Cells.
+
+  private get submissions(): number {
+    return this.k.store.peek(this.stateAt);
+  }
+
+  private setCell(index: number, value: number): void {
+    this.k.store.put(this.stateAt + index, value);
+  }
+
+  private isCoherent(surface: number): boolean {
+    return this.k.store.peek(this.stateAt + 1 + surface) !== 0;
+  }
+
+  /** The last submission that a task knows to be over. */
+  private waited(task: number): number {
+    return this.k.store.peek(this.stateAt + 1 + this.limits.surfaces + task);
+  }
+
+  private raiseWaited(task: number, submission: number): void {
+    if (submission > this.waited(task)) {
+      this.setCell(1 + this.limits.surfaces + task, submission);
+    }
+  }
+
+  private place(range: Range): number {
+    return range.surface * this.limits.surfaceBytes + range.offset;
+  }
+
+  private mappingAt(i: number): number {
+    return this.stateAt + 1 + this.limits.surfaces + this.limits.tasks + i * mappingCells;
+  }
+
+  private map(surface: number, root: number, address: number, length: number, offset: number): void {
+    const { store } = this.k;
+    for (let i = 0; i < this.limits.mappings; i++) {
+      const at = this.mappingAt(i);
+      if (store.peek(at) !== 0) continue;
+      const high = Math.floor(address / 0x1_0000_0000);
+      [surface + 1, root, address | 0, high, length, offset].forEach((v, j) => store.put(at + j, v));
+      return;
+    }
+  }
+
+  private unmap(root: number, address: number, length: number): void {
+    const { store } = this.k;
+    for (let i = 0; i < this.limits.mappings; i++) {
+      const m = this.mapping(i);
+      if (m === undefined || m.root !== root) continue;
+      if (m.address < address || m.address + m.length > address + length) continue;
+      for (let j = 0; j < mappingCells; j++) store.put(this.mappingAt(i) + j, 0);
+    }
+  }
+
+  private mapping(i: number) {
+    const { store } = this.k;
+    const at = this.mappingAt(i);
+    if (store.peek(at) === 0) return undefined;
+    return {
+      surface: store.peek(at) - 1,
+      root: store.peek(at + 1),
+      address: store.peek(at + 3) * 0x1_0000_0000 + (store.peek(at + 2) >>> 0),
+      length: store.peek(at + 4),
+      offset: store.peek(at + 5),
+    };
+  }
+
+  /** The bytes of coherent surfaces that an access of [address, address + length) touches. */
+  private *partsOf(root: number, address: number, length: number): Generator<Part> {
+    for (let i = 0; i < this.limits.mappings; i++) {
+      const m = this.mapping(i);
+      if (m === undefined || m.root !== root || !this.isCoherent(m.surface)) continue;
+      const from = Math.max(address, m.address);
+      const to = Math.min(address + length, m.address + m.length);
+      if (from >= to) continue;
+      const offset = m.offset + (from - m.address);
+      yield { surface: m.surface, offset, length: to - from, pageOffset: from % 4096 };
+    }
+  }
+}
+
+/** A range of a surface as one CPU access touched it. `pageOffset`: its first byte within the frame. */
+interface Part extends Range {
+  readonly pageOffset: number;
+}
