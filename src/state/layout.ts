@@ -97,7 +97,8 @@ const byName = new Map<string, Struct>();
 
 /**
  * Declares a struct. Groups say what protects a field: `fixed` at creation, `shared` by nobody, `under` the lock
- * of that class, `own` only ever touched by the task that owns the struct. A flexible array comes last.
+ * of that class, `own` only ever touched by the task that owns the struct. There is at most one
+ * flexible field; it is laid out last.
  */
 export function struct<
   Fixed extends Fields = Record<never, never>,
@@ -109,11 +110,13 @@ export function struct<
   groups: { fixed?: Fixed; shared?: Shared; under?: Under; own?: Own },
 ): Struct<Fixed, Shared, Under, Own> {
   const slots: Slot[] = [];
+  const flexible: Slot[] = []; // laid out last, in whatever group it stands
   let offset = 0;
   const add = (group: string, fields: Fields) => {
     for (const [field, declared] of Object.entries(fields)) {
       assert(!slots.some((s) => s.name === field), `${name} has one field ${field}`);
-      slots.push({ name: field, offset, field: declared as unknown as Field<unknown>, group });
+      const slot = { name: field, offset, field: declared as unknown as Field<unknown>, group };
+      (declared.cells === 0 ? flexible : slots).push(slot);
       offset += declared.cells;
     }
   };
@@ -121,8 +124,8 @@ export function struct<
   add('shared', groups.shared ?? {});
   add('private', groups.own ?? {});
   for (const [lock, fields] of Object.entries(groups.under ?? {})) add(lock, fields);
-  const early = slots.slice(0, -1).some((s) => s.field.cells === 0);
-  assert(!early, `the flexible field of ${name} comes last`);
+  assert(flexible.length <= 1, `${name} has at most one flexible field`);
+  for (const slot of flexible) slots.push({ ...slot, offset });
   const made = structOf(name, slots, offset);
   assert(!byName.has(name), `one struct called ${name}`);
   byName.set(name, made);
@@ -300,13 +303,16 @@ export interface ArrayView<T> extends Ref {
 }
 
 /** A fixed number of elements. */
-export function array<T>(element: Field<T>, length: number): Field<ArrayView<T>> {
-  return arrayField(element, length, element.cells * length);
+export function array<F extends Fields[string]>(
+  element: F,
+  length: number,
+): Field<ArrayView<ValueOf<F>>> {
+  return arrayField(element as Field<ValueOf<F>>, length, element.cells * length);
 }
 
 /** A flexible array, hence the last field of its struct; the pool says how many elements there is room for. */
-export function tail<T>(element: Field<T>): Field<ArrayView<T>> {
-  return arrayField(element, Number.POSITIVE_INFINITY, 0);
+export function tail<F extends Fields[string]>(element: F): Field<ArrayView<ValueOf<F>>> {
+  return arrayField(element as Field<ValueOf<F>>, Number.POSITIVE_INFINITY, 0);
 }
 
 function arrayField<T>(element: Field<T>, length: number, cells: number): Field<ArrayView<T>> {
