@@ -17,10 +17,10 @@ export function causeOf(
   byGpu: boolean,
 ): string[] {
   const events = k.events.slice(0, seen.index);
-  const lost = lastStore(events, surface, offset, byGpu);
+  const { bo, sid } = objectOf(events, surface);
+  const lost = lastStore(events, surface, sid, offset, byGpu);
   if (lost === undefined) return [];
   const page = pageOf(offset);
-  const bo = objectOf(events, surface);
   const chain = [sentence(k, lost, byGpu ? 'this is the store that was lost' : 'the store that was lost')];
   const stale = events.find(
     (e) => e.name === 'tlb_stale' && e.step === lost.step && e.task === lost.task,
@@ -41,7 +41,7 @@ export function causeOf(
     }
   }
   if (byGpu) {
-    chain.push(...afterGpuStore(k, events, lost, surface));
+    chain.push(...afterGpuStore(k, events, lost, sid));
     return inOrder(chain, seen, k, 'the load that got the old byte');
   }
   const marked = lastBefore(events, seen, (e) => e.name === 'vmw_mkwrite' && of(e, bo) && args(e).page === page);
@@ -64,7 +64,7 @@ export function causeOf(
       chain.push(
         sentence(k, e, `pages ${start} to ${end! - 1} went to the surface${has ? '' : `, page ${page} not among them`}`),
       );
-    } else if (e.name === 'vmw_dirty_sync' && args(e).surface === surface) {
+    } else if (e.name === 'vmw_dirty_sync' && args(e).sid === sid) {
       const { x, w } = args(e);
       const has = offset >= x! && offset < x! + w!;
       chain.push(sentence(k, e, `an update of bytes ${x} to ${x! + w! - 1}${has ? '' : ', the byte not among them'}`));
@@ -82,9 +82,9 @@ function inOrder(chain: string[], seen: LoggedEvent, k: Engine, what: string): s
   return unique.sort((a, b) => (a === last ? 1 : b === last ? -1 : at(a) - at(b)));
 }
 
-function afterGpuStore(k: Engine, events: readonly LoggedEvent[], lost: LoggedEvent, surface: number): string[] {
+function afterGpuStore(k: Engine, events: readonly LoggedEvent[], lost: LoggedEvent, sid: number): string[] {
   const later = events.slice(lost.index + 1);
-  const readbacks = later.filter((e) => e.name === 'vmw_readback' && args(e).surface === surface);
+  const readbacks = later.filter((e) => e.name === 'vmw_readback' && args(e).sid === sid);
   if (readbacks.length === 0) return ['no readback of the surface was sent after it'];
   return readbacks.map((e) => sentence(k, e, 'a readback of the surface was sent'));
 }
@@ -93,6 +93,7 @@ function afterGpuStore(k: Engine, events: readonly LoggedEvent[], lost: LoggedEv
 function lastStore(
   events: readonly LoggedEvent[],
   surface: number,
+  sid: number,
   offset: number,
   byGpu: boolean,
 ): LoggedEvent | undefined {
@@ -101,7 +102,7 @@ function lastStore(
     const e = events[i]!;
     const a = args(e);
     if (byGpu) {
-      if (e.name !== 'gpu_write' || a.surface !== surface) continue;
+      if (e.name !== 'gpu_write' || a.sid !== sid) continue;
       if (offset >= a.offset! && offset < a.offset! + a.length!) return e;
     } else if (e.name === 'cpu_store') {
       const hit = maps.some((m) => {
@@ -114,10 +115,13 @@ function lastStore(
   return undefined;
 }
 
-/** The driver's object behind a surface, as its events name it. */
-function objectOf(events: readonly LoggedEvent[], surface: number): number | undefined {
-  const defined = events.find((e) => e.name === 'surface_created' && args(e).surface === surface);
-  return defined === undefined ? undefined : args(defined).bo;
+/** What the events of driver and device call a surface and its buffer object. */
+function objectOf(
+  events: readonly LoggedEvent[],
+  surface: number,
+): { bo: number | undefined; sid: number } {
+  const made = events.find((e) => e.name === 'surface_created' && args(e).surface === surface);
+  return made === undefined ? { bo: undefined, sid: -1 } : { bo: args(made).bo, sid: args(made).sid! };
 }
 
 const of = (event: LoggedEvent, bo: number | undefined): boolean => bo === undefined || args(event).bo === bo;

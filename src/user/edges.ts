@@ -1,0 +1,37 @@
+// The edges of applications that the coherence contract hears, beside the CPU's stores and loads: what an application
+// knows of its surfaces, mappings, submissions and waits. They are emitted in user mode, never by the driver.
+import { tracepoint } from '../state/events';
+import { bool, int, long } from '../state/layout';
+
+/** A surface exists. `surface` counts from 0 in the order of creation; `sid` and `bo` are what kernel events call it. */
+export const surface_created = tracepoint('surface_created', {
+  surface: int,
+  bytes: long,
+  coherent: bool,
+  sid: int,
+  bo: int,
+});
+
+/** Bytes [offset, offset + length) of a surface are mapped at `address` of the address space with root table `root`. */
+export const surface_mapped = tracepoint('surface_mapped', {
+  surface: int,
+  root: int,
+  address: long,
+  length: int,
+  offset: int,
+});
+
+export const surface_unmapped = tracepoint('surface_unmapped', {
+  root: int,
+  address: long,
+  length: int,
+});
+
+/** The application is about to hand submission `submission` (from 1 upwards) to the driver; its stores so far precede it. */
+export const submit = tracepoint('submit', { submission: int });
+
+/** The thread knows that submission `submission` and all before it are over: it waited for the fence, or polled it. */
+export const fence_waited = tracepoint('fence_waited', { submission: int });
+
+/** The thread went on because of another thread's event: what that one knew (`from`, a task), it knows too. */
+export const synchronized = tracepoint('synchronized', { from: int });
