@@ -224,9 +224,9 @@ export class Engine {
     return found.struct.view(this.store, found.at) as unknown as Structs[N];
   }
 
-  /** A view of the struct at `at`. */
-  view<N extends keyof Structs & string>(struct: Struct & { name: N }, at: number): Structs[N] {
-    return struct.view(this.store, at) as unknown as Structs[N];
+  /** A view of the struct called `name` at `at`. */
+  view<N extends keyof Structs & string>(name: N, at: number): Structs[N] {
+    return structNamed(name).view(this.store, at) as unknown as Structs[N];
   }
 
   /** The value of a function pointer to `routine`. */

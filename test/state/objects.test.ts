@@ -7,8 +7,8 @@ import { StorePlan } from '../../src/state/store';
 const node_toy = struct('node_toy', { shared: { next: ref('node_toy') } });
 const item_toy = struct('item_toy', { fixed: { id: int }, shared: { node: embed('node_toy') } });
 const holder_toy = struct('holder_toy', {
-  shared: { first: ref('item_toy'), pair: array(ref('item_toy') as never, 2), count: int },
-  own: { more: tail(ref('item_toy') as never) },
+  shared: { first: ref('item_toy'), pair: array(ref('item_toy'), 2), count: int },
+  own: { more: tail(ref('item_toy')) },
 });
 
 declare module '../../src/state/layout' {
