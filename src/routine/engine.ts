@@ -7,8 +7,8 @@ import {
   type FieldsView,
   NullPointer,
   type Ref,
-  type Struct,
   type Structs,
+  structNamed,
 } from '../state/layout';
 import { Objects, type PoolSize, points, type StaticSize } from '../state/objects';
 import { type Region, type Store, StorePlan } from '../state/store';

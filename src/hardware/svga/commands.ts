@@ -1,0 +1,79 @@
+// The SVGA device's commands: ids of svga3d_cmd.h and svga_reg.h (Linux drivers/gpu/drm/vmwgfx/device_include), each
+// with the fields that the model needs. Draws are generic: a command reads or writes a range of bytes of a surface.
+import type { Field } from '../../state/layout';
+
+export const SVGA_CMD_FENCE = 30; // value: the sequence number to write
+export const SVGA_3D_CMD_DESTROY_GB_MOB = 1094; // arg: mob
+export const SVGA_3D_CMD_DEFINE_GB_SURFACE = 1097; // length: bytes of the surface; value: its name for display
+export const SVGA_3D_CMD_DESTROY_GB_SURFACE = 1098;
+export const SVGA_3D_CMD_BIND_GB_SURFACE = 1099; // arg: mob, or SVGA3D_INVALID_ID; offset: where in it
+export const SVGA_3D_CMD_UPDATE_GB_IMAGE = 1101; // the box of a buffer: x = offset, w = length
+export const SVGA_3D_CMD_UPDATE_GB_SURFACE = 1102;
+export const SVGA_3D_CMD_READBACK_GB_IMAGE = 1103;
+export const SVGA_3D_CMD_READBACK_GB_SURFACE = 1104;
+export const SVGA_3D_CMD_INVALIDATE_GB_IMAGE = 1105;
+export const SVGA_3D_CMD_INVALIDATE_GB_SURFACE = 1106;
+export const SVGA_3D_CMD_DEFINE_GB_MOB64 = 1135; // arg: mob; value: address of its page table; length: bytes
+
+/** Ours, beyond the real ids: what a draw or a dispatch does to a range of a surface. */
+export const GPU_CMD_READ = 3001;
+export const GPU_CMD_WRITE = 3002; // value: the byte written
+
+export const SVGA3D_INVALID_ID = -1;
+
+/** Names for the debugger. */
+export const svgaCommandNames: Readonly<Record<number, string>> = {
+  [SVGA_CMD_FENCE]: 'FENCE',
+  [SVGA_3D_CMD_DESTROY_GB_MOB]: 'DESTROY_GB_MOB',
+  [SVGA_3D_CMD_DEFINE_GB_SURFACE]: 'DEFINE_GB_SURFACE',
+  [SVGA_3D_CMD_DESTROY_GB_SURFACE]: 'DESTROY_GB_SURFACE',
+  [SVGA_3D_CMD_BIND_GB_SURFACE]: 'BIND_GB_SURFACE',
+  [SVGA_3D_CMD_UPDATE_GB_IMAGE]: 'UPDATE_GB_IMAGE',
+  [SVGA_3D_CMD_UPDATE_GB_SURFACE]: 'UPDATE_GB_SURFACE',
+  [SVGA_3D_CMD_READBACK_GB_IMAGE]: 'READBACK_GB_IMAGE',
+  [SVGA_3D_CMD_READBACK_GB_SURFACE]: 'READBACK_GB_SURFACE',
+  [SVGA_3D_CMD_INVALIDATE_GB_IMAGE]: 'INVALIDATE_GB_IMAGE',
+  [SVGA_3D_CMD_INVALIDATE_GB_SURFACE]: 'INVALIDATE_GB_SURFACE',
+  [SVGA_3D_CMD_DEFINE_GB_MOB64]: 'DEFINE_GB_MOB64',
+  [GPU_CMD_READ]: 'GPU_READ',
+  [GPU_CMD_WRITE]: 'GPU_WRITE',
+};
+
+/** One command. `sid` is the device's id of a surface (in a user's command buffer: the handle). */
+export interface SvgaCommand {
+  readonly id: number;
+  readonly sid: number;
+  readonly arg: number;
+  readonly offset: number;
+  readonly length: number;
+  readonly value: number;
+  readonly submission: number; // the number the application gave its submission; 0 for the kernel's own commands
+}
+
+const noCommand: SvgaCommand = {
+  id: 0,
+  sid: 0,
+  arg: 0,
+  offset: 0,
+  length: 0,
+  value: 0,
+  submission: 0,
+};
+const order = Object.keys(noCommand) as (keyof SvgaCommand)[];
+
+/** A command with the fields given; the others are 0. */
+export const svgaCommand = (fields: Partial<SvgaCommand>): SvgaCommand => ({
+  ...noCommand,
+  ...fields,
+});
+
+/** A place for one command, as in a command buffer. */
+export const command: Field<SvgaCommand> = {
+  kind: 'command',
+  cells: order.length,
+  get: (store, at) => {
+    const read = order.map((name, i) => [name, store.read(at + i)]);
+    return Object.fromEntries(read) as unknown as SvgaCommand;
+  },
+  set: (store, at, value) => order.forEach((name, i) => store.write(at + i, value[name])),
+};

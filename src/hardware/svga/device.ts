@@ -1,0 +1,474 @@
+// The virtual GPU: registers, a queue of commands, and its own copy of every guest-backed surface. It never snoops:
+// memory and copy differ until an update or a readback. Executes one command after the other, asynchronously to the
+// CPUs. Linux drivers/gpu/drm/vmwgfx/device_include is the guest's side of it. Left out: formats other than buffers,
+// contexts and shaders. A surface is defined as zeroes, and binding a MOB copies nothing.
+import type { Engine, TaskSpec } from '../../routine/engine';
+import { type RegionRule } from '../../routine/check';
+import { routine } from '../../routine/routine';
+import { blockBytes } from '../../state/blocks';
+import { tracepoint } from '../../state/events';
+import { int, NULL, ref, struct, tail, u32, type View } from '../../state/layout';
+import type { PoolSize, StaticSize } from '../../state/objects';
+import type { StorePlan } from '../../state/store';
+import { DEVICE_VECTOR } from '../cpu';
+import { Contents } from '../memory';
+import { PAGE_SIZE } from '../pte';
+import {
+  command,
+  GPU_CMD_READ,
+  GPU_CMD_WRITE,
+  SVGA3D_INVALID_ID,
+  SVGA_3D_CMD_BIND_GB_SURFACE,
+  SVGA_3D_CMD_DEFINE_GB_MOB64,
+  SVGA_3D_CMD_DEFINE_GB_SURFACE,
+  SVGA_3D_CMD_DESTROY_GB_MOB,
+  SVGA_3D_CMD_DESTROY_GB_SURFACE,
+  SVGA_3D_CMD_READBACK_GB_IMAGE,
+  SVGA_3D_CMD_READBACK_GB_SURFACE,
+  SVGA_3D_CMD_UPDATE_GB_IMAGE,
+  SVGA_3D_CMD_UPDATE_GB_SURFACE,
+  SVGA_CMD_FENCE,
+} from './commands';
+
+export const SVGA_IRQFLAG_ANY_FENCE = 1 << 0;
+
+/** Registers, as the guest sees them. */
+export const svga_regs = struct('svga_regs', {
+  shared: {
+    queued: int, // commands handed over and not yet taken
+    fence: u32, // last sequence number completed
+    irq_status: int,
+    irq_mask: int,
+  },
+});
+
+/** The memory that commands are handed over in; as long as the machine says. */
+export const svga_ring = struct('svga_ring', {
+  fixed: { size: int },
+  shared: { commands: tail(command) },
+});
+
+/** The page table of a MOB: frame numbers, in memory, written by the guest before it defines the MOB. */
+export const svga_mob_pt = struct('svga_mob_pt', { fixed: { entries: tail(int) } });
+
+/** The device's own record of a MOB. */
+export const svga_mob = struct('svga_mob', {
+  own: { id: int, length: int, pt: ref('svga_mob_pt') },
+});
+
+/** The device's own record of a surface; the copy of its bytes is `Svga.copy`. */
+export const svga_surface = struct('svga_surface', {
+  own: { sid: int, name: int, length: int, mob: ref('svga_mob'), mob_offset: int },
+});
+
+/** The engine's own state: where it takes the next command. */
+export const svga_engine = struct('svga_engine', { own: { stop: int } });
+
+declare module '../../state/layout' {
+  interface Structs {
+    svga_regs: View<typeof svga_regs>;
+    svga_ring: View<typeof svga_ring>;
+    svga_mob_pt: View<typeof svga_mob_pt>;
+    svga_mob: View<typeof svga_mob>;
+    svga_surface: View<typeof svga_surface>;
+    svga_engine: View<typeof svga_engine>;
+  }
+}
+
+/** A command is taken from the queue. */
+export const svga_command = tracepoint('svga_command', {
+  id: int,
+  sid: int,
+  offset: int,
+  length: int,
+});
+/** Edges: GPU work reads or writes bytes of a surface, at most a page of it at a time. */
+export const gpu_read = tracepoint('gpu_read', {
+  surface: int,
+  sid: int,
+  offset: int,
+  length: int,
+  submission: int,
+});
+export const gpu_write = tracepoint('gpu_write', {
+  surface: int,
+  sid: int,
+  offset: int,
+  length: int,
+  value: int,
+  submission: int,
+});
+export const svga_fence = tracepoint('svga_fence', { seqno: u32 });
+export const svga_irq = tracepoint('svga_irq', {});
+/** The device refuses a command: no such surface or MOB, nothing bound, a range outside. */
+export const svga_error = tracepoint('svga_error', { id: int, sid: int });
+
+/** The device's copies of surfaces: `slots` of `bytes` each, found by the place of the surface's record. */
+export class Svga {
+  private readonly base: number;
+  private readonly slotBlocks: number;
+
+  constructor(
+    private readonly k: Engine,
+    readonly bytes: number,
+  ) {
+    this.base = k.store.region('svga surfaces').base;
+    this.slotBlocks = Math.ceil(bytes / blockBytes);
+  }
+
+  static reserve(plan: StorePlan, slots: number, bytes: number): void {
+    plan.region('svga surfaces', 'contents', slots * Math.ceil(bytes / blockBytes));
+  }
+
+  /** The bytes of the surface whose record is at `surface`. */
+  copy(surface: number): Contents {
+    const slot = this.k.objects.indexOf(surface);
+    const { k, base, slotBlocks } = this;
+    return new Contents(k.store, base + slot * slotBlocks, slotBlocks * blockBytes);
+  }
+
+  /** Looking only: a byte of the copy of the surface called `name`, 0 when the device has no such surface. */
+  peek(name: number, offset: number): number {
+    const { k } = this;
+    const nameAt = svga_surface.slot('name').offset;
+    for (const at of k.objects.all('svga_surface')) {
+      if (k.store.peek(at + nameAt) === name) return this.copy(at).peek(offset);
+    }
+    return 0;
+  }
+}
+
+declare module '../../routine/engine' {
+  interface Parts {
+    svga: Svga;
+  }
+}
+
+const file = 'svga/device';
+
+/** The record of a surface or a MOB by its id, NULL when there is none. Private to the device. */
+function surfaceOf(k: Engine, sid: number): View<typeof svga_surface> {
+  for (const at of k.objects.all('svga_surface')) {
+    const surface = k.view('svga_surface', at);
+    if (surface.sid === sid) return surface;
+  }
+  return NULL;
+}
+
+function mobOf(k: Engine, id: number): View<typeof svga_mob> {
+  for (const at of k.objects.all('svga_mob')) {
+    const mob = k.view('svga_mob', at);
+    if (mob.id === id) return mob;
+  }
+  return NULL;
+}
+
+/** Bytes from `at` to the end of the page it is in, or to `end`. */
+const chunk = (at: number, end: number): number =>
+  Math.min(end, (Math.floor(at / PAGE_SIZE) + 1) * PAGE_SIZE) - at;
+
+/** The frame and the place in it of byte `at` of a MOB. */
+function placeInMob(k: Engine, mob: View<typeof svga_mob>, at: number): [Contents, number] {
+  const pfn = mob.pt.entries.get(Math.floor(at / PAGE_SIZE));
+  return [k.parts.memory.frame(pfn), at % PAGE_SIZE];
+}
+
+const range = { sid: int, offset: int, length: int };
+const walk = { pos: int, end: int, surface: ref('svga_surface') };
+
+interface Walk {
+  readonly sid: number;
+  readonly offset: number;
+  readonly length: number;
+  pos: number;
+  end: number;
+  surface: View<typeof svga_surface>;
+}
+
+/** Begins a walk over a range of a surface; nothing to walk when the surface cannot be. */
+function beginWalk(f: Walk, k: Engine, id: number, needsMob: boolean): void {
+  f.surface = surfaceOf(k, f.sid);
+  f.pos = f.offset;
+  f.end = f.offset;
+  const { surface } = f;
+  const end = f.length < 0 ? surface.length : f.offset + f.length;
+  const bad =
+    surface.at === 0 || end > surface.length || f.offset < 0 || (needsMob && surface.mob.at === 0);
+  if (bad) k.emit(svga_error, { id, sid: f.sid });
+  else f.end = end;
+}
+
+/** Copies bytes of the bound MOB to the device's copy; `length` -1 is the whole surface. */
+export const update_gb_image = routine(
+  file,
+  'update_gb_image',
+  { mode: 'device', args: range, locals: walk },
+  ({ step, when, loop, leave }) => [
+    step('surface = lookup(sid)', (f, k) => beginWalk(f, k, SVGA_3D_CMD_UPDATE_GB_IMAGE, true)),
+    loop('for each page of the range', [
+      when('pos == end', (f) => f.pos >= f.end, [leave()]),
+      step('copy from the page of the MOB to the device', (f, k) => {
+        const length = chunk(f.pos + f.surface.mob_offset, f.end + f.surface.mob_offset);
+        const [frame, from] = placeInMob(k, f.surface.mob, f.pos + f.surface.mob_offset);
+        k.parts.svga.copy(f.surface.at).copy(f.pos, frame, from, length);
+        f.pos += length;
+      }),
+    ]),
+  ],
+);
+
+/** Copies bytes of the device's copy to the bound MOB. */
+export const readback_gb_image = routine(
+  file,
+  'readback_gb_image',
+  { mode: 'device', args: range, locals: walk },
+  ({ step, when, loop, leave }) => [
+    step('surface = lookup(sid)', (f, k) => beginWalk(f, k, SVGA_3D_CMD_READBACK_GB_IMAGE, true)),
+    loop('for each page of the range', [
+      when('pos == end', (f) => f.pos >= f.end, [leave()]),
+      step('copy from the device to the page of the MOB', (f, k) => {
+        const length = chunk(f.pos + f.surface.mob_offset, f.end + f.surface.mob_offset);
+        const [frame, to] = placeInMob(k, f.surface.mob, f.pos + f.surface.mob_offset);
+        frame.copy(to, k.parts.svga.copy(f.surface.at), f.pos, length);
+        f.pos += length;
+      }),
+    ]),
+  ],
+);
+
+const work = { ...range, submission: int };
+
+/** A draw or dispatch reads bytes of the device's copy. */
+export const gpu_reads = routine(
+  file,
+  'gpu_reads',
+  { mode: 'device', args: work, locals: walk },
+  ({ step, when, loop, leave }) => [
+    step('surface = lookup(sid)', (f, k) => beginWalk(f, k, GPU_CMD_READ, false)),
+    loop('for each page of the range', [
+      when('pos == end', (f) => f.pos >= f.end, [leave()]),
+      step('read the bytes', (f, k) => {
+        const length = chunk(f.pos, f.end);
+        const { sid, submission, pos: offset } = f;
+        k.emit(gpu_read, { surface: f.surface.name, sid, offset, length, submission });
+        f.pos += length;
+      }),
+    ]),
+  ],
+);
+
+/** A draw or dispatch writes a byte value into the device's copy. */
+export const gpu_writes = routine(
+  file,
+  'gpu_writes',
+  { mode: 'device', args: { ...work, value: int }, locals: walk },
+  ({ step, when, loop, leave }) => [
+    step('surface = lookup(sid)', (f, k) => beginWalk(f, k, GPU_CMD_WRITE, false)),
+    loop('for each page of the range', [
+      when('pos == end', (f) => f.pos >= f.end, [leave()]),
+      step('write the bytes', (f, k) => {
+        const length = chunk(f.pos, f.end);
+        const { sid, submission, value, pos: offset } = f;
+        k.parts.svga.copy(f.surface.at).fill(offset, length, { unique: false, value });
+        k.emit(gpu_write, { surface: f.surface.name, sid, offset, length, value, submission });
+        f.pos += length;
+      }),
+    ]),
+  ],
+);
+
+/** Forgets a surface and what its copy held. */
+export const destroy_gb_surface = routine(
+  file,
+  'destroy_gb_surface',
+  { mode: 'device', args: { sid: int }, locals: { ...walk, offset: int, length: int } },
+  ({ step, when, loop, leave, ret }) => [
+    step('surface = lookup(sid)', (f, k) => {
+      f.length = -1;
+      beginWalk(f, k, SVGA_3D_CMD_DESTROY_GB_SURFACE, false);
+    }),
+    when('no such surface', (f) => f.surface.at === 0, [ret()]),
+    loop('for each page', [
+      when('pos == end', (f) => f.pos >= f.end, [leave()]),
+      step('drop the bytes', (f, k) => {
+        const length = chunk(f.pos, f.end);
+        k.parts.svga.copy(f.surface.at).fill(f.pos, length, { unique: false, value: 0 });
+        f.pos += length;
+      }),
+    ]),
+    step('free(surface)', (f, k) => {
+      const { surface } = f;
+      f.surface = NULL;
+      k.free(surface);
+    }),
+  ],
+);
+
+/** Writes a sequence number, and raises the interrupt when the guest wants one. */
+export const fence = routine(
+  file,
+  'fence',
+  { mode: 'device', args: { seqno: u32 }, locals: { mask: int } },
+  ({ step, when }) => [
+    step('SVGA_REG_FENCE = seqno', (f, k) => {
+      k.the('svga', 'svga_regs').fence = f.seqno;
+      k.emit(svga_fence, { seqno: f.seqno });
+    }),
+    step('mask = SVGA_REG_IRQMASK', (f, k) => {
+      f.mask = k.the('svga', 'svga_regs').irq_mask;
+    }),
+    when('mask & ANY_FENCE', (f) => (f.mask & SVGA_IRQFLAG_ANY_FENCE) !== 0, [
+      step('IRQ_STATUS |= ANY_FENCE; raise the line', (_f, k) => {
+        k.the('svga', 'svga_regs').irq_status = SVGA_IRQFLAG_ANY_FENCE;
+        k.emit(svga_irq, {});
+        k.raise(0, DEVICE_VECTOR);
+      }),
+    ]),
+  ],
+);
+
+const nothing = {
+  id: int,
+  sid: int,
+  arg: int,
+  offset: int,
+  length: int,
+  value: int,
+  submission: int,
+};
+
+/** The engine: takes commands in order, for ever. One command is one turn. */
+export const svga_device = routine(
+  file,
+  'svga_device',
+  { mode: 'device', locals: nothing },
+  ({ step, atomic, wait, when, loop, call, statement }) => [
+    loop('for (;;)', [
+      statement(undefined, [
+        wait('wait for commands', (_f, k) => k.the('svga', 'svga_regs').queued > 0),
+        step('command = ring[stop]', (f, k) => {
+          const ring = k.the('svga_ring', 'svga_ring');
+          const engine = k.the('svga_engine', 'svga_engine');
+          const taken = ring.commands.get(engine.stop);
+          Object.assign(f, taken);
+          engine.stop = (engine.stop + 1) % ring.size;
+          const { id, sid, offset, length } = taken;
+          k.emit(svga_command, { id, sid, offset, length });
+        }),
+        atomic('queued--', (_f, k) => {
+          k.the('svga', 'svga_regs').queued--;
+        }),
+        when('FENCE', (f) => f.id === SVGA_CMD_FENCE, [call(fence, (f) => ({ seqno: f.value }))]),
+        when('DEFINE_GB_MOB64', (f) => f.id === SVGA_3D_CMD_DEFINE_GB_MOB64, [
+          step('define the MOB', (f, k) => {
+            const mob = k.alloc('svga_mob');
+            mob.id = f.arg;
+            mob.length = f.length;
+            mob.pt = k.view('svga_mob_pt', f.value);
+          }),
+        ]),
+        when('DESTROY_GB_MOB', (f) => f.id === SVGA_3D_CMD_DESTROY_GB_MOB, [
+          step('forget the MOB', (f, k) => {
+            const mob = mobOf(k, f.arg);
+            if (mob.at === 0) k.emit(svga_error, { id: f.id, sid: -1 });
+            else k.free(mob);
+          }),
+        ]),
+        when('DEFINE_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_DEFINE_GB_SURFACE, [
+          step('define the surface', (f, k) => {
+            const surface = k.alloc('svga_surface');
+            surface.sid = f.sid;
+            surface.name = f.value;
+            surface.length = f.length;
+          }),
+        ]),
+        when('DESTROY_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_DESTROY_GB_SURFACE, [
+          call(destroy_gb_surface, (f) => ({ sid: f.sid })),
+        ]),
+        when('BIND_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_BIND_GB_SURFACE, [
+          step('surface->mob = mob', (f, k) => {
+            const surface = surfaceOf(k, f.sid);
+            const mob = f.arg === SVGA3D_INVALID_ID ? NULL : mobOf(k, f.arg);
+            if (surface.at === 0 || (f.arg !== SVGA3D_INVALID_ID && mob.at === 0)) {
+              k.emit(svga_error, { id: f.id, sid: f.sid });
+              return;
+            }
+            surface.mob = mob;
+            surface.mob_offset = f.offset;
+          }),
+        ]),
+        when('UPDATE_GB_IMAGE', (f) => f.id === SVGA_3D_CMD_UPDATE_GB_IMAGE, [
+          call(update_gb_image, ({ sid, offset, length }) => ({ sid, offset, length })),
+        ]),
+        when('UPDATE_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_UPDATE_GB_SURFACE, [
+          call(update_gb_image, ({ sid }) => ({ sid, offset: 0, length: -1 })),
+        ]),
+        when('READBACK_GB_IMAGE', (f) => f.id === SVGA_3D_CMD_READBACK_GB_IMAGE, [
+          call(readback_gb_image, ({ sid, offset, length }) => ({ sid, offset, length })),
+        ]),
+        when('READBACK_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_READBACK_GB_SURFACE, [
+          call(readback_gb_image, ({ sid }) => ({ sid, offset: 0, length: -1 })),
+        ]),
+        when('GPU_READ', (f) => f.id === GPU_CMD_READ, [
+          call(gpu_reads, ({ sid, offset, length, submission }) => ({
+            sid,
+            offset,
+            length,
+            submission,
+          })),
+        ]),
+        when('GPU_WRITE', (f) => f.id === GPU_CMD_WRITE, [
+          call(gpu_writes, ({ sid, offset, length, submission, value }) => ({
+            sid,
+            offset,
+            length,
+            submission,
+            value,
+          })),
+        ]),
+      ]),
+    ]),
+  ],
+);
+
+/** Room that the device needs. */
+export interface DeviceLimits {
+  readonly surfaces: number; // at a time
+  readonly surfaceBytes: number; // of the largest
+  readonly objects: number; // MOBs
+  readonly objectPages: number; // of the largest
+  readonly ringCommands: number;
+}
+
+/** What the device adds to a machine. Call `boot` before the machine's first step. */
+export function deviceParts(limits: DeviceLimits) {
+  const { surfaces, surfaceBytes, objects, objectPages, ringCommands } = limits;
+  const pools: PoolSize[] = [
+    { struct: svga_surface, count: surfaces },
+    { struct: svga_mob, count: objects },
+    { struct: svga_mob_pt, count: objects, tail: objectPages },
+  ];
+  const statics: StaticSize[] = [
+    { name: 'svga', struct: svga_regs },
+    {
+      name: 'svga_ring',
+      struct: svga_ring,
+      tail: ringCommands * command.cells,
+      initial: { size: ringCommands },
+    },
+    { name: 'svga_engine', struct: svga_engine },
+  ];
+  const task: TaskSpec = { name: 'gpu', cpu: -1, root: svga_device, daemon: true };
+  // The copies are the device's own; nobody else reaches them.
+  const rules: RegionRule[] = [{ region: 'svga surfaces', shared: false, unit: 1 }];
+  return {
+    pools,
+    statics,
+    task,
+    rules,
+    regions: (plan: StorePlan): void => Svga.reserve(plan, surfaces, surfaceBytes),
+    boot: (k: Engine): void => {
+      k.parts.svga = new Svga(k, surfaceBytes);
+    },
+  };
+}
