@@ -1,6 +1,7 @@
 // The counters of a run, read off its events as they happen. They are history: they go back in time with the run.
-import { X86_PF_PROT, X86_PF_WRITE } from '../hardware/pte';
+
 import { TLB_FLUSH_ON_TASK_SWITCH } from '../hardware/mmu';
+import { X86_PF_PROT, X86_PF_WRITE } from '../hardware/pte';
 import type { Engine } from '../routine/engine';
 import type { LoggedEvent } from '../state/events';
 import type { StorePlan } from '../state/store';

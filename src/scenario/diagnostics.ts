@@ -1,0 +1,57 @@
+// All problems of a text, of the parser and of the checks, in the order of the text.
+import { lineAt, type Span } from '../base/text';
+import { type Parsed, parse } from '../syntax/parser';
+import type { Severity } from './names';
+import { type Known, type Resolved, resolve } from './resolve';
+
+export interface Diagnostic extends Span {
+  readonly severity: Severity;
+  readonly message: string;
+}
+
+/** A checked text. The meanings can be run only when no diagnostic is an error. */
+export interface Checked {
+  readonly parsed: Parsed;
+  readonly diagnostics: readonly Diagnostic[];
+  /** One for each scenario of the file, in order. */
+  readonly scenarios: readonly Resolved[];
+}
+
+/** Parses and checks; with an earlier result only what was edited is parsed again. Never throws. */
+export function check(text: string, known: Known, previous?: Checked): Checked {
+  const parsed = parse(text, previous?.parsed);
+  const found: Diagnostic[] = parsed.problems.map((problem) => ({ ...problem, severity: 'error' }));
+  const { file } = parsed;
+  const report = ({ from, to }: Span, message: string, severity: Severity = 'error'): void => {
+    found.push({ from, to, message, severity });
+  };
+  if (file.scenarios.length === 0 && parsed.problems.length === 0)
+    report(
+      { from: 0, to: Math.min(1, text.length) },
+      'there is no scenario here; begin with `scenario "what it shows"`',
+    );
+  const scenarios = file.scenarios.map((scenario) => resolve(file, scenario, known, report));
+  return { parsed, diagnostics: inOrder(found, parsed), scenarios };
+}
+
+/** Sorted, each once; where the parser found a mistake, its line is not judged any further. */
+function inOrder(found: readonly Diagnostic[], parsed: Parsed): readonly Diagnostic[] {
+  const wrong = parsed.problems.length === 0 ? undefined : new Set(linesOf(parsed));
+  const seen = new Set<string>();
+  return found
+    .filter((diagnostic, i) => {
+      if (wrong !== undefined && i >= parsed.problems.length) {
+        if (!parsed.paired) return false;
+        if (wrong.has(lineAt(parsed.lines, diagnostic.from))) return false;
+      }
+      const key = `${diagnostic.from}:${diagnostic.message}`;
+      if (seen.has(key)) return false;
+      seen.add(key);
+      return true;
+    })
+    .sort((a, b) => a.from - b.from || a.to - b.to);
+}
+
+function linesOf(parsed: Parsed): number[] {
+  return parsed.problems.map((problem) => lineAt(parsed.lines, problem.from));
+}

@@ -1,0 +1,211 @@
+// What a scenario means: names resolved, types checked, words looked up. The tree of syntax/ says how it was
+// written, this says what is to be done; plan.ts turns it into tasks of a machine. Plain data, like the tree.
+import type { Span } from '../base/text';
+import type { CounterName, OccurrenceName, PteField, TrackerField, Tracking } from './vocabulary';
+
+export interface ScenarioMeaning extends Span {
+  readonly title: string;
+  readonly machine: MachineOptions;
+  readonly surfaces: readonly SurfaceMeaning[];
+  readonly processes: readonly ProcessMeaning[];
+  readonly fences: readonly Family[];
+  readonly events: readonly Family[];
+  /** All variables of all threads, by slot. */
+  readonly variables: readonly Variable[];
+  readonly properties: readonly PropertyMeaning[];
+  readonly schedule: string | undefined;
+  readonly explore: { readonly bound: number | undefined; readonly states: number | undefined };
+}
+
+export interface MachineOptions {
+  readonly kernel: string;
+  readonly cpus: number;
+  readonly tracking: Tracking;
+  readonly with: readonly string[];
+  readonly without: readonly string[];
+}
+
+export interface SurfaceMeaning extends Span {
+  readonly index: number;
+  readonly name: string;
+  readonly bytes: number;
+  readonly coherent: boolean;
+}
+
+export interface ProcessMeaning extends Span {
+  readonly index: number;
+  readonly name: string;
+  /** Where `setup` runs: the process's own CPU, else that of its first thread, else 0. */
+  readonly cpu: number;
+  /** Runs first, in order; only then the threads start. */
+  readonly setup: readonly Step[];
+  readonly threads: readonly ThreadMeaning[];
+}
+
+export interface ThreadMeaning extends Span {
+  readonly index: number;
+  readonly name: string;
+  readonly cpu: number;
+  readonly body: readonly Step[];
+}
+
+/** A `let`, a loop's counter or the name behind `as`. It has one slot in the scenario: nothing recurs. */
+export interface Variable extends Span {
+  readonly slot: number;
+  readonly name: string;
+  readonly type: 'number' | 'boolean' | 'method' | 'mapping';
+  readonly process: string;
+  /** Undefined: of the process, seen by all of its threads. */
+  readonly thread: string | undefined;
+  /** For a mapping: what it maps. */
+  readonly mapping: MappingMeaning | undefined;
+}
+
+export interface MappingMeaning {
+  readonly surface: SurfaceMeaning;
+  readonly private: boolean;
+  readonly readonly: boolean;
+}
+
+/** Fences or events under one name: `done` is one, `done[0]`, `done[1]`, … are several. */
+export interface Family extends Span {
+  readonly index: number;
+  readonly name: string;
+  /** How many there are: known from a rehearsal of the loops. */
+  readonly size: number;
+}
+
+/** One of a family. */
+export interface Member {
+  readonly family: Family;
+  readonly index: Value;
+}
+
+export interface PropertyMeaning extends Span {
+  readonly when: 'always' | 'never' | 'finally';
+  readonly condition: Value;
+}
+
+/** What a thread does, a statement each; `span` is where the debugger stands. */
+export type Step = Span &
+  (
+    | {
+        readonly kind: 'map';
+        readonly into: Variable;
+        readonly surface: SurfaceMeaning;
+        readonly start: Value;
+        readonly end: Value;
+        readonly private: boolean;
+        readonly readonly: boolean;
+      }
+    | { readonly kind: 'unmap'; readonly mapping: Range }
+    | { readonly kind: 'write'; readonly target: Range; readonly value: Value | undefined }
+    | { readonly kind: 'read'; readonly target: Range; readonly into: Variable | undefined }
+    | {
+        readonly kind: 'submit';
+        readonly commands: readonly Command[];
+        readonly fence: Member | undefined;
+      }
+    | { readonly kind: 'wait'; readonly for: 'fence' | 'event'; readonly member: Member }
+    | { readonly kind: 'signal'; readonly member: Member }
+    | { readonly kind: 'let'; readonly into: Variable; readonly value: Value }
+    | {
+        readonly kind: 'repeat';
+        readonly count: Value;
+        readonly counter: Variable;
+        readonly body: readonly Step[];
+      }
+    | {
+        readonly kind: 'if';
+        readonly condition: Value;
+        readonly then: readonly Step[];
+        readonly otherwise: readonly Step[];
+      }
+    | { readonly kind: 'assert'; readonly condition: Value }
+  );
+
+/** Bytes of a mapping, as offsets from its start; undefined `end`: to the mapping's end. */
+export interface Range extends Span {
+  readonly mapping: Variable;
+  readonly start: Value;
+  readonly end: Value | undefined;
+}
+
+/** Bytes of a surface; undefined `end`: to its end. */
+export interface Extent extends Span {
+  readonly surface: SurfaceMeaning;
+  readonly start: Value;
+  readonly end: Value | undefined;
+}
+
+/** A command for the GPU. Extents are computed at submission; a value that looks at the device when it runs. */
+export type Command = Span &
+  (
+    | {
+        readonly verb: 'draw';
+        readonly reads: readonly Extent[];
+        readonly writes: readonly { readonly extent: Extent; readonly value: Value | undefined }[];
+      }
+    | { readonly verb: 'copy'; readonly source: Extent; readonly target: Extent }
+    | { readonly verb: 'clear'; readonly target: Extent; readonly value: Value | undefined }
+    | { readonly verb: 'update' | 'readback'; readonly target: Extent }
+  );
+
+export type Type = 'number' | 'boolean' | 'method';
+
+/**
+ * An expression. Every value is a number: a boolean is 0 or 1, a method its number in the driver, a range of
+ * bytes the byte that all of them hold or -1 when they differ.
+ */
+export type Value = Span & { readonly type: Type } & (
+    | { readonly kind: 'number'; readonly value: number }
+    | { readonly kind: 'variable'; readonly variable: Variable }
+    | {
+        readonly kind: 'binary';
+        readonly operator: ValueOperator;
+        readonly left: Value;
+        readonly right: Value;
+      }
+    | { readonly kind: 'not'; readonly operand: Value }
+    | { readonly kind: 'negative'; readonly operand: Value }
+    | { readonly kind: 'counter'; readonly counter: CounterName }
+    | { readonly kind: 'occurred'; readonly what: OccurrenceName }
+    | { readonly kind: 'bytes'; readonly place: Place }
+    /** Two ranges, byte for byte. */
+    | { readonly kind: 'same'; readonly left: Place; readonly right: Place }
+    | {
+        readonly kind: 'pte';
+        readonly mapping: Variable;
+        readonly offset: Value;
+        readonly field: PteField;
+      }
+    | {
+        readonly kind: 'tracker';
+        readonly surface: SurfaceMeaning;
+        /** Of the page that `dirty` asks for. */
+        readonly offset: Value | undefined;
+        readonly field: TrackerField;
+      }
+    | { readonly kind: 'signaled'; readonly fence: Member }
+  );
+
+export type ValueOperator =
+  | '*'
+  | '/'
+  | '%'
+  | '+'
+  | '-'
+  | '=='
+  | '!='
+  | '<'
+  | '<='
+  | '>'
+  | '>='
+  | 'and'
+  | 'or'
+  | 'implies';
+
+/** Bytes that an expression looks at: through a mapping, in a surface's memory, or in the device's copy. */
+export type Place =
+  | ({ readonly of: 'mapping' } & Range)
+  | ({ readonly of: 'memory' | 'device' } & Extent);

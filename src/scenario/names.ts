@@ -1,0 +1,90 @@
+// Names and where they are known. A scope knows its own names and those around it; whoever resolves a name
+// leaves a note of the use, from which definition, references and rename are answered.
+
+import { nearest } from '../base/suggest';
+import type { Span } from '../base/text';
+import type { Name } from '../syntax/tree';
+import type { Family, SurfaceMeaning, Variable } from './meaning';
+import { counters, looks, methods, occurrences } from './vocabulary';
+
+/** What a name stands for. `declared` is the name where it was introduced. */
+export type Entity = { readonly name: string; readonly declared: Span } & (
+  | { readonly kind: 'constant'; readonly value: number }
+  | { readonly kind: 'variable'; readonly variable: Variable }
+  | { readonly kind: 'surface'; readonly surface: SurfaceMeaning }
+  | { readonly kind: 'fence' | 'event'; readonly family: Family; readonly indexed: boolean }
+  | { readonly kind: 'process' | 'thread' }
+  /** Its own line has a problem; what follows from that is not reported. */
+  | { readonly kind: 'broken' }
+);
+
+export interface Use extends Span {
+  readonly entity: Entity;
+}
+
+export type Severity = 'error' | 'warning';
+export type Report = (span: Span, message: string, severity?: Severity) => void;
+
+/** Names that the language knows by itself. */
+export const builtins: ReadonlySet<string> = new Set([
+  ...Object.keys(counters).map((counter) => counter.replace(/\..*/, '')),
+  ...Object.keys(occurrences),
+  ...Object.keys(methods),
+  ...Object.keys(looks),
+]);
+
+export class Scope {
+  private readonly own = new Map<string, Entity>();
+
+  constructor(
+    private readonly outer: Scope | undefined,
+    private readonly uses: Use[],
+  ) {}
+
+  inner(): Scope {
+    return new Scope(this, this.uses);
+  }
+
+  /** Introduces a name; says so when it is taken, for then one of the two would be out of reach. */
+  declare(entity: Entity, report: Report): void {
+    const known = this.find(entity.name);
+    if (builtins.has(entity.name))
+      report(entity.declared, `\`${entity.name}\` is a word of the language; choose another name`);
+    else if (known !== undefined)
+      report(
+        entity.declared,
+        `there is ${article(known)} \`${entity.name}\` already; choose another name`,
+      );
+    else this.own.set(entity.name, entity);
+    this.uses.push({ from: entity.declared.from, to: entity.declared.to, entity });
+  }
+
+  find(name: string): Entity | undefined {
+    return this.own.get(name) ?? this.outer?.find(name);
+  }
+
+  /** The entity of a name, noted as a use. */
+  use(name: Name): Entity | undefined {
+    const entity = this.find(name.text);
+    if (entity !== undefined) this.uses.push({ from: name.from, to: name.to, entity });
+    return entity;
+  }
+
+  /** All names known here, the nearest first. */
+  names(): string[] {
+    return [...this.own.keys(), ...(this.outer?.names() ?? [])];
+  }
+
+  /** The known name that was probably meant, of one of these kinds. */
+  suggestion(name: string, kinds: readonly Entity['kind'][]): string | undefined {
+    return nearest(
+      name,
+      this.names().filter((known) => kinds.includes(this.find(known)?.kind ?? 'process')),
+    );
+  }
+}
+
+function article(entity: Entity): string {
+  if (entity.kind === 'broken') return 'something named';
+  return entity.kind === 'event' ? 'an event' : `a ${entity.kind}`;
+}

@@ -1,0 +1,504 @@
+// From tree to meaning: a scenario's machine, surfaces, processes, properties. All problems are reported, all
+// names are noted with their uses; the meaning is complete only when no error was reported.
+import { didYouMean } from '../base/suggest';
+import type { Span } from '../base/text';
+import { PAGE_SIZE, showBytes } from '../syntax/numbers';
+import type {
+  Explore,
+  Let,
+  Machine,
+  Name,
+  Operation,
+  Process,
+  Scenario,
+  ScenarioFile,
+  Setting,
+  Statement,
+  Surface,
+  Thread,
+} from '../syntax/tree';
+import { resolveTyped, resolveValue } from './expressions';
+import type {
+  Family,
+  MachineOptions,
+  ProcessMeaning,
+  PropertyMeaning,
+  ScenarioMeaning,
+  Step,
+  SurfaceMeaning,
+  ThreadMeaning,
+  Variable,
+} from './meaning';
+import { type Entity, type Report, Scope, type Use } from './names';
+import { rehearse } from './rehearse';
+import { baseOf, headOf, type Place, resolveStep } from './statements';
+import {
+  CPUS_MAX,
+  commands,
+  exploreSettings,
+  machineSettings,
+  operations,
+  SURFACE_BYTES_MAX,
+  surfaceAttributes,
+  type Tracking,
+  trackings,
+} from './vocabulary';
+
+/** What the caller knows of the kernel: presets and variants by id, each with the presets that contain it. */
+export interface Known {
+  readonly presets: readonly string[];
+  readonly variants: readonly {
+    readonly id: string;
+    readonly sentence: string;
+    readonly presets: readonly string[];
+  }[];
+}
+
+export interface Resolved {
+  readonly meaning: ScenarioMeaning;
+  readonly uses: readonly Use[];
+}
+
+const DEFAULT_MACHINE: MachineOptions = {
+  kernel: 'series-v2',
+  cpus: 2,
+  tracking: 'auto',
+  with: [],
+  without: [],
+};
+
+/** The meaning of one scenario of a file. */
+export function resolve(
+  file: ScenarioFile,
+  scenario: Scenario,
+  known: Known,
+  report: Report,
+): Resolved {
+  const uses: Use[] = [];
+  const scope = new Scope(undefined, uses);
+  const body = [...file.shared, ...scenario.body];
+  const machine = resolveMachine(body, known, report);
+  const surfaces = declareThings(body, scope, report);
+  const families = declareFamilies(body, scope, report);
+  const variables: Variable[] = [];
+  const processes: ProcessMeaning[] = [];
+  const properties: PropertyMeaning[] = [];
+  let schedule: string | undefined;
+  for (const statement of body) {
+    switch (statement.kind) {
+      case 'process':
+        processes.push(
+          resolveProcess(statement, processes.length, {
+            scope,
+            report,
+            machine,
+            variables,
+            families,
+          }),
+        );
+        break;
+      case 'property': {
+        const { when, from, to } = statement;
+        const who = `\`${when}\``;
+        const condition = resolveTyped(statement.condition, 'boolean', who, scope, report);
+        if (condition !== undefined) properties.push({ when, from, to, condition });
+        break;
+      }
+      case 'schedule':
+        schedule = statement.text?.text;
+        if (statement.body !== undefined)
+          report(headOf(statement), 'a schedule stands between quotes: `schedule "…"`');
+        break;
+      case 'machine':
+      case 'explore':
+      case 'surface':
+      case 'let':
+        break;
+      default:
+        report(headOf(statement), misplaced(statement));
+    }
+  }
+  if (processes.length === 0)
+    report(
+      scenario.heading,
+      'nothing happens in this scenario; add a process: `process app { … }`',
+      'warning',
+    );
+  const meaning: ScenarioMeaning = {
+    from: scenario.from,
+    to: scenario.to,
+    title: scenario.title?.text ?? '',
+    machine,
+    surfaces,
+    processes,
+    fences: families.fences,
+    events: families.events,
+    variables,
+    properties,
+    schedule,
+    explore: resolveExplore(body, report),
+  };
+  const sizeOf = rehearse(meaning, report);
+  for (const family of [...families.fences, ...families.events]) family.size = sizeOf(family);
+  return { meaning, uses };
+}
+
+function misplaced(statement: Statement): string {
+  if (statement.kind === 'thread')
+    return 'a thread belongs into a process: `process app { thread … }`';
+  if (statement.kind !== 'operation')
+    return `\`${statement.kind}\` is done by a thread; put it into \`process app { thread … }\``;
+  const verb = statement.verb.text;
+  if (Object.hasOwn(operations, verb) || Object.hasOwn(commands, verb))
+    return `\`${verb}\` is done by a thread; put it into \`process app { thread … }\``;
+  const words = [
+    'machine',
+    'surface',
+    'process',
+    'let',
+    'always',
+    'never',
+    'finally',
+    'scenario',
+    'schedule',
+    'explore',
+  ];
+  return `\`${verb}\` is no part of a scenario${didYouMean(verb, words) || `; there are ${words.map((word) => `\`${word}\``).join(', ')}`}`;
+}
+
+// The machine.
+
+function resolveMachine(body: readonly Statement[], known: Known, report: Report): MachineOptions {
+  const [machine, second] = body.filter(
+    (statement): statement is Machine => statement.kind === 'machine',
+  );
+  if (second !== undefined)
+    report(headOf(second), 'there is a `machine` already; a scenario has one');
+  if (machine === undefined) return DEFAULT_MACHINE;
+  let { kernel, cpus, tracking } = DEFAULT_MACHINE;
+  const added: Name[] = [];
+  const removed: Name[] = [];
+  for (const setting of machine.settings) {
+    if (!knownSetting(setting, machineSettings, report)) continue;
+    const [value] = setting.values;
+    if (value === undefined) continue;
+    switch (setting.key.text as keyof typeof machineSettings) {
+      case 'kernel':
+        if (checkWord(value, 'kernel', known.presets, report)) kernel = value.text;
+        break;
+      case 'cpus':
+        cpus = checkCount(value, CPUS_MAX, 'CPUs', report) ?? cpus;
+        break;
+      case 'tracking':
+        if (checkWord(value, 'way of tracking', trackings, report))
+          tracking = value.text as Tracking;
+        break;
+      case 'with':
+        added.push(...setting.values);
+        break;
+      case 'without':
+        removed.push(...setting.values);
+        break;
+    }
+  }
+  const ids = known.variants.map(({ id }) => id);
+  const valid = [...added, ...removed].filter((name) => checkWord(name, 'variant', ids, report));
+  for (const name of removed)
+    if (added.some(({ text }) => text === name.text))
+      report(name, `\`${name.text}\` is both with and without; leave one of them out`);
+  const wanted = (names: readonly Name[]): string[] =>
+    names.filter((name) => valid.includes(name)).map(({ text }) => text);
+  return { kernel, cpus, tracking, with: wanted(added), without: wanted(removed) };
+}
+
+/** A setting must exist and have a value. */
+function knownSetting(
+  { key, values }: Setting,
+  table: Readonly<Record<string, { readonly form: string }>>,
+  report: Report,
+): boolean {
+  if (!Object.hasOwn(table, key.text)) {
+    const names = Object.keys(table);
+    const list = names.map((name) => `\`${name}\``).join(', ');
+    report(
+      key,
+      `there is no setting \`${key.text}\`${didYouMean(key.text, names) || `; there are ${list}`}`,
+    );
+    return false;
+  }
+  if (values.length === 0) {
+    report(key, `\`${key.text}\` needs a value: \`${table[key.text]?.form ?? ''}\``);
+    return false;
+  }
+  const extra = values[1];
+  if (extra === undefined || key.text === 'with' || key.text === 'without') return true;
+  report(extra, `\`${key.text}\` has one value; separate settings with a comma`);
+  return false;
+}
+
+function checkWord(
+  { from, to, text }: Name,
+  what: string,
+  known: readonly string[],
+  report: Report,
+): boolean {
+  if (known.includes(text)) return true;
+  const guess = didYouMean(text, known);
+  const list = known.map((word) => `\`${word}\``).join(', ');
+  const help =
+    guess || (known.length > 8 ? '; `coherence variants` lists them' : `; there are ${list}`);
+  report({ from, to }, `there is no ${what} \`${text}\`${help}`);
+  return false;
+}
+
+function checkCount(name: Name, most: number, what: string, report: Report): number | undefined {
+  const count = /^[0-9]+$/.test(name.text) ? Number(name.text) : Number.NaN;
+  if (count >= 1 && count <= most) return count;
+  report(name, `a number of ${what} from 1 to ${most} is needed here`);
+  return undefined;
+}
+
+function resolveExplore(body: readonly Statement[], report: Report): ScenarioMeaning['explore'] {
+  const limits: { bound: number | undefined; states: number | undefined } = {
+    bound: undefined,
+    states: undefined,
+  };
+  for (const statement of body.filter((s): s is Explore => s.kind === 'explore'))
+    for (const setting of statement.settings) {
+      if (!knownSetting(setting, exploreSettings, report)) continue;
+      const [value] = setting.values;
+      if (value === undefined) continue;
+      const name = setting.key.text as keyof typeof limits;
+      limits[name] = checkCount(value, Number.MAX_SAFE_INTEGER, 'steps', report);
+    }
+  return limits;
+}
+
+// Surfaces, constants, fences and events: known in the whole scenario.
+
+function declareThings(body: readonly Statement[], scope: Scope, report: Report): SurfaceMeaning[] {
+  const surfaces: SurfaceMeaning[] = [];
+  for (const statement of body) {
+    if (statement.kind === 'let') declareConstant(statement, scope, report);
+    else if (statement.kind === 'surface') {
+      const surface = resolveSurface(statement, surfaces.length, scope, report);
+      if (surface === undefined) {
+        const { name } = statement;
+        if (name !== undefined)
+          scope.declare({ kind: 'broken', name: name.text, declared: name }, report);
+        continue;
+      }
+      surfaces.push(surface);
+      const declared = { from: surface.from, to: surface.to };
+      scope.declare({ kind: 'surface', name: surface.name, declared, surface }, report);
+    }
+  }
+  return surfaces;
+}
+
+function declareConstant({ name, value }: Let, scope: Scope, report: Report): void {
+  if (name === undefined) return;
+  const { from, to, text } = name;
+  if (value?.kind === 'operation') {
+    report(value.verb, `\`${value.verb.text}\` is done by a process; put this line into one`);
+    return;
+  }
+  const made = resolveValue(value, scope, report);
+  if (made !== undefined && made.kind !== 'number')
+    report(made, 'outside of processes a value must be known before the run');
+  const constant = made?.kind === 'number' ? made.value : 0;
+  scope.declare({ kind: 'constant', name: text, declared: { from, to }, value: constant }, report);
+}
+
+function resolveSurface(
+  statement: Surface,
+  index: number,
+  scope: Scope,
+  report: Report,
+): SurfaceMeaning | undefined {
+  const { name, attributes } = statement;
+  if (name === undefined || attributes.length === 0) return undefined;
+  const [kind, ...more] = attributes;
+  if (kind?.kind !== 'reference' || kind.name !== 'buffer') {
+    const word = kind?.kind === 'reference' ? kind.name : '';
+    report(
+      kind ?? name,
+      `say first what kind of surface it is${didYouMean(word, ['buffer']) || ': `buffer`'}`,
+    );
+    return undefined;
+  }
+  let bytes: number | undefined;
+  let coherent = false;
+  for (const attribute of more) {
+    if (attribute.kind === 'reference' && attribute.name === 'coherent') coherent = true;
+    else if (attribute.kind === 'reference' && scope.find(attribute.name) === undefined) {
+      const guess = didYouMean(attribute.name, Object.keys(surfaceAttributes));
+      report(
+        attribute,
+        `a surface cannot be \`${attribute.name}\`${guess || '; it can be `coherent`'}`,
+      );
+    } else if (bytes === undefined) {
+      const size = resolveTyped(attribute, 'number', 'a size', scope, report);
+      if (size === undefined) bytes = 0;
+      else if (size.kind !== 'number') report(size, 'the size must be known before the run');
+      else bytes = checkSize(size, size.value, report);
+    } else report(attribute, 'a buffer has one size');
+  }
+  if (bytes === undefined) report(kind, 'say how large it is: `buffer 96KiB`');
+  // Without a size that holds, the name is known all the same, so that its uses are not reported too.
+  return { from: name.from, to: name.to, index, name: name.text, bytes: bytes ?? 0, coherent };
+}
+
+function checkSize(span: Span, bytes: number, report: Report): number {
+  if (bytes >= 1 && bytes <= SURFACE_BYTES_MAX) return bytes;
+  report(
+    span,
+    `a surface has from 1 byte to ${showBytes(SURFACE_BYTES_MAX)} (${SURFACE_BYTES_MAX / PAGE_SIZE} pages)`,
+  );
+  return 0;
+}
+
+/** A family while it is made: its size is known only after the rehearsal. */
+type Growing = { -readonly [K in keyof Family]: Family[K] };
+
+interface Families {
+  readonly fences: Growing[];
+  readonly events: Growing[];
+}
+
+/** Fences are named by submissions and events by signals, anywhere; every thread may wait for them. */
+function declareFamilies(body: readonly Statement[], scope: Scope, report: Report): Families {
+  const families: Families = { fences: [], events: [] };
+  const seen = new Map<string, 'fence' | 'event'>();
+  for (const operation of operationsOf(body)) {
+    const kind = operation.verb.text === 'submit' ? 'fence' : 'event';
+    const path = kind === 'fence' ? operation.result : operation.target;
+    if (path === undefined || (kind === 'event' && operation.verb.text !== 'signal')) continue;
+    const name = baseOf(path);
+    if (name === undefined || (path.kind !== 'reference' && path.kind !== 'index')) continue;
+    const before = seen.get(name.text);
+    if (before === kind) continue;
+    if (before !== undefined) {
+      report(name, `\`${name.text}\` is the name of a ${before} already; choose another name`);
+      continue;
+    }
+    if (kind === 'event' && scope.find(name.text) !== undefined) continue;
+    seen.set(name.text, kind);
+    const list = kind === 'fence' ? families.fences : families.events;
+    const family = { from: name.from, to: name.to, index: list.length, name: name.text, size: 1 };
+    list.push(family);
+    const declared = { from: name.from, to: name.to };
+    const indexed = path.kind === 'index';
+    scope.declare({ kind, name: name.text, declared, family, indexed }, report);
+  }
+  return families;
+}
+
+function* operationsOf(body: readonly Statement[]): Generator<Operation> {
+  for (const statement of body) {
+    switch (statement.kind) {
+      case 'operation':
+        yield statement;
+        break;
+      case 'process':
+      case 'thread':
+      case 'repeat':
+        yield* operationsOf(statement.body?.statements ?? []);
+        break;
+      case 'if': {
+        yield* operationsOf(statement.then?.statements ?? []);
+        const { otherwise } = statement;
+        if (otherwise === undefined) break;
+        yield* operationsOf('kind' in otherwise ? [otherwise] : otherwise.statements);
+        break;
+      }
+    }
+  }
+}
+
+// Processes and threads.
+
+interface Surroundings {
+  readonly scope: Scope;
+  readonly report: Report;
+  readonly machine: MachineOptions;
+  readonly variables: Variable[];
+  readonly families: Families;
+}
+
+function resolveProcess(
+  statement: Process,
+  index: number,
+  { scope, report, machine, variables, families }: Surroundings,
+): ProcessMeaning {
+  const name = statement.name ?? { from: statement.from, to: statement.from, text: '' };
+  declareAgent('process', name, scope, report);
+  const inner = scope.inner();
+  const newFence = (fence: Name): Entity & { kind: 'fence' } => {
+    const { from, to, text } = fence;
+    const family = { from, to, index: families.fences.length, name: text, size: 1 };
+    families.fences.push(family);
+    return { kind: 'fence', name: text, declared: { from, to }, family, indexed: false };
+  };
+  const place: Place = {
+    process: name.text,
+    thread: undefined,
+    report,
+    variables,
+    newFence,
+  };
+  const setup: Step[] = [];
+  const threads: ThreadMeaning[] = [];
+  for (const child of statement.body?.statements ?? []) {
+    if (child.kind === 'thread') {
+      const thread = resolveThread(child, threads.length, inner, place, machine);
+      threads.push(thread);
+    } else {
+      if (threads.length > 0)
+        report(
+          headOf(child),
+          'what a process does itself comes before its threads; move this up, or into a thread',
+        );
+      setup.push(...resolveStep(child, inner, place));
+    }
+  }
+  const own = statement.cpu && resolveCpu(statement.cpu, machine, report);
+  const cpu = own ?? threads[0]?.cpu ?? 0;
+  return { from: name.from, to: name.to, index, name: name.text, cpu, setup, threads };
+}
+
+function resolveThread(
+  statement: Thread,
+  index: number,
+  scope: Scope,
+  place: Place,
+  machine: MachineOptions,
+): ThreadMeaning {
+  const name = statement.name ?? { from: statement.from, to: statement.from, text: '' };
+  declareAgent('thread', name, scope, place.report);
+  const cpu = (statement.cpu && resolveCpu(statement.cpu, machine, place.report)) ?? 0;
+  const inner = scope.inner();
+  const here = { ...place, thread: name.text };
+  const body = (statement.body?.statements ?? []).flatMap((child) =>
+    resolveStep(child, inner, here),
+  );
+  return { from: name.from, to: name.to, index, name: name.text, cpu, body };
+}
+
+function declareAgent(kind: 'process' | 'thread', name: Name, scope: Scope, report: Report): void {
+  if (name.text === '') return;
+  const declared = { from: name.from, to: name.to };
+  scope.declare({ kind, name: name.text, declared }, report);
+}
+
+/** `on cpu1`: the CPU must exist. */
+function resolveCpu(name: Name, { cpus }: MachineOptions, report: Report): number {
+  const match = /^cpu([0-9]+)$/.exec(name.text);
+  const cpu = match === null ? Number.NaN : Number(match[1]);
+  if (cpu < cpus) return cpu;
+  const there =
+    cpus === 1 ? 'the machine has `cpu0` only' : `the machine has \`cpu0\` to \`cpu${cpus - 1}\``;
+  const more = cpu < CPUS_MAX ? `; say \`cpus ${cpu + 1}\` in \`machine\` for more` : '';
+  report(name, `there is no \`${name.text}\`: ${there}${more}`);
+  return 0;
+}

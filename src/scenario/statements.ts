@@ -1,0 +1,621 @@
+// What threads do: each statement of the tree becomes a step, or problems that say what to do. What an
+// operation may be given is one table (`shapes`); the rest is a function for each operation.
+import { didYouMean } from '../base/suggest';
+import type { Span } from '../base/text';
+import { statementWords } from '../syntax/forms';
+import type {
+  Block,
+  Clause,
+  If,
+  Let,
+  Name,
+  Operation,
+  Path,
+  Repeat,
+  Statement,
+} from '../syntax/tree';
+import {
+  asExtent,
+  asRange,
+  describe,
+  numberValue,
+  oneOf,
+  resolvePath,
+  resolveTyped,
+  resolveValue,
+  type Thing,
+} from './expressions';
+import type { Command, Extent, MappingMeaning, Range, Step, Value, Variable } from './meaning';
+import type { Entity, Report, Scope } from './names';
+import {
+  type CommandName,
+  commands,
+  type Entry,
+  mapWords,
+  type OperationName,
+  operations,
+} from './vocabulary';
+
+/** Where the statements stand and what resolving them adds to. */
+export interface Place {
+  readonly process: string;
+  /** Undefined: outside of the threads of the process. */
+  readonly thread: string | undefined;
+  readonly report: Report;
+  readonly variables: Variable[];
+  /** A fence that only its own block knows: `let f = submit { … }`. */
+  readonly newFence: (name: Name) => Entity & { kind: 'fence' };
+}
+
+/** The steps of a block; names introduced in it end with it. */
+export function resolveBlock(block: Block | undefined, scope: Scope, place: Place): Step[] {
+  const inner = scope.inner();
+  return (block?.statements ?? []).flatMap((statement) => resolveStep(statement, inner, place));
+}
+
+/** The step of one statement: none when there are problems, then nothing is run. */
+export function resolveStep(statement: Statement, scope: Scope, place: Place): Step[] {
+  switch (statement.kind) {
+    case 'let':
+      return only(binding(statement, scope, place));
+    case 'repeat':
+      return only(repeat(statement, scope, place));
+    case 'if':
+      return only(conditional(statement, scope, place));
+    case 'assert': {
+      const { from, to } = statement;
+      const condition = resolveTyped(
+        statement.condition,
+        'boolean',
+        '`assert`',
+        scope,
+        place.report,
+      );
+      return condition === undefined ? [] : [{ kind: 'assert', from, to, condition }];
+    }
+    case 'operation':
+      return only(operation(statement, scope, place));
+    default:
+      place.report(headOf(statement), misplaced(statement, place));
+      return [];
+  }
+}
+
+function only(step: Step | undefined): Step[] {
+  return step === undefined ? [] : [step];
+}
+
+/** The first word of a statement: where it is shown that the statement stands in the wrong place. */
+export function headOf(statement: Statement): Span {
+  const word = statement.kind === 'property' ? statement.when : statement.kind;
+  if (statement.kind === 'operation') return statement.verb;
+  return { from: statement.from, to: statement.from + word.length };
+}
+
+function misplaced(statement: Statement, place: Place): string {
+  const word = statement.kind === 'property' ? statement.when : statement.kind;
+  if (statement.kind === 'thread')
+    return place.thread === undefined
+      ? 'a thread stands directly in its process, not in another block'
+      : `a thread cannot stand in another; close \`${place.thread}\` before it`;
+  return `\`${word}\` belongs to the scenario; put it outside of the process \`${place.process}\``;
+}
+
+function binding(statement: Let, scope: Scope, place: Place): Step | undefined {
+  const { name, value, from, to } = statement;
+  let step: Step | undefined;
+  if (value?.kind === 'operation') step = operation(value, scope, place, { name, from, to });
+  else {
+    const made = resolveValue(value, scope, place.report);
+    if (name === undefined) return undefined;
+    if (made !== undefined) {
+      const into = declareVariable(name, made.type, scope, place, undefined);
+      return { kind: 'let', from, to, into, value: made };
+    }
+  }
+  if (step === undefined && name !== undefined && scope.find(name.text) === undefined)
+    scope.declare({ kind: 'broken', name: name.text, declared: name }, place.report);
+  return step;
+}
+
+function declareVariable(
+  name: Name,
+  type: Variable['type'],
+  scope: Scope,
+  { process, thread, variables, report }: Place,
+  mapping: MappingMeaning | undefined,
+): Variable {
+  const { from, to, text } = name;
+  const slot = variables.length;
+  const variable: Variable = { from, to, slot, name: text, type, process, thread, mapping };
+  variables.push(variable);
+  scope.declare({ kind: 'variable', name: text, declared: { from, to }, variable }, report);
+  return variable;
+}
+
+function repeat(statement: Repeat, scope: Scope, place: Place): Step | undefined {
+  const { from, to } = statement;
+  const count = resolveTyped(statement.count, 'number', '`repeat`', scope, place.report);
+  if (count?.kind === 'number' && count.value < 0)
+    place.report(count, `a block cannot be repeated ${count.value} times`);
+  const inner = scope.inner();
+  const name = statement.counter ?? { from, to: from + 'repeat'.length, text: '' };
+  const counter =
+    statement.counter === undefined
+      ? hiddenCounter(name, place)
+      : declareVariable(name, 'number', inner, place, undefined);
+  const body = resolveBlock(statement.body, inner, place);
+  return count && { kind: 'repeat', from, to, count, counter, body };
+}
+
+/** A loop counts even when nobody asks for its number. */
+function hiddenCounter({ from, to }: Name, { process, thread, variables }: Place): Variable {
+  const counter: Variable = {
+    from,
+    to,
+    slot: variables.length,
+    name: '',
+    type: 'number',
+    process,
+    thread,
+    mapping: undefined,
+  };
+  variables.push(counter);
+  return counter;
+}
+
+function conditional(statement: If, scope: Scope, place: Place): Step | undefined {
+  const { from, to, then: first, otherwise: second } = statement;
+  const condition = resolveTyped(statement.condition, 'boolean', '`if`', scope, place.report);
+  const then = resolveBlock(first, scope, place);
+  const otherwise =
+    second !== undefined && 'kind' in second
+      ? only(conditional(second, scope, place))
+      : resolveBlock(second, scope, place);
+  return condition && { kind: 'if', from, to, condition, then, otherwise };
+}
+
+// Operations.
+
+interface Shape {
+  readonly target: 'needed' | 'none';
+  readonly value: boolean;
+  readonly clauses: readonly string[];
+  readonly words: Readonly<Record<string, Entry>>;
+  readonly result: boolean;
+  readonly body: boolean;
+}
+
+const bare: Shape = {
+  target: 'needed',
+  value: false,
+  clauses: [],
+  words: {},
+  result: false,
+  body: false,
+};
+
+/** What may follow each verb. */
+const shapes: Readonly<Record<OperationName | CommandName, Shape>> = {
+  map: { ...bare, words: mapWords, result: true },
+  unmap: bare,
+  write: { ...bare, value: true },
+  read: { ...bare, result: true },
+  submit: { ...bare, target: 'none', result: true, body: true },
+  wait: bare,
+  signal: bare,
+  draw: { ...bare, target: 'none', clauses: ['reads', 'writes'] },
+  copy: { ...bare, clauses: ['to'] },
+  clear: { ...bare, value: true },
+  update: bare,
+  readback: bare,
+};
+
+/** Reports the first thing that does not fit the verb. */
+function checkShape(node: Operation, shape: Shape, form: string, report: Report): boolean {
+  const verb = node.verb.text;
+  const written = `; it is written \`${form}\``;
+  const fail = (span: Span, message: string): false => {
+    report(span, `${message}${written}`);
+    return false;
+  };
+  if (shape.target === 'needed' && node.target === undefined)
+    return fail(node.verb, `\`${verb}\` needs to be told what`);
+  if (shape.target === 'none' && node.target !== undefined)
+    return fail(node.target, `\`${verb}\` takes nothing here`);
+  if (node.value !== undefined && !shape.value)
+    return fail(node.value, `\`${verb}\` takes no value`);
+  const clause = node.clauses.find(({ word }) => !shape.clauses.includes(word.text));
+  if (clause !== undefined)
+    return fail(clause.word, `\`${verb}\` takes no \`${clause.word.text}\``);
+  const word = node.words.find(({ text }) => !Object.hasOwn(shape.words, text));
+  if (word !== undefined) {
+    const guess = didYouMean(word.text, Object.keys(shape.words));
+    return guess === ''
+      ? fail(word, `\`${word.text}\` is not understood here`)
+      : (report(word, `\`${word.text}\` is not understood here${guess}`), false);
+  }
+  if (node.result !== undefined && !shape.result)
+    return fail(node.result, `\`${verb}\` gives back nothing to be named`);
+  if (node.body !== undefined && !shape.body)
+    return fail({ from: node.body.from, to: node.body.from + 1 }, `\`${verb}\` takes no block`);
+  if (shape.body && node.body === undefined) return fail(node.verb, `\`${verb}\` needs a block`);
+  return true;
+}
+
+/** `named`: from `let NAME = …`, the same as `as NAME`; its span is that of the whole statement. */
+function operation(
+  node: Operation,
+  scope: Scope,
+  place: Place,
+  named?: Span & { readonly name: Name | undefined },
+): Step | undefined {
+  const { report } = place;
+  const verb = node.verb.text;
+  if (!Object.hasOwn(operations, verb)) {
+    report(node.verb, unknownVerb(node, verb, place));
+    return undefined;
+  }
+  const name = verb as OperationName;
+  if (!checkShape(node, shapes[name], operations[name].form, report)) return undefined;
+  if (named?.name !== undefined && node.result !== undefined) {
+    report(node.result, 'named twice: leave `let` or `as` out');
+    return undefined;
+  }
+  if (named !== undefined && !shapes[name].result) {
+    report(node.verb, `\`${verb}\` gives back nothing to be named; leave \`let\` out`);
+    return undefined;
+  }
+  const span = { from: named?.from ?? node.from, to: named?.to ?? node.to };
+  const result = named?.name ?? simpleName(node.result);
+  switch (name) {
+    case 'map':
+      return map(node, span, result, scope, place);
+    case 'unmap': {
+      const mapping = range(node, scope, report);
+      return mapping && { kind: 'unmap', ...span, mapping };
+    }
+    case 'write': {
+      const target = range(node, scope, report);
+      const value = storedValue(node, scope, report);
+      if (target !== undefined) checkWritable(target, report);
+      return target && { kind: 'write', ...span, target, value };
+    }
+    case 'read':
+      return read(node, span, result, scope, place);
+    case 'submit':
+      return submit(node, span, named?.name, scope, place);
+    case 'wait':
+    case 'signal':
+      return meet(node, name, span, scope, report);
+  }
+}
+
+function unknownVerb(node: Operation, verb: string, place: Place): string {
+  if (Object.hasOwn(commands, verb))
+    return `\`${verb}\` is done by the GPU: \`submit { ${commands[verb as CommandName].form} }\``;
+  if (node.value !== undefined && node.target === undefined && node.clauses.length === 0)
+    return `\`${verb}\` is nothing that can be done; name a value with \`let ${verb} = …\`, store with \`write p[0] = …\``;
+  const known = [...Object.keys(operations), ...statementWords];
+  const guess = didYouMean(verb, known);
+  const list = Object.keys(operations)
+    .map((name) => `\`${name}\``)
+    .join(', ');
+  const where = place.thread === undefined ? 'a process' : 'a thread';
+  return `\`${verb}\` is nothing that ${where} can do${guess || `; it can ${list}`}`;
+}
+
+function simpleName(path: Path | undefined): Name | undefined {
+  return path?.kind === 'reference' ? { ...path, text: path.name } : undefined;
+}
+
+function map(
+  node: Operation,
+  span: Span,
+  result: Name | undefined,
+  scope: Scope,
+  place: Place,
+): Step | undefined {
+  const { report } = place;
+  const thing = node.target && resolvePath(node.target, scope, report);
+  const extent = thing && asExtent(thing, node.target ?? span);
+  if (thing !== undefined && (extent === undefined || (thing.kind === 'place' && thing.single)))
+    report(
+      node.target ?? span,
+      `a surface, or a range of one, can be mapped, not ${describe(thing)}: \`${operations.map.form}\``,
+    );
+  if (result === undefined) {
+    report(node.verb, `name the mapping, or nobody can use it: \`${operations.map.form}\``);
+    return undefined;
+  }
+  const isPrivate = node.words.some(({ text }) => text === 'private');
+  const readonly = node.words.some(({ text }) => text === 'readonly');
+  if (extent === undefined) {
+    if (scope.find(result.text) === undefined)
+      scope.declare({ kind: 'broken', name: result.text, declared: result }, report);
+    return undefined;
+  }
+  const { surface } = extent;
+  const mapping = { surface, private: isPrivate, readonly };
+  const into = declareVariable(result, 'mapping', scope, place, mapping);
+  const end = extent.end ?? numberValue(extent, surface.bytes);
+  return {
+    kind: 'map',
+    ...span,
+    into,
+    surface,
+    start: extent.start,
+    end,
+    private: isPrivate,
+    readonly,
+  };
+}
+
+function range(node: Operation, scope: Scope, report: Report): Range | undefined {
+  const thing = node.target && resolvePath(node.target, scope, report);
+  if (thing === undefined || node.target === undefined) return undefined;
+  const found = asRange(thing, node.target);
+  if (found === undefined) {
+    const hint =
+      thing.kind === 'surface' || (thing.kind === 'place' && thing.place.of === 'memory')
+        ? ': map it first, `let p = map …`'
+        : '';
+    report(node.target, `\`${node.verb.text}\` needs a mapping, not ${describe(thing)}${hint}`);
+  }
+  return found;
+}
+
+function checkWritable({ mapping, from, to }: Range, report: Report): void {
+  if (mapping.mapping?.readonly === true)
+    report(
+      { from, to },
+      `\`${mapping.name}\` is mapped readonly: a store to it kills the process with a signal`,
+      'warning',
+    );
+}
+
+/** The value of a store. Stores are of bytes. */
+function storedValue(
+  { value }: { readonly value: Operation['value'] },
+  scope: Scope,
+  report: Report,
+): Value | undefined {
+  const made = resolveTyped(value, 'number', 'a store', scope, report);
+  if (made?.kind === 'number' && (made.value < 0 || made.value > 255)) {
+    report(
+      made,
+      `${made.value} does not fit a byte; every byte of the range gets the value, 0 to 255`,
+    );
+    return undefined;
+  }
+  return made;
+}
+
+function read(
+  node: Operation,
+  span: Span,
+  result: Name | undefined,
+  scope: Scope,
+  place: Place,
+): Step | undefined {
+  const target = range(node, scope, place.report);
+  if (node.result !== undefined && result === undefined)
+    place.report(node.result, 'a plain name is needed here: `read p[0] as x`');
+  const into =
+    result === undefined ? undefined : declareVariable(result, 'number', scope, place, undefined);
+  return target && { kind: 'read', ...span, target, into };
+}
+
+function submit(
+  node: Operation,
+  span: Span,
+  local: Name | undefined,
+  scope: Scope,
+  place: Place,
+): Step | undefined {
+  const { report } = place;
+  const made = (node.body?.statements ?? []).map((statement) => command(statement, scope, report));
+  let thing: Thing | undefined;
+  if (local !== undefined) {
+    const entity = place.newFence(local);
+    scope.declare(entity, report);
+    thing = { kind: 'fence', family: entity.family, index: undefined, indexed: false };
+  } else if (node.result !== undefined) thing = resolvePath(node.result, scope, report);
+  if (thing !== undefined && thing.kind !== 'fence') {
+    report(node.result ?? span, `${describe(thing)} cannot be the name of a fence; choose another`);
+    return undefined;
+  }
+  const fence = thing && oneOf(thing, node.result ?? span, report);
+  if (node.body !== undefined && node.body.statements.length === 0)
+    report(node.verb, 'nothing is submitted', 'warning');
+  const list = made.filter((one) => one !== undefined);
+  return list.length === made.length
+    ? { kind: 'submit', ...span, commands: list, fence }
+    : undefined;
+}
+
+function meet(
+  node: Operation,
+  verb: 'wait' | 'signal',
+  span: Span,
+  scope: Scope,
+  report: Report,
+): Step | undefined {
+  const { target } = node;
+  if (target === undefined) return undefined;
+  const base = baseOf(target);
+  if (base !== undefined && scope.find(base.text) === undefined) {
+    const guess = scope.suggestion(base.text, ['fence', 'event']);
+    report(
+      base,
+      `no fence or event is named \`${base.text}\`${guess === undefined ? `; name a fence with \`submit { … } as ${base.text}\`` : `; did you mean \`${guess}\`?`}`,
+    );
+    return undefined;
+  }
+  const thing = resolvePath(target, scope, report);
+  if (thing === undefined) return undefined;
+  if (thing.kind !== 'event' && (thing.kind !== 'fence' || verb === 'signal')) {
+    const what =
+      verb === 'signal'
+        ? 'only an event can be signaled by a thread'
+        : 'one waits for a fence or an event';
+    report(target, `${what}; this is ${describe(thing)}`);
+    return undefined;
+  }
+  const member = oneOf(thing, target, report);
+  if (member === undefined) return undefined;
+  return verb === 'signal'
+    ? { kind: 'signal', ...span, member }
+    : { kind: 'wait', ...span, for: thing.kind, member };
+}
+
+/** The name a path begins with. */
+export function baseOf(path: Path): Name | undefined {
+  switch (path.kind) {
+    case 'reference':
+      return { from: path.from, to: path.to, text: path.name };
+    case 'index':
+    case 'member':
+      return baseOf(path.object);
+    default:
+      return undefined;
+  }
+}
+
+// Commands of the GPU.
+
+function command(statement: Statement, scope: Scope, report: Report): Command | undefined {
+  if (statement.kind !== 'operation') {
+    report(
+      headOf(statement),
+      'a submission holds commands only; put this in front of `submit` or behind it',
+    );
+    return undefined;
+  }
+  const { from, to } = statement;
+  const verb = statement.verb.text;
+  if (!Object.hasOwn(commands, verb)) {
+    const list = Object.keys(commands)
+      .map((name) => `\`${name}\``)
+      .join(', ');
+    const guess = didYouMean(verb, Object.keys(commands));
+    const does = Object.hasOwn(operations, verb)
+      ? '; it is done by a thread: put it in front of `submit` or behind it'
+      : guess || `; there are ${list}`;
+    report(statement.verb, `\`${verb}\` is no command of the GPU${does}`);
+    return undefined;
+  }
+  const name = verb as CommandName;
+  if (!checkShape(statement, shapes[name], commands[name].form, report)) return undefined;
+  if (name === 'draw') return draw(statement, scope, report);
+  const target = extentOf(statement.target, verb, scope, report);
+  if (name === 'clear') {
+    const value = deviceValue(statement, scope, report);
+    return target && { verb: name, from, to, target, value };
+  }
+  if (name !== 'copy') return target && { verb: name, from, to, target };
+  const [clause] = statement.clauses;
+  if (clause === undefined) {
+    report(statement.verb, `say where to: \`${commands.copy.form}\``);
+    return undefined;
+  }
+  const copied = extentOf(clause.target, '`to`', scope, report);
+  return target && copied && { verb: 'copy', from, to, source: target, target: copied };
+}
+
+function draw(node: Operation, scope: Scope, report: Report): Command | undefined {
+  const { from, to } = node;
+  const extents = node.clauses.map((clause: Clause) => ({
+    clause,
+    extent: extentOf(clause.target, clause.word.text, scope, report),
+    value: deviceValue(clause, scope, report),
+  }));
+  const reads: Extent[] = [];
+  const writes: { extent: Extent; value: Value | undefined }[] = [];
+  let complete = true;
+  for (const { clause, extent, value } of extents) {
+    if (extent === undefined || (clause.value !== undefined && value === undefined))
+      complete = false;
+    else if (clause.word.text === 'writes') writes.push({ extent, value });
+    else if (clause.value === undefined) reads.push(extent);
+    else {
+      report(clause.value, '`reads` takes no value; to give one, say `writes`');
+      complete = false;
+    }
+  }
+  return complete ? { verb: 'draw', from, to, reads, writes } : undefined;
+}
+
+function extentOf(
+  path: Path | undefined,
+  who: string,
+  scope: Scope,
+  report: Report,
+): Extent | undefined {
+  const thing = path && resolvePath(path, scope, report);
+  if (path === undefined || thing === undefined) return undefined;
+  const extent = asExtent(thing, path);
+  if (extent === undefined) {
+    const mapping = thing.kind === 'mapping' ? thing.mapping.mapping : undefined;
+    const hint = mapping === undefined ? '' : `; the surface is \`${mapping.surface.name}\``;
+    report(path, `the GPU works on surfaces, and \`${who}\` names ${describe(thing)}${hint}`);
+  }
+  return extent;
+}
+
+/**
+ * A value that the device stores. One that looks at the device is computed when the command runs, and a thread's
+ * variables may have changed by then.
+ */
+function deviceValue(
+  node: { readonly value: Operation['value'] },
+  scope: Scope,
+  report: Report,
+): Value | undefined {
+  const value = storedValue(node, scope, report);
+  if (value === undefined || !some(value, isLook)) return value;
+  const variable = some(value, ({ kind }) => kind === 'variable');
+  const other = some(value, (v) => isLook(v) && !(v.kind === 'bytes' && v.place.of === 'device'));
+  if (!variable && !other) return value;
+  report(
+    value,
+    variable
+      ? 'this is computed when the device runs the command: it may look at `gpu(…)` or at variables, not at both'
+      : 'the device sees only its own copies: look at `gpu(…)`',
+  );
+  return undefined;
+}
+
+function isLook({ kind }: Value): boolean {
+  return ['counter', 'occurred', 'bytes', 'same', 'pte', 'tracker', 'signaled'].includes(kind);
+}
+
+/** Whether a part of the value, or itself, is such. */
+export function some(value: Value, such: (part: Value) => boolean): boolean {
+  return such(value) || partsOf(value).some((part) => some(part, such));
+}
+
+/** The values a value is made of. */
+export function partsOf(value: Value): readonly Value[] {
+  const bounds = (place: { readonly start: Value; readonly end: Value | undefined }): Value[] =>
+    place.end === undefined ? [place.start] : [place.start, place.end];
+  switch (value.kind) {
+    case 'binary':
+      return [value.left, value.right];
+    case 'not':
+    case 'negative':
+      return [value.operand];
+    case 'bytes':
+      return bounds(value.place);
+    case 'same':
+      return [...bounds(value.left), ...bounds(value.right)];
+    case 'pte':
+      return [value.offset];
+    case 'tracker':
+      return value.offset === undefined ? [] : [value.offset];
+    case 'signaled':
+      return [value.fence.index];
+    default:
+      return [];
+  }
+}

@@ -1,0 +1,237 @@
+// The words of the language that are data: operations, GPU commands, what an expression can look at, counters,
+// settings, attributes. Checks, completion and hover read these tables; a word is added here.
+import type { forms } from '../syntax/forms';
+
+export interface Entry {
+  /** How it is written. */
+  readonly form: string;
+  /** What it does, in the terms of the kernel. */
+  readonly does: string;
+}
+
+/** What a thread can do. */
+export const operations = {
+  map: {
+    form: 'let p = map ring',
+    does:
+      'Maps a surface into the process: mmap() of its buffer object, as a shared PFN mapping. No page is ' +
+      'there until the first access faults. `map ring[32KiB .. 64KiB]` maps a part; behind it may stand ' +
+      '`private` (copy on write) and `readonly`.',
+  },
+  unmap: {
+    form: 'unmap p',
+    does:
+      'munmap(): takes the mapping, or the pages of a range of it, out of the process. Dirty bits in its ' +
+      'PTEs go with them.',
+  },
+  write: {
+    form: 'write p[0 .. 4KiB] = 7',
+    does:
+      'CPU stores: every byte of the range gets the value. A store looks into the TLB, walks the page tables ' +
+      'and, on an absent or write-protected PTE, faults into handle_mm_fault(): vmw_bo_vm_fault() inserts, ' +
+      'vmw_bo_vm_mkwrite() notes the write. Without a value it stores what no other store wrote.',
+  },
+  read: {
+    form: 'read p[0] as x',
+    does:
+      'CPU loads of the range. An absent PTE faults; the driver reads back what the GPU wrote (patch 8) before it ' +
+      'inserts the page. The name behind `as` holds the byte that was seen.',
+  },
+  submit: {
+    form: 'submit { draw reads ring[0 .. 4KiB] } as done',
+    does:
+      'Hands commands to the GPU: vmw_execbuf_process(). Validation reserves the buffers, scans for written pages ' +
+      '(vmw_bo_dirty_scan), emits an update for what is dirty, then the commands and a fence. The ' +
+      'name behind `as` is that fence.',
+  },
+  wait: {
+    form: 'wait done[2]',
+    does: 'Sleeps until a fence has signaled (dma_fence_wait) or until another thread has signaled the event.',
+  },
+  signal: {
+    form: 'signal ready',
+    does: 'Lets the threads go on that wait for this event. Nothing in the kernel is touched.',
+  },
+} as const satisfies Record<string, Entry>;
+
+export type OperationName = keyof typeof operations;
+
+/** What the GPU can be told, inside of `submit { … }`. */
+export const commands = {
+  draw: {
+    form: 'draw reads ring[0 .. 4KiB] writes target = 5',
+    does:
+      'The device reads and writes its own copies of the surfaces. A draw that writes makes the surface ' +
+      'GPU-dirty: its PTEs are zapped, and the next CPU access reads back.',
+  },
+  copy: {
+    form: 'copy ring[0 .. 4KiB] to target[0]',
+    does: 'The device copies bytes from surface to surface.',
+  },
+  clear: {
+    form: 'clear target = 0',
+    does: 'The device fills a surface, or a range of it, with one byte.',
+  },
+  update: {
+    form: 'update ring[0 .. 4KiB]',
+    does:
+      'The application itself says what it wrote: SVGA_3D_CMD_UPDATE_GB_IMAGE, guest memory to the ' +
+      'device. Needed without coherence, redundant with it.',
+  },
+  readback: {
+    form: 'readback target',
+    does:
+      'The application itself asks for what the GPU wrote: SVGA_3D_CMD_READBACK_GB_SURFACE, device to ' +
+      'guest memory.',
+  },
+} as const satisfies Record<string, Entry>;
+
+export type CommandName = keyof typeof commands;
+
+/** Operations of the GPU and of threads, by name; `undefined` for any other word. */
+export function entryOf<T extends Record<string, Entry>>(
+  table: T,
+  name: string,
+): Entry | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined;
+}
+
+/** What `pte(p[0])` shows of the PTE that maps this byte; bit positions are those of x86-64. */
+export const pteFields = {
+  present: 'bit 0, _PAGE_PRESENT: the translation is valid',
+  write: 'bit 1, _PAGE_RW: writes are allowed; clear means write-protected',
+  accessed: 'bit 5, _PAGE_ACCESSED: set by the walker on any use',
+  dirty: 'bit 6, _PAGE_DIRTY: set by the walker on the first write',
+  softDirty: 'bit 11, _PAGE_SOFT_DIRTY: written since the process cleared its soft-dirty bits',
+  frame: 'bits 12 to 51: the number of the page frame',
+} as const;
+
+export type PteField = keyof typeof pteFields;
+
+/** What `tracker(ring)` shows of the `vmw_bo_dirty` of a surface's buffer object. */
+export const trackerFields = {
+  method: '`pagetable` (scan the D bits), `mkwrite` (write-protect and be notified) or `untracked`',
+  dirtyPages: 'how many pages are noted as written and not yet transferred',
+  start: 'first page of the range that may hold noted pages',
+  end: 'the page behind that range; nothing is noted when it is not above `start`',
+  votes: 'change_count: consecutive scans that asked for the other method',
+  dirty: 'whether one page is noted as written: `tracker(ring[4KiB]).dirty`',
+} as const;
+
+export type TrackerField = keyof typeof trackerFields;
+
+/** The values of `tracker(ring).method`, numbered as in the driver. */
+export const methods = { untracked: -1, pagetable: 0, mkwrite: 1 } as const;
+
+/** What `done[2].` can show of a fence. */
+export const fenceFields = { signaled: 'whether the fence has signaled' } as const;
+
+/** Counters of a run, each counted since its beginning. */
+export const counters = {
+  'faults.read': 'page faults of loads, the PTE was absent',
+  'faults.write': 'page faults of stores, the PTE was absent',
+  'faults.writeProtect': 'page faults of stores, the PTE was there and read-only',
+  scans: 'scans for written pages (vmw_bo_dirty_scan), those that return at once included',
+  scannedPtes: 'PTEs that scans cleaned or write-protected, over all mappings',
+  updates: 'update commands that the driver sent to the device',
+  flushedBytes: 'bytes in the boxes of these update commands',
+  tlbFlushes: 'TLB flushes of a CPU',
+  readbacks: 'readback commands that the driver sent to the device',
+  fences: 'fences that the driver emitted, those of faults included',
+} as const;
+
+export type CounterName = keyof typeof counters;
+
+/** What may have happened up to now: `never race`, `finally not violation`. */
+export const occurrences = {
+  violation: 'the coherence contract was broken, or an assertion, a warning or the like',
+  race: 'two accesses to one byte, one a store, with neither submission nor fence between them',
+} as const;
+
+export type OccurrenceName = keyof typeof occurrences;
+
+/** Functions that look. None of them faults, fills a TLB or sets a bit. */
+export const looks = {
+  pte: {
+    form: 'pte(p[0]).dirty',
+    does: 'The page-table entry that maps this byte of a mapping, as it is in memory.',
+  },
+  tracker: {
+    form: 'tracker(ring).method',
+    does: 'What the driver keeps to find written pages: struct vmw_bo_dirty.',
+  },
+  gpu: {
+    form: 'gpu(ring)[64KiB]',
+    does: 'Bytes of the copy that the device keeps of a surface. A range equals a number when all of its bytes do.',
+  },
+} as const satisfies Record<string, Entry>;
+
+export type LookName = keyof typeof looks;
+
+/** What `machine { … }` can set. */
+export const machineSettings = {
+  kernel: { form: 'kernel series-v2', does: 'The preset of variants: which kernel is emulated.' },
+  cpus: { form: 'cpus 2', does: 'How many CPUs there are: cpu0, cpu1, …' },
+  tracking: {
+    form: 'tracking auto',
+    does: 'How written pages are found: `auto` as the driver decides, `pagetable`, `mkwrite`, or `off` (no tracking at all).',
+  },
+  with: {
+    form: 'with bz-01',
+    does: 'Adds variants of the kernel (`coherence variants` lists them).',
+  },
+  without: { form: 'without bz-01', does: 'Takes variants out of the preset.' },
+} as const satisfies Record<string, Entry>;
+
+export const trackings = ['auto', 'pagetable', 'mkwrite', 'off'] as const;
+export type Tracking = (typeof trackings)[number];
+
+export const CPUS_MAX = 8;
+export const SURFACE_BYTES_MAX = 64 * 1024 * 1024;
+
+/** What `explore { … }` can set. */
+export const exploreSettings = {
+  bound: { form: 'bound 3', does: 'At most so many switches away from a task that could go on.' },
+  states: { form: 'states 100000', does: 'Stop after so many different states.' },
+} as const satisfies Record<string, Entry>;
+
+/** Behind `surface NAME:`. */
+export const surfaceAttributes = {
+  buffer: {
+    form: 'buffer 96KiB',
+    does: 'A buffer (SVGA3D_BUFFER): one subresource, bytes in a row.',
+  },
+  coherent: {
+    form: 'coherent',
+    does: 'The driver keeps CPU and GPU coherent by itself: drm_vmw_surface_flag_coherent, the writes of the CPU are tracked.',
+  },
+} as const satisfies Record<string, Entry>;
+
+/** Behind `map SURFACE`. */
+export const mapWords = {
+  private: {
+    form: 'private',
+    does: 'MAP_PRIVATE: a store makes a copy of the page that the GPU never sees.',
+  },
+  readonly: { form: 'readonly', does: 'PROT_READ: a store is an error of the application.' },
+} as const satisfies Record<string, Entry>;
+
+/** What each statement that has a word of its own means. */
+export const statementMeanings: Readonly<Record<keyof typeof forms, string>> = {
+  scenario: 'Begins a scenario; it ends where the next one begins or with the file.',
+  machine: 'Which kernel on how many CPUs.',
+  explore: 'Limits for the search through all interleavings.',
+  schedule: 'Who goes next at each choice, as a run or a search printed it.',
+  surface:
+    'A guest-backed surface: a buffer object in memory (MOB) and a copy of its own on the device.',
+  process:
+    'A process with an address space of its own. What stands in it outside of its threads runs first, in order; then its threads start together.',
+  thread: 'A thread of the process; it stays on its CPU.',
+  let: 'Names a value. It stays what it was when the line ran.',
+  repeat: 'Does the block so many times; the name behind `as` counts from 0.',
+  if: 'Does the block when the condition holds, and what stands behind `else` when not.',
+  assert: 'Must hold when the thread comes here. It only looks.',
+  always: 'Must hold before the first step of a run and after each.',
+  never: 'Must not hold, neither before the first step nor after any.',
+  finally: 'Must hold when all threads have ended and the GPU is idle.',
+};
