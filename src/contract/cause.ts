@@ -17,8 +17,8 @@ export function causeOf(
   byGpu: boolean,
 ): string[] {
   const events = k.events.slice(0, seen.index);
-  const { bo, sid } = objectOf(events, surface);
-  const lost = lastStore(events, surface, sid, offset, byGpu);
+  const { bo, sid } = objectOf([...events, seen], surface);
+  const lost = lastStore(events, surface, offset, byGpu);
   if (lost === undefined) return [];
   const page = pageOf(offset);
   const chain = [sentence(k, lost, byGpu ? 'this is the store that was lost' : 'the store that was lost')];
@@ -82,7 +82,7 @@ function inOrder(chain: string[], seen: LoggedEvent, k: Engine, what: string): s
   return unique.sort((a, b) => (a === last ? 1 : b === last ? -1 : at(a) - at(b)));
 }
 
-function afterGpuStore(k: Engine, events: readonly LoggedEvent[], lost: LoggedEvent, sid: number): string[] {
+function afterGpuStore(k: Engine, events: readonly LoggedEvent[], lost: LoggedEvent, sid: number | undefined): string[] {
   const later = events.slice(lost.index + 1);
   const readbacks = later.filter((e) => e.name === 'vmw_readback' && args(e).sid === sid);
   if (readbacks.length === 0) return ['no readback of the surface was sent after it'];
@@ -93,7 +93,6 @@ function afterGpuStore(k: Engine, events: readonly LoggedEvent[], lost: LoggedEv
 function lastStore(
   events: readonly LoggedEvent[],
   surface: number,
-  sid: number,
   offset: number,
   byGpu: boolean,
 ): LoggedEvent | undefined {
@@ -102,7 +101,7 @@ function lastStore(
     const e = events[i]!;
     const a = args(e);
     if (byGpu) {
-      if (e.name !== 'gpu_write' || a.sid !== sid) continue;
+      if (e.name !== 'gpu_write' || a.surface !== surface) continue;
       if (offset >= a.offset! && offset < a.offset! + a.length!) return e;
     } else if (e.name === 'cpu_store') {
       const hit = maps.some((m) => {
@@ -115,13 +114,19 @@ function lastStore(
   return undefined;
 }
 
-/** What the events of driver and device call a surface and its buffer object. */
+/** What the events of the driver call a surface and its buffer object. The id is known once the device works on it. */
 function objectOf(
   events: readonly LoggedEvent[],
   surface: number,
-): { bo: number | undefined; sid: number } {
-  const made = events.find((e) => e.name === 'surface_created' && args(e).surface === surface);
-  return made === undefined ? { bo: undefined, sid: -1 } : { bo: args(made).bo, sid: args(made).sid! };
+): { bo: number | undefined; sid: number | undefined } {
+  const find = (name: (name: string) => boolean) =>
+    events.findLast((e) => name(e.name) && args(e).surface === surface);
+  const made = find((name) => name === 'surface_created');
+  const used = find((name) => name === 'gpu_read' || name === 'gpu_write');
+  return {
+    bo: made === undefined ? undefined : args(made).bo,
+    sid: used === undefined ? undefined : args(used).sid,
+  };
 }
 
 const of = (event: LoggedEvent, bo: number | undefined): boolean => bo === undefined || args(event).bo === bo;

@@ -107,7 +107,7 @@ export class Contract {
     const a = event.args as Record<string, number>;
     switch (event.name) {
       case 'surface_created':
-        this.setCell(1 + a.surface!, a.coherent ? -a.sid! - 1 : a.sid! + 1);
+        this.setCell(1 + a.surface!, a.coherent ? 1 : 0);
         break;
       case 'surface_mapped':
         this.map(a.surface!, a.root!, a.address!, a.length!, a.offset!);
@@ -125,10 +125,10 @@ export class Contract {
         this.setCell(0, a.submission!);
         break;
       case 'gpu_read':
-        this.gpuReads(event, { surface: this.surfaceOf(a.sid!), offset: a.offset!, length: a.length! });
+        this.gpuReads(event, { surface: a.surface!, offset: a.offset!, length: a.length! });
         break;
       case 'gpu_write':
-        this.gpuWrites(event, { surface: this.surfaceOf(a.sid!), offset: a.offset!, length: a.length! });
+        this.gpuWrites(event, { surface: a.surface!, offset: a.offset!, length: a.length! });
         break;
       case 'fence_waited':
         this.raiseWaited(event.task, a.submission!);
@@ -266,17 +266,8 @@ export class Contract {
     this.k.store.put(this.stateAt + index, value);
   }
 
-  /** A surface's cell holds its device id plus 1, negative when the surface is coherent. */
   private isCoherent(surface: number): boolean {
-    return surface >= 0 && this.k.store.peek(this.stateAt + 1 + surface) < 0;
-  }
-
-  /** The surface that the device calls `sid`, or -1. */
-  private surfaceOf(sid: number): number {
-    for (let surface = 0; surface < this.limits.surfaces; surface++) {
-      if (Math.abs(this.k.store.peek(this.stateAt + 1 + surface)) === sid + 1) return surface;
-    }
-    return -1;
+    return this.k.store.peek(this.stateAt + 1 + surface) !== 0;
   }
 
   /** The last submission that a task knows to be over. */
