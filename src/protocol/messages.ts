@@ -1,0 +1,41 @@
+// What travels between the adapter, the extension and the webviews. Messages pass each other on the way, so each
+// names the moment that it is about, and what is older than what is shown is dropped.
+import type { BufferObject } from './snapshot';
+
+/** Custom request to the adapter; answered by a `Snapshot` of where the run stands. */
+export const snapshotRequest = 'coherence/snapshot';
+
+/** Custom event of the adapter: after every stop and every change by hand, the run stands elsewhere. */
+export const movedEvent = 'coherence/moved';
+
+export interface Moved {
+  readonly time: number;
+  readonly text: string; // why it stands there, as the stop is described
+}
+
+/** To the PTE grid. */
+export type ToGrid =
+  | {
+      readonly type: 'object';
+      readonly time: number;
+      readonly stop: string;
+      readonly object: BufferObject;
+      readonly before: BufferObject | null; // at the stop before
+      readonly objects: readonly { readonly id: string; readonly name: string }[];
+    }
+  /** There is nothing to show now; what was shown stays, as of its moment. */
+  | { readonly type: 'nothing'; readonly time: number; readonly reason: string };
+
+/** From the PTE grid. */
+export type FromGrid =
+  | { readonly type: 'ready'; readonly time: number; readonly object: string | null }
+  | { readonly type: 'choose'; readonly time: number; readonly object: string }
+  | { readonly type: 'copy'; readonly time: number; readonly text: string };
+
+/** What the PTE grid keeps over a reload of the window; the rest comes from the run. */
+export interface GridState {
+  readonly object: string | null;
+  readonly form: 'grid' | 'text';
+  readonly row: number; // of the focused cell
+  readonly column: number;
+}
