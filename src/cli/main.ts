@@ -1,8 +1,19 @@
-// The command line: `coherence COMMAND`. Each command is a file beside this one.
-import { Command } from 'commander';
+// The command line: `coherence COMMAND`. Each command is a file beside this one and adds itself here.
+import { Command, CommanderError } from 'commander';
+import { addCheck } from './check';
+import { BAD_INPUT } from './files';
+import { addFmt } from './fmt';
+
+const commands = [addCheck, addFmt];
 
 const program = new Command('coherence')
   .description('Scenarios of coherent graphics memory on an emulated kernel.')
-  .version('0.1.0');
+  .version('0.1.0')
+  .exitOverride();
+for (const add of commands) add(program);
 
-program.parse();
+program.parseAsync().catch((error: unknown) => {
+  // Help and version are no mistakes; everything else that the library stops for is a wrong call.
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? 0 : BAD_INPUT;
+});

@@ -1,8 +1,9 @@
 // All problems of a text, of the parser and of the checks, in the order of the text.
 import { lineAt, type Span } from '../base/text';
 import { type Parsed, parse } from '../syntax/parser';
+import type { Known } from './known';
 import type { Severity } from './names';
-import { type Known, type Resolved, resolve } from './resolve';
+import { type Resolved, resolve } from './resolve';
 
 export interface Diagnostic extends Span {
   readonly severity: Severity;

@@ -33,16 +33,26 @@ export const builtins: ReadonlySet<string> = new Set([
   ...Object.keys(looks),
 ]);
 
+/** What resolving leaves behind for the editor: every use of a name, and which part of the text a scope covers. */
+export interface Notes {
+  readonly uses: Use[];
+  readonly scopes: { readonly span: Span; readonly scope: Scope }[];
+}
+
 export class Scope {
   private readonly own = new Map<string, Entity>();
 
   constructor(
     private readonly outer: Scope | undefined,
-    private readonly uses: Use[],
-  ) {}
+    private readonly notes: Notes,
+    span: Span,
+  ) {
+    notes.scopes.push({ span, scope: this });
+  }
 
-  inner(): Scope {
-    return new Scope(this, this.uses);
+  /** A scope inside of this one, for this part of the text. */
+  inner(span: Span): Scope {
+    return new Scope(this, this.notes, span);
   }
 
   /** Introduces a name; says so when it is taken, for then one of the two would be out of reach. */
@@ -56,7 +66,7 @@ export class Scope {
         `there is ${article(known)} \`${entity.name}\` already; choose another name`,
       );
     else this.own.set(entity.name, entity);
-    this.uses.push({ from: entity.declared.from, to: entity.declared.to, entity });
+    this.notes.uses.push({ from: entity.declared.from, to: entity.declared.to, entity });
   }
 
   find(name: string): Entity | undefined {
@@ -66,8 +76,13 @@ export class Scope {
   /** The entity of a name, noted as a use. */
   use(name: Name): Entity | undefined {
     const entity = this.find(name.text);
-    if (entity !== undefined) this.uses.push({ from: name.from, to: name.to, entity });
+    if (entity !== undefined) this.notes.uses.push({ from: name.from, to: name.to, entity });
     return entity;
+  }
+
+  /** All entities known here, the nearest first. */
+  entities(): Entity[] {
+    return [...this.own.values(), ...(this.outer?.entities() ?? [])];
   }
 
   /** All names known here, the nearest first. */

@@ -18,6 +18,7 @@ import type {
   Thread,
 } from '../syntax/tree';
 import { resolveTyped, resolveValue } from './expressions';
+import type { Known } from './known';
 import type {
   Family,
   MachineOptions,
@@ -29,7 +30,7 @@ import type {
   ThreadMeaning,
   Variable,
 } from './meaning';
-import { type Entity, type Report, Scope, type Use } from './names';
+import { type Entity, type Notes, type Report, Scope } from './names';
 import { rehearse } from './rehearse';
 import { baseOf, headOf, type Place, resolveStep } from './statements';
 import {
@@ -44,19 +45,9 @@ import {
   trackings,
 } from './vocabulary';
 
-/** What the caller knows of the kernel: presets and variants by id, each with the presets that contain it. */
-export interface Known {
-  readonly presets: readonly string[];
-  readonly variants: readonly {
-    readonly id: string;
-    readonly sentence: string;
-    readonly presets: readonly string[];
-  }[];
-}
-
 export interface Resolved {
   readonly meaning: ScenarioMeaning;
-  readonly uses: readonly Use[];
+  readonly notes: Notes;
 }
 
 const DEFAULT_MACHINE: MachineOptions = {
@@ -72,10 +63,15 @@ export function resolve(
   file: ScenarioFile,
   scenario: Scenario,
   known: Known,
-  report: Report,
+  reportTo: Report,
 ): Resolved {
-  const uses: Use[] = [];
-  const scope = new Scope(undefined, uses);
+  let errors = 0;
+  const report: Report = (span, message, severity = 'error') => {
+    if (severity === 'error') errors++;
+    reportTo(span, message, severity);
+  };
+  const notes: Notes = { uses: [], scopes: [] };
+  const scope = new Scope(undefined, notes, scenario);
   const body = [...file.shared, ...scenario.body];
   const machine = resolveMachine(body, known, report);
   const surfaces = declareThings(body, scope, report);
@@ -138,9 +134,9 @@ export function resolve(
     schedule,
     explore: resolveExplore(body, report),
   };
-  const sizeOf = rehearse(meaning, report);
+  const sizeOf = rehearse(meaning, report, errors > 0);
   for (const family of [...families.fences, ...families.events]) family.size = sizeOf(family);
-  return { meaning, uses };
+  return { meaning, notes };
 }
 
 function misplaced(statement: Statement): string {
@@ -433,7 +429,7 @@ function resolveProcess(
 ): ProcessMeaning {
   const name = statement.name ?? { from: statement.from, to: statement.from, text: '' };
   declareAgent('process', name, scope, report);
-  const inner = scope.inner();
+  const inner = scope.inner(statement);
   const newFence = (fence: Name): Entity & { kind: 'fence' } => {
     const { from, to, text } = fence;
     const family = { from, to, index: families.fences.length, name: text, size: 1 };
@@ -477,7 +473,7 @@ function resolveThread(
   const name = statement.name ?? { from: statement.from, to: statement.from, text: '' };
   declareAgent('thread', name, scope, place.report);
   const cpu = (statement.cpu && resolveCpu(statement.cpu, machine, place.report)) ?? 0;
-  const inner = scope.inner();
+  const inner = scope.inner(statement);
   const here = { ...place, thread: name.text };
   const body = (statement.body?.statements ?? []).flatMap((child) =>
     resolveStep(child, inner, here),
@@ -497,7 +493,9 @@ function resolveCpu(name: Name, { cpus }: MachineOptions, report: Report): numbe
   const cpu = match === null ? Number.NaN : Number(match[1]);
   if (cpu < cpus) return cpu;
   const there =
-    cpus === 1 ? 'the machine has `cpu0` only' : `the machine has \`cpu0\` to \`cpu${cpus - 1}\``;
+    cpus === 1
+      ? 'the machine has `cpu0` only'
+      : `the machine has \`cpu0\` ${cpus === 2 ? 'and' : 'to'} \`cpu${cpus - 1}\``;
   const more = cpu < CPUS_MAX ? `; say \`cpus ${cpu + 1}\` in \`machine\` for more` : '';
   report(name, `there is no \`${name.text}\`: ${there}${more}`);
   return 0;

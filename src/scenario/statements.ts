@@ -49,7 +49,7 @@ export interface Place {
 
 /** The steps of a block; names introduced in it end with it. */
 export function resolveBlock(block: Block | undefined, scope: Scope, place: Place): Step[] {
-  const inner = scope.inner();
+  const inner = block === undefined ? scope : scope.inner(block);
   return (block?.statements ?? []).flatMap((statement) => resolveStep(statement, inner, place));
 }
 
@@ -138,7 +138,7 @@ function repeat(statement: Repeat, scope: Scope, place: Place): Step | undefined
   const count = resolveTyped(statement.count, 'number', '`repeat`', scope, place.report);
   if (count?.kind === 'number' && count.value < 0)
     place.report(count, `a block cannot be repeated ${count.value} times`);
-  const inner = scope.inner();
+  const inner = scope.inner(statement);
   const name = statement.counter ?? { from, to: from + 'repeat'.length, text: '' };
   const counter =
     statement.counter === undefined
@@ -448,7 +448,7 @@ function meet(
     const guess = scope.suggestion(base.text, ['fence', 'event']);
     report(
       base,
-      `no fence or event is named \`${base.text}\`${guess === undefined ? `; name a fence with \`submit { … } as ${base.text}\`` : `; did you mean \`${guess}\`?`}`,
+      `no fence or event is named \`${base.text}\`${guess === undefined ? `; \`submit { … } as ${base.text}\` names a fence, \`signal ${base.text}\` an event` : `; did you mean \`${guess}\`?`}`,
     );
     return undefined;
   }

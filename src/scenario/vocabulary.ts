@@ -174,7 +174,7 @@ export const machineSettings = {
   cpus: { form: 'cpus 2', does: 'How many CPUs there are: cpu0, cpu1, …' },
   tracking: {
     form: 'tracking auto',
-    does: 'How written pages are found: `auto` as the driver decides, `pagetable`, `mkwrite`, or `off` (no tracking at all).',
+    does: 'How written pages are found: `auto` as the driver decides, `pagetable` or `mkwrite`.',
   },
   with: {
     form: 'with bz-01',
@@ -183,7 +183,7 @@ export const machineSettings = {
   without: { form: 'without bz-01', does: 'Takes variants out of the preset.' },
 } as const satisfies Record<string, Entry>;
 
-export const trackings = ['auto', 'pagetable', 'mkwrite', 'off'] as const;
+export const trackings = ['auto', 'pagetable', 'mkwrite'] as const;
 export type Tracking = (typeof trackings)[number];
 
 export const CPUS_MAX = 8;

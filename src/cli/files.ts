@@ -1,0 +1,76 @@
+// Reading and writing scenario files, and the form in which problems are printed: `FILE:LINE:COLUMN: message`.
+import { readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { positionAt } from '../base/text';
+import type { Checked, Diagnostic } from '../scenario/diagnostics';
+
+const BYTES_MAX = 4 * 1024 * 1024;
+
+/** The text of a scenario file, or why there is none, in one line. */
+export type Read = { readonly text: string } | { readonly problem: string };
+
+/** Reads a file; whatever it turns out to be, the answer is a text or one sentence. */
+export function readScenario(path: string): Read {
+  try {
+    const status = statSync(path);
+    if (status.isDirectory())
+      return { problem: `${path}: this is a directory; name a scenario file (.coh) in it` };
+    if (status.size > BYTES_MAX) {
+      const size = (status.size / 1024 / 1024).toFixed(1);
+      return { problem: `${path}: ${size} MiB is too large; a scenario has at most 4 MiB` };
+    }
+    const bytes = readFileSync(path);
+    if (bytes.length > BYTES_MAX)
+      return { problem: `${path}: too large; a scenario has at most 4 MiB` };
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    if (text.includes('\0')) return { problem: notText(path) };
+    return { text };
+  } catch (error) {
+    if (error instanceof TypeError) return { problem: notText(path) };
+    return { problem: `${path}: ${reason(error)}` };
+  }
+}
+
+function notText(path: string): string {
+  return `${path}: this is no text file; a scenario is text in UTF-8`;
+}
+
+function reason(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const known: Readonly<Record<string, string>> = {
+    ENOENT: 'there is no such file',
+    ENOTDIR: 'there is no such file',
+    EACCES: 'it may not be read or written',
+    EPERM: 'it may not be read or written',
+    ELOOP: 'its links lead in a circle',
+    ENAMETOOLONG: 'its name is too long',
+    ENOSPC: 'the disk is full',
+    EROFS: 'the disk is read-only',
+  };
+  return known[code] ?? (error instanceof Error ? error.message : String(error));
+}
+
+/** Replaces a file as a whole: a failure half-way leaves the old one. Returns what went wrong, if anything. */
+export function writeScenario(path: string, text: string): string | undefined {
+  const draft = `${path}.${process.pid}.tmp`;
+  try {
+    const target = realpathSync(path);
+    writeFileSync(draft, text, { mode: statSync(target).mode });
+    renameSync(draft, target);
+    return undefined;
+  } catch (error) {
+    rmSync(draft, { force: true });
+    return `${path}: ${reason(error)}`;
+  }
+}
+
+/** `FILE:LINE:COLUMN: message`, lines and columns from 1. */
+export function showDiagnostic(path: string, checked: Checked, diagnostic: Diagnostic): string {
+  const { line, column } = positionAt(checked.parsed.lines, diagnostic.from);
+  const warning = diagnostic.severity === 'warning' ? 'warning: ' : '';
+  return `${path}:${line + 1}:${column + 1}: ${warning}${diagnostic.message}`;
+}
+
+/** Exit codes of all commands. */
+export const HOLDS = 0;
+export const DIFFERS = 1;
+export const BAD_INPUT = 2;

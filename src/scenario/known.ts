@@ -1,0 +1,15 @@
+// What the checks know of the emulated kernel: its presets and variants, as data, so that a test can hand in others.
+import { presets, variants } from '../kernel/variants';
+
+export interface KnownVariant {
+  readonly id: string;
+  readonly sentence: string;
+}
+
+export interface Known {
+  readonly presets: readonly string[];
+  readonly variants: readonly KnownVariant[];
+}
+
+/** The presets and variants of this build. */
+export const known: Known = { presets: Object.keys(presets), variants };

@@ -1,0 +1,229 @@
+// A run of a scenario: its machine, the contract and the counters beside it, the properties that are looked at, and
+// the verdict. Scenario, options and schedule fix every byte of it.
+
+import { lineStarts, positionAt } from '../base/text';
+import type { Contract } from '../contract/observer';
+import type { Engine } from '../routine/engine';
+import { type Choice, defaultAgent } from '../routine/schedule';
+import type { LoggedEvent } from '../state/events';
+import { NullPointer } from '../state/layout';
+import type { Counters } from './counters';
+import { evaluate, type Look } from './evaluate';
+import type { PropertyMeaning, ScenarioMeaning } from './meaning';
+
+/** Something that makes a run not hold. `at` is where in the scenario's text, lines and columns from 1. */
+export interface Problem {
+  readonly kind: string;
+  readonly message: string;
+  readonly line: number;
+  readonly column: number;
+  readonly step: number;
+  readonly cause: readonly string[];
+}
+
+export type Verdict = 'holds' | 'violated' | 'incomplete';
+
+/** Micro-steps after which a run without a verdict is given up. */
+export const stepsMax = 50_000_000;
+
+/** A statement that failed: `assert`, or an access that ended with a signal. `place` is an offset in the text. */
+export interface Failure {
+  readonly kind: string;
+  readonly message: string;
+  readonly place: number;
+  readonly step: number;
+}
+
+export class Run {
+  private oops: Failure | undefined;
+  private readonly starts: readonly number[];
+  private readonly places = new Map<number, number>(); // of accesses, by event
+  private readonly submitted = new Map<number, number>(); // of submissions
+
+  constructor(
+    readonly meaning: ScenarioMeaning,
+    readonly text: string,
+    readonly engine: Engine,
+    readonly contract: Contract,
+    readonly counters: Counters,
+    readonly look: Look,
+    /** The statement that a task is at, as an offset in the text, or -1. */
+    readonly placeOf: (task: number) => number,
+  ) {
+    this.starts = lineStarts(text);
+    engine.listeners.push((event) => this.note(event));
+  }
+
+  /** One micro-step under the default schedule, or the choice given. False when nobody can go. */
+  step(choice?: Choice): boolean {
+    const agent = choice?.agent ?? defaultAgent(this.engine);
+    if (agent < 0 || this.oops !== undefined) return false;
+    try {
+      this.engine.step(agent, choice?.branch ?? 0);
+    } catch (error) {
+      if (!(error instanceof NullPointer)) throw error;
+      this.oops = this.failure('oops', error.message);
+    }
+    return true;
+  }
+
+  /** Runs to the end, or until `stop` says so; `false` when the limit of steps was reached. */
+  toEnd(limit = stepsMax, stop: () => boolean = () => false): boolean {
+    const watched = this.meaning.properties.filter((p) => p.when !== 'finally');
+    const looked = watched.filter((p) => !isOccurrence(p));
+    if (looked.length > 0) this.lookAt(looked);
+    for (let n = 0; n < limit; n++) {
+      if (stop() || !this.step()) return true;
+      if (looked.length > 0) this.lookAt(looked);
+    }
+    return false;
+  }
+
+  /** Everything that is wrong up to now; at the end of a run also what `finally` and deadlock say. */
+  problems(ended: boolean): Problem[] {
+    const found: Problem[] = [];
+    const add = (
+      kind: string,
+      message: string,
+      place: number,
+      step: number,
+      cause: readonly string[] = [],
+    ) => {
+      const { line, column } = positionAt(this.starts, Math.max(0, place));
+      found.push({ kind, message, line: line + 1, column: column + 1, step, cause });
+    };
+    for (const f of this.contract.violations()) {
+      add(f.kind, f.message, this.placeOfEvent(f.event), f.step, f.cause);
+    }
+    if (this.forbidsRaces()) {
+      for (const f of this.contract.races())
+        add('race', f.message, this.placeOfEvent(f.event), f.step);
+    }
+    for (const f of this.failures()) add(f.kind, f.message, f.place, f.step);
+    if (this.oops !== undefined)
+      add(this.oops.kind, this.oops.message, this.oops.place, this.oops.step);
+    if (!ended) return found;
+    if (this.oops === undefined && !this.engine.done) {
+      add(
+        'deadlock',
+        'deadlock: nobody can go on',
+        this.stuckAt(),
+        this.engine.steps,
+        this.stacks(),
+      );
+    }
+    for (const p of this.meaning.properties.filter((p) => p.when === 'finally')) {
+      if (evaluate(p.condition, this.look) !== 0) continue;
+      const message = `finally ${this.textOf(p.condition)} does not hold: ${this.sides(p)}`;
+      add('finally', message, p.from, this.engine.steps);
+    }
+    return found;
+  }
+
+  verdict(completed: boolean, problems = this.problems(completed)): Verdict {
+    if (problems.length > 0) return 'violated';
+    return completed ? 'holds' : 'incomplete';
+  }
+
+  /** Assertions that failed and always/never properties that broke, from the event log. */
+  private failures(): Failure[] {
+    return this.engine.events
+      .slice()
+      .filter((e) => e.name === 'assertion' && e.args.holds === false)
+      .map((e) => ({
+        kind: String(e.args.kind),
+        message: String(e.args.message),
+        place: Number(e.args.place),
+        step: e.step,
+      }));
+  }
+
+  /** Notes a failure in the log, where it goes back in time with the rest. */
+  fail(kind: string, message: string, place: number): void {
+    this.engine.events.append('assertion', this.engine.steps, this.engine.task, {
+      holds: false,
+      kind,
+      message,
+      place,
+    });
+  }
+
+  private lookAt(properties: readonly PropertyMeaning[]): void {
+    for (const p of properties) {
+      const value = evaluate(p.condition, this.look) !== 0;
+      if (value === (p.when === 'always')) continue;
+      const message = `${p.when} ${this.textOf(p.condition)} does not hold: ${this.sides(p)}`;
+      if (!this.failures().some((f) => f.place === p.from)) this.fail(p.when, message, p.from);
+    }
+  }
+
+  private forbidsRaces(): boolean {
+    return this.meaning.properties.some(
+      (p) => p.when === 'never' && p.condition.kind === 'occurred' && p.condition.what === 'race',
+    );
+  }
+
+  /** The statement behind an access: the application's own, or the submission that the device works on. */
+  private placeOfEvent(index: number): number {
+    const { submission } = this.engine.events.at(index).args as { submission?: number };
+    return (
+      (submission === undefined ? this.places.get(index) : this.submitted.get(submission)) ?? -1
+    );
+  }
+
+  private note(event: LoggedEvent): void {
+    if (event.name === 'cpu_load' || event.name === 'cpu_store') {
+      this.places.set(event.index, this.placeOf(event.task));
+    } else if (event.name === 'submit') {
+      this.submitted.set(Number(event.args.submission), this.placeOf(event.task));
+    }
+  }
+
+  private failure(kind: string, message: string): Failure {
+    const { engine } = this;
+    return { kind, message, place: this.placeOf(engine.task), step: engine.steps };
+  }
+
+  private stuckAt(): number {
+    const { engine } = this;
+    for (let task = 0; task < engine.taskCount; task++) {
+      if (!engine.isDaemon(task) && !engine.isFinished(task)) return this.placeOf(task);
+    }
+    return -1;
+  }
+
+  /** The stack of every task that has not finished, for the deadlock report. */
+  private stacks(): string[] {
+    const { engine } = this;
+    const lines: string[] = [];
+    for (let task = 0; task < engine.taskCount; task++) {
+      if (engine.isFinished(task) || (engine.isDaemon(task) && engine.cpuOf(task) >= 0)) continue;
+      const blocked = engine.blocked(task);
+      const why =
+        blocked === undefined
+          ? ''
+          : blocked.by === 'cpu'
+            ? ' (its CPU is busy)'
+            : `: ${blocked.text}`;
+      const frames = engine.stack(task).map((f) => f.code.routine.name);
+      lines.push(`${engine.taskName(task)}${why}; in ${frames.join(' < ')}`);
+    }
+    return lines;
+  }
+
+  private textOf(span: { from: number; to: number }): string {
+    return this.text.slice(span.from, span.to).trim();
+  }
+
+  /** What the two sides of a comparison are, for the message. */
+  private sides(p: PropertyMeaning): string {
+    const c = p.condition;
+    if (c.kind !== 'binary') return `it is ${evaluate(c, this.look) !== 0}`;
+    return `${this.textOf(c.left)} is ${evaluate(c.left, this.look)}, ${this.textOf(c.right)} is ${evaluate(c.right, this.look)}`;
+  }
+}
+
+/** `never violation` and `never race` are the contract's own and need no look after each step. */
+function isOccurrence(p: PropertyMeaning): boolean {
+  return p.when === 'never' && p.condition.kind === 'occurred';
+}

@@ -1,0 +1,90 @@
+// What a scenario itself keeps while it runs: variables of its processes, handles of surfaces and fences, events. One
+// static struct, so that it is shown, hashed and rolled back like everything else.
+import { assert } from '../base/assert';
+import type { Engine } from '../routine/engine';
+import { array, type Field, int, long, type Slot, type Struct, structOf } from '../state/layout';
+import type { StaticSize } from '../state/objects';
+import type { Family, ScenarioMeaning, Variable } from './meaning';
+
+/** Name of the static. */
+export const scenarioStatic = 'scenario';
+
+/** The name of a variable's field: its own, with its process where it belongs to one. */
+export const fieldName = (v: Variable): string =>
+  v.thread === undefined ? `${v.process}.${v.name}` : `${v.name}`;
+
+/** The struct of a scenario's own state. */
+export function scenarioStruct(meaning: ScenarioMeaning): Struct {
+  const slots: Slot[] = [];
+  let offset = 0;
+  const add = (
+    name: string,
+    field: Field<never> | Field<number> | Field<unknown>,
+    group: string,
+  ) => {
+    slots.push({ name, offset, field: field as Field<unknown>, group });
+    offset += field.cells;
+  };
+  add('stores', int, 'shared'); // number of the last store that got a value of its own
+  add('submissions', int, 'shared');
+  add('ready', int, 'shared'); // processes whose own statements have run
+  for (const s of meaning.surfaces) add(`surface ${s.name}`, int, 'fixed'); // handle
+  for (const v of meaning.variables) {
+    if (v.thread === undefined) add(fieldName(v), long, 'fixed');
+    if (v.thread === undefined && v.type === 'mapping') add(`${fieldName(v)} bytes`, int, 'fixed');
+  }
+  // A fence is a handle plus 1, then its submission; an event is the task that signaled it plus 1.
+  for (const f of meaning.fences) {
+    add(f.name, array(int, f.size) as Field<unknown>, 'shared');
+    add(`${f.name} submission`, array(int, f.size) as Field<unknown>, 'shared');
+  }
+  for (const f of meaning.events) add(f.name, array(int, f.size) as Field<unknown>, 'shared');
+  return structOf('scenario', slots, offset);
+}
+
+export function scenarioStaticSize(struct: Struct): StaticSize {
+  return { name: scenarioStatic, struct };
+}
+
+/** Reads and writes the scenario's state in an engine. */
+export class ScenarioState {
+  private readonly base: number;
+
+  constructor(
+    private readonly k: Engine,
+    private readonly struct: Struct,
+  ) {
+    this.base = k.objects.staticNamed(scenarioStatic).at;
+  }
+
+  /** Address of a field, or of an element of it. */
+  at(name: string, index = 0): number {
+    const { offset, field } = this.struct.slot(name);
+    const size = field.element?.cells ?? field.cells;
+    assert(
+      index >= 0 && (index + 1) * size <= Math.max(field.cells, size),
+      `an element of ${name}`,
+    );
+    return this.base + offset + index * size;
+  }
+
+  get(name: string): number {
+    const { field } = this.struct.slot(name);
+    return field.get(this.k.store, this.at(name)) as number;
+  }
+
+  set(name: string, value: number): void {
+    const { field } = this.struct.slot(name);
+    field.set(this.k.store, this.at(name), value);
+  }
+
+  /** A member of a family of fences or events; looked at, not accessed. */
+  peekMember(family: Family, index: number, suffix = ''): number {
+    if (index < 0 || index >= family.size) return 0;
+    return this.k.store.peek(this.at(family.name + suffix, index));
+  }
+
+  setMember(family: Family, index: number, value: number, suffix = ''): void {
+    this.k.store.write(this.at(family.name + suffix, index), value);
+  }
+}
