@@ -84,7 +84,7 @@ export class Workbench {
 
   /** Opens a file of the folder in an editor, and waits for its colours. */
   async openFile(name: string): Promise<void> {
-    const row = `.explorer-folders-view .monaco-list-row:has(.label-name:text-is("${name}"))`;
+    const row = `.explorer-folders-view .monaco-list-row[aria-label^="${name}"]`;
     await this.page.locator(row).dblclick();
     await this.page.locator('.tab.active', { hasText: name }).waitFor();
     await this.page.locator('.view-line span[class*="mtk"]:not(.mtk1)').first().waitFor();
