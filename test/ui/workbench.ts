@@ -25,8 +25,10 @@ export class Workbench {
     const run = freshFolder();
     const folder = path.join(run, 'examples');
     fs.cpSync(path.join(root, 'examples'), folder, { recursive: true });
-    fs.mkdirSync(path.join(folder, '.vscode'), { recursive: true });
-    fs.writeFileSync(path.join(folder, '.vscode/settings.json'), JSON.stringify(settings));
+    if (Object.keys(settings).length > 0) {
+      fs.mkdirSync(path.join(folder, '.vscode'), { recursive: true });
+      fs.writeFileSync(path.join(folder, '.vscode/settings.json'), JSON.stringify(settings));
+    }
     const { address, stop } = await npmStart(folder);
     const tidyUp = async () => {
       await stop();
