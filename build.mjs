@@ -2,8 +2,8 @@
 import { readdirSync, rmSync } from 'node:fs';
 import * as esbuild from 'esbuild';
 
-/** Webview scripts: src/webview/NAME.ts becomes dist/webview/NAME.js, what it imports as CSS NAME.css. */
-const webviews = [];
+/** Webview scripts: src/webview/NAME.ts becomes dist/webview/NAME.js; its style is media/NAME.css. */
+const webviews = ['pteGrid'];
 
 const suites = readdirSync('test/suite').filter((name) => name.endsWith('.ts'));
 

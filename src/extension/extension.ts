@@ -2,9 +2,9 @@
 // start.ts; here is only what differs from the browser: the language server is a process.
 import type * as vscode from 'vscode';
 import { LanguageClient, TransportKind } from 'vscode-languageclient/node';
-import { clientOptions, start } from './start';
+import { type Api, clientOptions, start } from './start';
 
-export function activate(context: vscode.ExtensionContext): Promise<void> {
+export function activate(context: vscode.ExtensionContext): Promise<Api> {
   const run = { module: context.asAbsolutePath('dist/server.js'), transport: TransportKind.ipc };
   return start(context, new LanguageClient('coherence', 'Coherence', run, clientOptions));
 }

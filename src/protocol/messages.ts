@@ -1,5 +1,6 @@
 // What travels between the adapter, the extension and the webviews. Messages pass each other on the way, so each
-// names the moment that it is about, and what is older than what is shown is dropped.
+// names the moment that it is about by a serial number, and what is older than what is shown is dropped. (The time of
+// a moment would not do: it goes backwards too.)
 import type { BufferObject } from './snapshot';
 
 /** Custom request to the adapter; answered by a `Snapshot` of where the run stands. */
@@ -17,20 +18,21 @@ export interface Moved {
 export type ToGrid =
   | {
       readonly type: 'object';
+      readonly serial: number;
       readonly time: number;
       readonly stop: string;
       readonly object: BufferObject;
       readonly before: BufferObject | null; // at the stop before
       readonly objects: readonly { readonly id: string; readonly name: string }[];
     }
-  /** There is nothing to show now; what was shown stays, as of its moment. */
-  | { readonly type: 'nothing'; readonly time: number; readonly reason: string };
+  /** There is nothing to show; what was shown goes, with a reason in its place. */
+  | { readonly type: 'nothing'; readonly serial: number; readonly reason: string };
 
 /** From the PTE grid. */
 export type FromGrid =
-  | { readonly type: 'ready'; readonly time: number; readonly object: string | null }
-  | { readonly type: 'choose'; readonly time: number; readonly object: string }
-  | { readonly type: 'copy'; readonly time: number; readonly text: string };
+  | { readonly type: 'ready'; readonly serial: number; readonly object: string | null }
+  | { readonly type: 'choose'; readonly serial: number; readonly object: string }
+  | { readonly type: 'copy'; readonly serial: number; readonly text: string };
 
 /** What the PTE grid keeps over a reload of the window; the rest comes from the run. */
 export interface GridState {

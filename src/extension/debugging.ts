@@ -1,0 +1,87 @@
+// Debug configurations: F5 on an open scenario needs no launch.json, and each scenario of the open files is offered by
+// name. Programs are paths or, where a file lies elsewhere than on a disk, URIs.
+import * as vscode from 'vscode';
+import { parse } from '../syntax/parser';
+import { debugType } from './moments';
+
+const languageId = 'coherence';
+
+/** What a launch names the file of a document by. */
+export const programOf = (uri: vscode.Uri): string =>
+  uri.scheme === 'file' ? uri.fsPath : uri.toString();
+
+/** The URI that a program names: an absolute path, or a URI. A drive letter is no scheme. */
+export const uriOf = (program: string): vscode.Uri =>
+  /^[a-z][a-z0-9+.-]+:/i.test(program) ? vscode.Uri.parse(program, true) : vscode.Uri.file(program);
+
+/** The text of a scenario file; of an open one that has never been saved, what is in its editor. */
+export async function readProgram(program: string): Promise<string> {
+  const uri = uriOf(program);
+  const unsaved = vscode.workspace.textDocuments.find(
+    (document) => document.isUntitled && document.uri.toString() === uri.toString(),
+  );
+  if (unsaved !== undefined) return unsaved.getText();
+  return new TextDecoder().decode(await vscode.workspace.fs.readFile(uri));
+}
+
+/** Fills in what a launch of type `coherence` leaves open. */
+export class Configurations implements vscode.DebugConfigurationProvider {
+  /** The scenarios of the open files, each by its name. */
+  provideDebugConfigurations(): vscode.DebugConfiguration[] {
+    return vscode.workspace.textDocuments
+      .filter((document) => document.languageId === languageId)
+      .flatMap((document) => {
+        const program = programOf(document.uri);
+        const titles = parse(document.getText()).file.scenarios.flatMap(({ title }) =>
+          title === undefined ? [] : [title.text],
+        );
+        return titles.map((scenario) => launch(`Debug "${scenario}"`, { program, scenario }));
+      });
+  }
+
+  /** Without a launch.json, or with one that names no program: the scenario of the active editor. */
+  resolveDebugConfiguration(
+    _folder: vscode.WorkspaceFolder | undefined,
+    given: vscode.DebugConfiguration,
+  ): vscode.DebugConfiguration | undefined {
+    if (typeof given.program === 'string' && given.program !== '') return given;
+    const document = vscode.window.activeTextEditor?.document;
+    if (document?.languageId !== languageId) {
+      void vscode.window.showErrorMessage(
+        'Open a scenario (a .coh file) to debug it, or name one as "program" in launch.json.',
+      );
+      return undefined;
+    }
+    return {
+      ...launch('Debug this scenario', { program: programOf(document.uri) }),
+      ...filled(given),
+    };
+  }
+
+  /** A relative program lies in the folder of its launch.json. */
+  resolveDebugConfigurationWithSubstitutedVariables(
+    folder: vscode.WorkspaceFolder | undefined,
+    given: vscode.DebugConfiguration,
+  ): vscode.DebugConfiguration {
+    const { program } = given;
+    if (typeof program !== 'string' || folder === undefined || isAbsolute(program)) return given;
+    return { ...given, program: programOf(vscode.Uri.joinPath(folder.uri, program)) };
+  }
+}
+
+const launch = (
+  name: string,
+  rest: Readonly<Record<string, string>>,
+): vscode.DebugConfiguration => ({
+  type: debugType,
+  request: 'launch',
+  name,
+  stopOnEntry: true,
+  ...rest,
+});
+
+/** What was given that says something: an empty F5 comes with empty type, request and name. */
+const filled = (given: vscode.DebugConfiguration): Partial<vscode.DebugConfiguration> =>
+  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
+
+const isAbsolute = (program: string): boolean => /^([a-z][a-z0-9+.-]*:|[\\/])/i.test(program);
