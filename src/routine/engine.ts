@@ -90,6 +90,7 @@ const heldMax = 16;
 const taskCells = taskHeld + 1 + 2 * heldMax;
 const live = 1;
 const finished = 2;
+const dead = 3; // killed by an oops, its frames left as they were
 
 // Cells of a CPU.
 const cpuCurrent = 0; // task plus 1
@@ -115,6 +116,8 @@ export class Engine {
   readonly parts: Parts;
   /** Called for every event, in the step that emits it. */
   readonly listeners: ((event: LoggedEvent) => void)[] = [];
+  /** Called after every micro-step: properties that must always hold are looked at here. */
+  readonly afterStep: (() => void)[] = [];
   /** When set, hears every access of every operation and refuses what the rules forbid. */
   checker: Checker | undefined;
   /** The task whose step is being executed. */
@@ -311,6 +314,11 @@ export class Engine {
     return this.store.peek(this.taskAt(task) + taskState) === finished;
   }
 
+  /** Killed by an oops. */
+  isDead(task: number): boolean {
+    return this.store.peek(this.taskAt(task) + taskState) === dead;
+  }
+
   cpuOf(task: number): number {
     return this.store.peek(this.taskAt(task) + taskCpu);
   }
@@ -374,6 +382,11 @@ export class Engine {
 
   /** Makes one micro-step of a runnable agent; `branch` says which way a `choose` goes. */
   step(agent: number, branch = 0): void {
+    this.microStep(agent, branch);
+    for (const hear of this.afterStep) hear();
+  }
+
+  private microStep(agent: number, branch: number): void {
     const { store } = this;
     const clock = this.historyAt + historySteps;
     store.put(clock, store.peek(clock) + 1);
@@ -394,7 +407,20 @@ export class Engine {
       }
     }
     if (this.turn === agent) store.put(this.historyAt + historyBegun, 1);
-    this.execute(task, branch);
+    try {
+      this.execute(task, branch);
+    } catch (error) {
+      if (!(error instanceof NullPointer)) throw error;
+      this.oops(task, error.message);
+    }
+  }
+
+  /** The emulated kernel's own end: the task stays where it was and never runs again, its locks held. */
+  private oops(task: number, message: string): void {
+    this.checker?.end();
+    this.store.put(this.taskAt(task) + taskState, dead);
+    const event = this.events.append('oops', this.steps, task, { message });
+    for (const listener of this.listeners) listener(event);
   }
 
   // Stacks.
@@ -553,7 +579,7 @@ export class Engine {
   /** A CPU changes tasks where the kernel would: at a sleep, in user mode, at the end; never under a spinlock. */
   private givesUpCpu(current: number): boolean {
     const frame = this.topFrame(current);
-    if (frame === 0) return true;
+    if (frame === 0 || this.isDead(current)) return true;
     const { mode } = this.program.at(this.store.peek(frame));
     if (mode === 'user') return true;
     if (mode !== 'kernel' || this.holdsSpinlock(current) || this.canProceed(current)) return false;

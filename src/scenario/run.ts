@@ -6,7 +6,6 @@ import type { Contract } from '../contract/observer';
 import type { Engine } from '../routine/engine';
 import { type Choice, defaultAgent } from '../routine/schedule';
 import type { LoggedEvent } from '../state/events';
-import { NullPointer } from '../state/layout';
 import type { Counters } from './counters';
 import { evaluate, type Look } from './evaluate';
 import type { PropertyMeaning, ScenarioMeaning } from './meaning';
@@ -35,7 +34,6 @@ export interface Failure {
 }
 
 export class Run {
-  private oops: Failure | undefined;
   private readonly starts: readonly number[];
   private readonly places = new Map<number, number>(); // of accesses, by event
   private readonly submitted = new Map<number, number>(); // of submissions
@@ -52,30 +50,24 @@ export class Run {
   ) {
     this.starts = lineStarts(text);
     engine.listeners.push((event) => this.note(event));
+    const looked = meaning.properties.filter((p) => p.when !== 'finally' && !isOccurrence(p));
+    if (looked.length > 0) {
+      this.lookAt(looked);
+      engine.afterStep.push(() => this.lookAt(looked));
+    }
   }
 
   /** One micro-step under the default schedule, or the choice given. False when nobody can go. */
   step(choice?: Choice): boolean {
     const agent = choice?.agent ?? defaultAgent(this.engine);
-    if (agent < 0 || this.oops !== undefined) return false;
-    try {
-      this.engine.step(agent, choice?.branch ?? 0);
-    } catch (error) {
-      if (!(error instanceof NullPointer)) throw error;
-      this.oops = this.failure('oops', error.message);
-    }
+    if (agent < 0) return false;
+    this.engine.step(agent, choice?.branch ?? 0);
     return true;
   }
 
   /** Runs to the end, or until `stop` says so; `false` when the limit of steps was reached. */
   toEnd(limit = stepsMax, stop: () => boolean = () => false): boolean {
-    const watched = this.meaning.properties.filter((p) => p.when !== 'finally');
-    const looked = watched.filter((p) => !isOccurrence(p));
-    if (looked.length > 0) this.lookAt(looked);
-    for (let n = 0; n < limit; n++) {
-      if (stop() || !this.step()) return true;
-      if (looked.length > 0) this.lookAt(looked);
-    }
+    for (let n = 0; n < limit; n++) if (stop() || !this.step()) return true;
     return false;
   }
 
@@ -177,11 +169,6 @@ export class Run {
     } else if (event.name === 'submit') {
       this.submitted.set(Number(event.args.submission), this.placeOf(event.task));
     }
-  }
-
-  private failure(kind: string, message: string): Failure {
-    const { engine } = this;
-    return { kind, message, place: this.placeOf(engine.task), step: engine.steps };
   }
 
   private stuckAt(): number {

@@ -1,0 +1,537 @@
+// From meaning to tasks: every process and thread of a scenario is a routine built from its statements, its variables
+// fields of the frame. Loads and stores are instructions of the emulated CPU; expressions only look.
+import type { Span } from '../base/text';
+import { PAGE_SIZE } from '../hardware/pte';
+import {
+  GPU_CMD_READ,
+  GPU_CMD_WRITE,
+  SVGA_3D_CMD_READBACK_GB_SURFACE,
+  SVGA_3D_CMD_UPDATE_GB_IMAGE,
+  svgaCommand,
+  type SvgaCommand,
+} from '../hardware/svga/commands';
+import type { Engine } from '../routine/engine';
+import { type AnyBuilder, type Node, type Routine, routine } from '../routine/routine';
+import { tracepoint } from '../state/events';
+import { bool, type Field, int, long } from '../state/layout';
+import { synchronized } from '../user/edges';
+import { evaluate, type Look } from './evaluate';
+import type {
+  Command,
+  Extent,
+  Member,
+  ProcessMeaning,
+  Range,
+  ScenarioMeaning,
+  Step,
+  SurfaceMeaning,
+  Value,
+  Variable,
+} from './meaning';
+import { fieldName, type ScenarioState } from './state';
+
+/** An `assert`, or an access that ended with a signal. */
+export const assertion = tracepoint('assertion', { holds: bool, place: int });
+
+/** What the statements of a scenario reach through the engine. */
+export interface ScenarioParts {
+  readonly state: ScenarioState;
+  readonly look: Look;
+  /** Notes a failed statement. */
+  readonly fail: (kind: string, message: string, place: number) => void;
+  /** The text of a span of the scenario. */
+  readonly textOf: (span: Span) => string;
+}
+
+declare module '../routine/engine' {
+  interface Parts {
+    scenario: ScenarioParts;
+  }
+}
+
+/** A task of the scenario, with the process it belongs to. */
+export interface PlannedTask {
+  readonly name: string;
+  readonly process: number;
+  readonly thread: string | undefined; // undefined: the process's own statements
+  readonly cpu: number;
+  readonly root: Routine;
+}
+
+/** The tasks of a scenario, in order of declaration. The first process creates the surfaces. */
+export function planTasks(meaning: ScenarioMeaning, user: UserApi): PlannedTask[] {
+  const tasks: PlannedTask[] = [];
+  meaning.processes.forEach((process, index) => {
+    const creates = index === 0 ? meaning.surfaces : [];
+    const setup = creates.length > 0 || process.setup.length > 0;
+    if (setup) {
+      const root = threadRoutine(meaning, process, undefined, user, creates);
+      tasks.push({ name: process.name, process: index, thread: undefined, cpu: process.cpu, root });
+    }
+    for (const thread of process.threads) {
+      const root = threadRoutine(meaning, process, thread.name, user, []);
+      tasks.push({ name: thread.name, process: index, thread: thread.name, cpu: thread.cpu, root });
+    }
+  });
+  return tasks;
+}
+
+/** The field of the frame that holds a thread's variable. */
+export function localName(meaning: ScenarioMeaning, v: Variable): string {
+  const twins = meaning.variables.filter(
+    (o) => o.name === v.name && o.thread === v.thread && o.process === v.process,
+  );
+  return twins.length > 1 ? `${v.name} ${twins.indexOf(v) + 1}` : v.name;
+}
+
+/** The user-mode routines that statements call; src/user supplies them. */
+export interface UserApi {
+  /** {bytes, coherent, surface} -> handle, or a negative errno. */
+  readonly createSurface: Routine;
+  /** {handle, surface, offset, length, prot, flags} -> address, or a negative errno. */
+  readonly mapSurface: Routine;
+  /** {address, length} -> 0 or a negative errno. */
+  readonly unmapSurface: Routine;
+  /** {address, length, unique, value} -> 0 or a signal. */
+  readonly write: Routine;
+  /** {address, length} -> 0 or a signal. */
+  readonly read: Routine;
+  /** {submission} of the commands queued before -> handle of the fence, or a negative errno. */
+  readonly submit: Routine;
+  /** {handle, submission} -> 0 or a negative errno. */
+  readonly waitFence: Routine;
+  /** Puts a command into the running task's command buffer; one access. */
+  readonly queue: (k: Engine, index: number, command: SvgaCommand) => void;
+  /** Empties it. */
+  readonly commandsMax: number;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the frame's fields are the scenario's variables, known at run time only
+type F = any;
+
+const look = (k: Engine): Look => k.parts.scenario.look;
+const state = (k: Engine): ScenarioState => k.parts.scenario.state;
+const now = (value: Value, k: Engine): number => evaluate(value, look(k));
+
+/** Builds the routine of one thread, or of a process's own statements. */
+function threadRoutine(
+  meaning: ScenarioMeaning,
+  process: ProcessMeaning,
+  thread: string | undefined,
+  user: UserApi,
+  creates: readonly SurfaceMeaning[],
+): Routine {
+  const locals: Record<string, Field<number>> = {};
+  for (const v of meaning.variables) {
+    if (v.process === process.name && v.thread === thread && thread !== undefined) {
+      locals[localName(meaning, v)] = long;
+    }
+  }
+  // What statements need beside the author's variables.
+  for (const name of ['(address)', '(length)', '(value)', '(result)', '(index)', '(handle)']) {
+    locals[name] = long;
+  }
+  const counts: string[] = [];
+  const temporary = (what: string): string => {
+    const name = `(${what} ${counts.length + 1})`;
+    counts.push(name);
+    locals[name] = long;
+    return name;
+  };
+  const body = thread === undefined ? process.setup : process.threads.find((t) => t.name === thread)!.body;
+  const name = thread ?? process.name;
+  const built = new StatementBuilder(meaning, user, temporary);
+  // Statements name their temporaries while they are built; do so once before the frame is laid out.
+  built.measure(body);
+  return routine(
+    'scenario',
+    name,
+    { mode: 'user', locals: locals as never },
+    (b) =>
+      new StatementBuilder(meaning, user, built.replay()).thread(b as AnyBuilder, process, thread, creates, body),
+  ) as Routine;
+}
+
+class StatementBuilder {
+  private readonly made: string[] = [];
+
+  constructor(
+    private readonly meaning: ScenarioMeaning,
+    private readonly user: UserApi,
+    private readonly temporary: (what: string) => string,
+  ) {}
+
+  /** Names the temporaries of a body, in the order in which building it asks for them. */
+  measure(steps: readonly Step[]): void {
+    for (const s of steps) {
+      if (s.kind === 'repeat') {
+        this.made.push(this.temporary('count'));
+        this.measure(s.body);
+      } else if (s.kind === 'if') {
+        this.made.push(this.temporary('condition'));
+        this.measure(s.then);
+        this.measure(s.otherwise);
+      }
+    }
+  }
+
+  /** Gives out the names measured, in order. */
+  replay(): () => string {
+    let next = 0;
+    return () => this.made[next++]!;
+  }
+
+  thread(
+    b: AnyBuilder,
+    process: ProcessMeaning,
+    thread: string | undefined,
+    creates: readonly SurfaceMeaning[],
+    body: readonly Step[],
+  ): Node[] {
+    const first = this.firstOf(process, thread);
+    return [
+      // Threads start when their process is ready, processes when the surfaces are.
+      b.wait(`start of ${process.name}`, (_f: F, k) => k.store.peek(state(k).at('ready')) >= first),
+      ...creates.map((surface) => this.create(b, surface)),
+      ...body.map((s) => this.statement(b, s)),
+      ...(thread === undefined
+        ? [
+            b.atomic('the process is ready', (_f: F, k) => {
+              state(k).set('ready', state(k).get('ready') + 1);
+            }),
+          ]
+        : []),
+    ];
+  }
+
+  /** How many processes must be ready before this task begins. */
+  private firstOf(process: ProcessMeaning, thread: string | undefined): number {
+    const setups = this.meaning.processes.map(
+      (p, i) => (i === 0 && this.meaning.surfaces.length > 0) || p.setup.length > 0,
+    );
+    const before = setups.slice(0, process.index + (thread === undefined ? 0 : 1)).filter(Boolean);
+    return before.length;
+  }
+
+  private create(b: AnyBuilder, surface: SurfaceMeaning): Node {
+    return b.statement(surface, [
+      b.call(
+        this.user.createSurface as Routine<never>,
+        () => ({ bytes: surface.bytes, coherent: surface.coherent, surface: surface.index }) as never,
+        '(result)',
+      ),
+      b.step(`${surface.name} = the handle`, (f: F, k) => {
+        state(k).set(`surface ${surface.name}`, f['(result)']);
+        if (f['(result)'] < 0) fail(k, surface, `creating it failed with ${f['(result)']}`);
+      }),
+    ]);
+  }
+
+  private statement(b: AnyBuilder, s: Step): Node {
+    return s.kind === 'repeat' || s.kind === 'if' ? this.control(b, s) : b.statement(s, this.simple(b, s));
+  }
+
+  private control(b: AnyBuilder, s: Step & { kind: 'repeat' | 'if' }): Node {
+    const temporary = this.temporary('');
+    if (s.kind === 'if') {
+      return [
+        b.statement(s, [
+          b.step('if', (f: F, k) => {
+            f[temporary] = now(s.condition, k);
+          }),
+        ]),
+        b.when('the condition holds', (f: F) => f[temporary] !== 0, s.then.map((t) => this.statement(b, t)),
+          s.otherwise.map((t) => this.statement(b, t))),
+      ];
+    }
+    const counter = localName(this.meaning, s.counter);
+    const set = this.setter(s.counter, counter);
+    const get = this.getter(s.counter, counter);
+    return [
+      b.statement(s, [
+        b.step('repeat', (f: F, k) => {
+          f[temporary] = now(s.count, k);
+          set(f, k, 0);
+        }),
+      ]),
+      b.step('first turn', (f: F, k) => {
+        f['(index)'] = get(f, k);
+      }),
+      b.loop('while turns are left', [
+        b.when('none is left', (f: F) => f['(index)'] >= f[temporary], [b.leave()]),
+        ...s.body.map((t) => this.statement(b, t)),
+        b.step('next turn', (f: F, k) => {
+          set(f, k, get(f, k) + 1);
+          f['(index)'] = get(f, k);
+        }),
+      ]),
+    ];
+  }
+
+  private simple(b: AnyBuilder, s: Exclude<Step, { kind: 'repeat' | 'if' }>): Node[] {
+    switch (s.kind) {
+      case 'let':
+        return [b.step('let', (f: F, k) => this.setter(s.into)(f, k, now(s.value, k)))];
+      case 'assert':
+        return [
+          b.step('assert', (_f: F, k) => {
+            if (now(s.condition, k) === 0) fail(k, s, `${textOf(k, s)} does not hold${sides(k, s.condition)}`, 'assertion');
+          }),
+        ];
+      case 'map':
+        return this.map(b, s);
+      case 'unmap':
+        return [
+          this.bounds(b, s.mapping),
+          b.call(
+            this.user.unmapSurface as Routine<never>,
+            (f: F) => ({ address: f['(address)'], length: f['(length)'] }) as never,
+            '(result)',
+          ),
+        ];
+      case 'write':
+        return [
+          this.bounds(b, s.target),
+          b.atomic('the value', (f: F, k) => {
+            if (s.value !== undefined) f['(value)'] = now(s.value, k);
+            else {
+              state(k).set('stores', state(k).get('stores') + 1);
+              f['(value)'] = state(k).get('stores');
+            }
+          }),
+          b.call(
+            this.user.write as Routine<never>,
+            (f: F) =>
+              ({
+                address: f['(address)'],
+                length: f['(length)'],
+                unique: s.value === undefined,
+                value: f['(value)'],
+              }) as never,
+            '(result)',
+          ),
+          this.signal(b, s),
+        ];
+      case 'read':
+        return [
+          this.bounds(b, s.target),
+          b.call(
+            this.user.read as Routine<never>,
+            (f: F) => ({ address: f['(address)'], length: f['(length)'] }) as never,
+            '(result)',
+          ),
+          this.signal(b, s),
+          ...(s.into === undefined ? [] : [this.loaded(b, s.into)]),
+        ];
+      case 'submit':
+        return this.submit(b, s);
+      case 'wait':
+        return s.for === 'fence' ? this.waitFence(b, s.member) : this.waitEvent(b, s.member);
+      case 'signal':
+        return [
+          b.step('signal', (_f: F, k) => {
+            const { family, index } = s.member;
+            state(k).setMember(family, now(index, k), k.task + 1);
+          }),
+        ];
+    }
+  }
+
+  private map(b: AnyBuilder, s: Step & { kind: 'map' }): Node[] {
+    const set = this.setter(s.into);
+    return [
+      b.step('the range', (f: F, k) => {
+        f['(address)'] = now(s.start, k);
+        f['(length)'] = now(s.end, k) - f['(address)'];
+        f['(handle)'] = state(k).get(`surface ${s.surface.name}`);
+      }),
+      b.call(
+        this.user.mapSurface as Routine<never>,
+        (f: F) =>
+          ({
+            handle: f['(handle)'],
+            surface: s.surface.index,
+            offset: f['(address)'],
+            length: f['(length)'],
+            readonly: s.readonly,
+            private: s.private,
+          }) as never,
+        '(result)',
+      ),
+      b.step(`${s.into.name} = the address`, (f: F, k) => {
+        set(f, k, f['(result)']);
+        if (s.into.thread === undefined) state(k).set(`${fieldName(s.into)} bytes`, f['(length)']);
+        if (f['(result)'] < 0) fail(k, s, `mmap failed with ${f['(result)']}`);
+      }),
+    ];
+  }
+
+  private submit(b: AnyBuilder, s: Step & { kind: 'submit' }): Node[] {
+    const nodes: Node[] = [];
+    const parts = s.commands.flatMap((c) => this.commands(c));
+    parts.forEach((part, i) => {
+      nodes.push(
+        b.step(`command ${i + 1}: ${part.text}`, (_f: F, k) => {
+          this.user.queue(k, i, part.make(k));
+        }),
+      );
+    });
+    nodes.push(
+      b.atomic('number of the submission', (f: F, k) => {
+        state(k).set('submissions', state(k).get('submissions') + 1);
+        f['(index)'] = state(k).get('submissions');
+      }),
+      b.call(
+        this.user.submit as Routine<never>,
+        (f: F) => ({ count: parts.length, submission: f['(index)'] }) as never,
+        '(result)',
+      ),
+      b.step('the fence', (f: F, k) => {
+        if (f['(result)'] < 0) fail(k, s, `execbuf failed with ${f['(result)']}`);
+        else if (s.fence !== undefined) {
+          const { family, index } = s.fence;
+          state(k).setMember(family, now(index, k), f['(result)'] + 1);
+        }
+      }),
+      b.step('its submission', (f: F, k) => {
+        if (f['(result)'] < 0 || s.fence === undefined) return;
+        state(k).setMember(s.fence.family, now(s.fence.index, k), f['(index)'], ' submission');
+      }),
+    );
+    return nodes;
+  }
+
+  /** The device's commands for one command of a scenario. */
+  private commands(c: Command): { text: string; make: (k: Engine) => SvgaCommand }[] {
+    const on = (id: number, extent: Extent, text: string, value?: Value) => ({
+      text: `${text} ${extent.surface.name}`,
+      make: (k: Engine): SvgaCommand => {
+        const offset = now(extent.start, k);
+        const end = extent.end === undefined ? extent.surface.bytes : now(extent.end, k);
+        const sid = state(k).get(`surface ${extent.surface.name}`);
+        const byte = value === undefined ? 0 : now(value, k);
+        return svgaCommand({ id, sid, offset, length: end - offset, value: byte });
+      },
+    });
+    switch (c.verb) {
+      case 'draw':
+        return [
+          ...c.reads.map((r) => on(GPU_CMD_READ, r, 'read')),
+          ...c.writes.map((w) => on(GPU_CMD_WRITE, w.extent, 'write', w.value)),
+        ];
+      case 'clear':
+        return [on(GPU_CMD_WRITE, c.target, 'clear', c.value)];
+      case 'copy':
+        return [on(GPU_CMD_READ, c.source, 'read'), on(GPU_CMD_WRITE, c.target, 'write')];
+      case 'update':
+        return [on(SVGA_3D_CMD_UPDATE_GB_IMAGE, c.target, 'update')];
+      case 'readback':
+        return [on(SVGA_3D_CMD_READBACK_GB_SURFACE, c.target, 'readback')];
+    }
+  }
+
+  private waitFence(b: AnyBuilder, { family, index }: Member): Node[] {
+    return [
+      b.step('which fence', (f: F, k) => {
+        f['(index)'] = now(index, k);
+      }),
+      b.wait(
+        'until it was submitted',
+        (f: F, k) => state(k).peekMember(family, f['(index)']) !== 0,
+      ),
+      b.step('its handle', (f: F, k) => {
+        f['(handle)'] = k.store.read(state(k).at(family.name, f['(index)'])) - 1;
+      }),
+      b.step('its submission', (f: F, k) => {
+        f['(value)'] = k.store.read(state(k).at(`${family.name} submission`, f['(index)']));
+      }),
+      b.call(
+        this.user.waitFence as Routine<never>,
+        (f: F) => ({ handle: f['(handle)'], submission: f['(value)'] }) as never,
+        '(result)',
+      ),
+    ];
+  }
+
+  private waitEvent(b: AnyBuilder, { family, index }: Member): Node[] {
+    return [
+      b.step('which event', (f: F, k) => {
+        f['(index)'] = now(index, k);
+      }),
+      b.wait('until it is signaled', (f: F, k) => state(k).peekMember(family, f['(index)']) !== 0),
+      b.step('go on', (f: F, k) => {
+        const from = k.store.read(state(k).at(family.name, f['(index)'])) - 1;
+        k.emit(synchronized, { from });
+      }),
+    ];
+  }
+
+  /** Address and length of a range of a mapping. */
+  private bounds(b: AnyBuilder, range: Range): Node {
+    return b.step('the range', (f: F, k) => {
+      const base = look(k).variable(range.mapping);
+      const start = now(range.start, k);
+      const end = range.end === undefined ? mappedBytes(k, range.mapping) : now(range.end, k);
+      f['(address)'] = base + start;
+      f['(length)'] = end - start;
+    });
+  }
+
+  private signal(b: AnyBuilder, s: Span): Node {
+    return b.when('a signal', (f: F) => f['(result)'] !== 0, [
+      b.step('the access ends with a signal', (f: F, k) => {
+        const signal = f['(result)'] & 255;
+        const name = signal === 11 ? 'SIGSEGV' : signal === 7 ? 'SIGBUS' : `signal ${signal}`;
+        fail(k, s, `the access at ${f['(address)'].toString(16)} ends with ${name}`, 'signal');
+      }),
+    ]);
+  }
+
+  /** The first byte that the last load of this task saw. */
+  private loaded(b: AnyBuilder, into: Variable): Node {
+    const set = this.setter(into);
+    return b.step(`${into.name} = the byte`, (f: F, k) => {
+      const { events } = k;
+      for (let i = events.length - 1; i >= 0; i--) {
+        const e = events.at(i);
+        if (e.name === 'cpu_load' && e.task === k.task && e.args.address === f['(address)']) {
+          set(f, k, Number(e.args.value));
+          return;
+        }
+      }
+    });
+  }
+
+  private setter(v: Variable, local = localName(this.meaning, v)): (f: F, k: Engine, value: number) => void {
+    if (v.thread !== undefined) {
+      return (f, _k, value) => {
+        f[local] = value;
+      };
+    }
+    return (_f, k, value) => state(k).set(fieldName(v), value);
+  }
+
+  private getter(v: Variable, local: string): (f: F, k: Engine) => number {
+    return v.thread !== undefined ? (f) => f[local] : (_f, k) => state(k).get(fieldName(v));
+  }
+}
+
+function mappedBytes(k: Engine, mapping: Variable): number {
+  return mapping.thread === undefined
+    ? state(k).get(`${fieldName(mapping)} bytes`)
+    : (mapping.mapping?.surface.bytes ?? PAGE_SIZE);
+}
+
+function fail(k: Engine, span: Span, message: string, kind = 'error'): void {
+  k.parts.scenario.fail(kind, message, span.from);
+}
+
+const textOf = (k: Engine, span: Span): string => k.parts.scenario.textOf(span);
+
+/** What the two sides of a comparison are, for the message. */
+function sides(k: Engine, condition: Value): string {
+  if (condition.kind !== 'binary') return '';
+  const side = (v: Value) => (v.kind === 'number' ? [] : [`${textOf(k, v)} is ${now(v, k)}`]);
+  const parts = [...side(condition.left), ...side(condition.right)];
+  return parts.length === 0 ? '' : `: ${parts.join(', ')}`;
+}
