@@ -92,10 +92,12 @@ export class Run {
         add('race', f.message, this.placeOfEvent(f.event), f.step);
     }
     for (const f of this.failures()) add(f.kind, f.message, f.place, f.step);
-    if (this.oops !== undefined)
-      add(this.oops.kind, this.oops.message, this.oops.place, this.oops.step);
+    const oopses = this.engine.events.slice().filter((e) => e.name === 'oops');
+    for (const e of oopses) {
+      add('oops', String(e.args.message), this.placeOf(e.task), e.step, this.stacks());
+    }
     if (!ended) return found;
-    if (this.oops === undefined && !this.engine.done) {
+    if (oopses.length === 0 && !this.engine.done) {
       add(
         'deadlock',
         'deadlock: nobody can go on',
