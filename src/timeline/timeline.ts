@@ -62,6 +62,17 @@ export class Timeline {
     return { agent: choice >> branchBits, branch: choice & branchMask };
   }
 
+  /** The agent that goes next unless another is chosen, or -1. */
+  get nextAgent(): number {
+    const wanted = this.planned();
+    if (wanted >= 0) return wanted >> branchBits;
+    const { store } = this.engine;
+    const mark = store.mark();
+    const agent = defaultAgent(this.engine);
+    store.rollback(mark);
+    return agent;
+  }
+
   /**
    * One micro-step: the choice given, else the recorded one, else the default schedule's. A choice that differs from
    * the recorded one cuts off the recorded future. False when nobody can go.
@@ -71,7 +82,7 @@ export class Timeline {
     const { store } = engine;
     const wanted = choice === undefined ? this.planned() : packed(choice);
     if (this.here - this.base === spanSteps) {
-      if (wanted < 0 && this.nobodyCanGo()) return false;
+      if (wanted < 0 && this.nextAgent < 0) return false;
       this.leaveSpan();
     }
     const mark = store.mark();
@@ -190,14 +201,6 @@ export class Timeline {
 
   private mismatch(message: string): ScheduleMismatch {
     return new ScheduleMismatch(this.here, message);
-  }
-
-  private nobodyCanGo(): boolean {
-    const { store } = this.engine;
-    const mark = store.mark();
-    const agent = defaultAgent(this.engine);
-    store.rollback(mark);
-    return agent < 0;
   }
 
   /** Keeps the net change of the full span we stand at the end of, and begins the next one. */

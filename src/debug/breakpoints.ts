@@ -1,0 +1,109 @@
+// Breakpoints of a session: on operations, on the entry of routines, on events. A breakpoint holds or not at a
+// position of the timeline, whichever direction it was reached from; hit counts count up forwards and down backwards.
+import type { LoggedEvent } from '../state/events';
+import type { Filter } from './stops';
+
+export type HitTest = (count: number) => boolean;
+
+/** One breakpoint as the client set it. */
+export interface Breakpoint {
+  readonly id: number;
+  readonly kind: 'line' | 'function' | 'filter';
+  /** What the client called it, for the stop's text. */
+  readonly what: string;
+  readonly condition: string | undefined;
+  readonly hitTest: HitTest | undefined;
+  /** Text to print instead of stopping; `{expression}` is filled in. */
+  readonly log: string | undefined;
+  hits: number;
+}
+
+/** The breakpoints in force, by what they are looked up with at each step. */
+export class Breakpoints {
+  /** Sources, functions and filters are set apart and replaced as a whole: each under its own key. */
+  private readonly sets = new Map<string, readonly Placed[]>();
+  private readonly byOp = new Map<number, Breakpoint[]>();
+  private readonly byEntry = new Map<number, Breakpoint[]>();
+  private readonly byEvent: { filter: Filter; breakpoint: Breakpoint }[] = [];
+
+  /** Replaces all breakpoints of one set. */
+  replace(set: string, placed: readonly Placed[]): void {
+    const before = this.sets.get(set) ?? [];
+    for (const { breakpoint } of placed) {
+      const same = before.find((p) => sameWish(p.breakpoint, breakpoint));
+      breakpoint.hits = same?.breakpoint.hits ?? 0;
+    }
+    this.sets.set(set, placed);
+    this.byOp.clear();
+    this.byEntry.clear();
+    this.byEvent.length = 0;
+    for (const p of [...this.sets.values()].flat()) {
+      for (const key of p.ops ?? []) add(this.byOp, key, p.breakpoint);
+      for (const key of p.entries ?? []) add(this.byEntry, key, p.breakpoint);
+      if (p.filter !== undefined) this.byEvent.push({ filter: p.filter, breakpoint: p.breakpoint });
+    }
+  }
+
+  atOp(routine: number, pc: number): readonly Breakpoint[] {
+    return this.byOp.get(opKey(routine, pc)) ?? none;
+  }
+
+  atEntry(routine: number): readonly Breakpoint[] {
+    return this.byEntry.get(routine) ?? none;
+  }
+
+  /** Filters that catch an event, in the order of the client's list. */
+  on(event: LoggedEvent): readonly { filter: Filter; breakpoint: Breakpoint }[] {
+    return this.byEvent.filter(({ filter }) => filter.catches(event));
+  }
+}
+
+/** A breakpoint with the places it is at. */
+export interface Placed {
+  readonly breakpoint: Breakpoint;
+  readonly ops?: readonly number[];
+  readonly entries?: readonly number[];
+  readonly filter?: Filter;
+}
+
+const none: readonly Breakpoint[] = [];
+
+/** A client sends all breakpoints of a source again when one changes: the others keep their counts. */
+const sameWish = (a: Breakpoint, b: Breakpoint): boolean =>
+  a.what === b.what && a.condition === b.condition && a.log === b.log;
+
+/** An operation as one number. */
+export const opKey = (routine: number, pc: number): number => routine * 0x1_0000 + pc;
+
+function add(map: Map<number, Breakpoint[]>, key: number, breakpoint: Breakpoint): void {
+  const known = map.get(key);
+  if (known === undefined) map.set(key, [breakpoint]);
+  else known.push(breakpoint);
+}
+
+/** Reads a hit condition: `5`, `== 5`, `>= 5`, `> 5`, `< 5`, `<= 5`, `% 5`; undefined when it is none of these. */
+export function parseHitCondition(text: string): HitTest | undefined {
+  const match = /^\s*(==|=|>=|>|<=|<|%)?\s*(\d{1,9})\s*$/.exec(text);
+  if (match === null) return undefined;
+  const n = Number(match[2]);
+  switch (match[1]) {
+    case '>=':
+      return (count) => count >= n;
+    case '>':
+      return (count) => count > n;
+    case '<=':
+      return (count) => count <= n;
+    case '<':
+      return (count) => count < n;
+    case '%':
+      return n === 0 ? undefined : (count) => count % n === 0;
+    default:
+      return (count) => count === n;
+  }
+}
+
+/** A pattern of function names: `vmw_*`, `*fault`, or the name itself. */
+export function functionPattern(text: string): RegExp {
+  const escaped = text.trim().replace(/[.+^${}()|[\]\\]/g, '\\$&');
+  return new RegExp(`^${escaped.replace(/\*/g, '.*').replace(/\?/g, '.')}$`);
+}

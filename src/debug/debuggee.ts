@@ -1,0 +1,97 @@
+// What the debugger asks of a run: an engine with names around it. The scenario layer makes one from a text;
+// nothing here knows the kernel, the language or DAP.
+
+import type { Engine } from '../routine/engine';
+import type { Choice } from '../routine/schedule';
+import type { LoggedEvent } from '../state/events';
+import type { Field, Struct, U64 } from '../state/layout';
+
+/** A struct at an address. */
+export interface Place {
+  readonly struct: Struct;
+  readonly at: number;
+}
+
+/** A field at an address; shown as its kind is shown. */
+export interface Spot {
+  readonly field: Field<unknown>;
+  readonly at: number;
+}
+
+/** What an expression yields. A string stands for itself, already as text. */
+export type Value = number | boolean | string | U64 | Place;
+export type Evaluated = { readonly value: Value | Spot } | { readonly error: string };
+
+/** Where an expression is evaluated. */
+export interface Where {
+  readonly task: number;
+  /** Address of the frame in the store, 0 when there is none. */
+  readonly frame: number;
+  /** Names that come before all others: an event's arguments, the locals of a kernel frame. */
+  readonly lookup: (name: string) => Value | undefined;
+}
+
+/** A thread as the user sees it: a scenario thread, a GPU engine, a kernel worker. */
+export interface DebugThread {
+  readonly task: number;
+  readonly name: string;
+}
+
+/** A violation, race, warning or failed assertion in words, with the chain of what led to it, oldest first. */
+export interface Finding {
+  readonly message: string;
+  readonly causes: readonly string[];
+}
+
+export interface Verdict {
+  readonly lines: readonly string[];
+  readonly exitCode: number;
+}
+
+/** A run to debug. */
+export interface Debuggee {
+  readonly engine: Engine;
+  /** The scenario: its name, and the file and text that the spans of its operations point into. */
+  readonly name: string;
+  readonly path: string;
+  readonly text: string;
+  /** In the order of declaration; the idle tasks are not among them. */
+  readonly threads: readonly DebugThread[];
+  /** Choices to follow before the default schedule. */
+  readonly schedule: readonly Choice[];
+  /** Only looks: never faults, fills a TLB or sets a bit. */
+  evaluate(expression: string, where: Where): Evaluated;
+  /** What is wrong with an expression whatever the state, or undefined. */
+  check(expression: string): string | undefined;
+  /** What an event reports: for `violation`, `race`, `warn` and `assertion`. */
+  finding(event: LoggedEvent): Finding | undefined;
+  /** What a virtual address is to the task's owner, such as `page 2 of ring`. */
+  describe(address: number, task: number): string | undefined;
+  /** The scenario's own name of an object, such as `ring`. */
+  nameOf(struct: string, at: number): string | undefined;
+  /** The judgement of the run as it stands. */
+  verdict(): Verdict;
+}
+
+/** How a scenario is to be run; the launch arguments that concern it. */
+export interface RunOptions {
+  readonly scenario?: string;
+  readonly kernel?: string;
+  readonly with: readonly string[];
+  readonly without: readonly string[];
+  readonly schedule: readonly Choice[];
+}
+
+/** Why a text gives no run. Lines and columns from 0. */
+export interface LoadProblem {
+  readonly message: string;
+  readonly line?: number;
+  readonly column?: number;
+}
+
+/** Makes a run of a scenario's text, or says all that is wrong with it. */
+export type Load = (
+  path: string,
+  text: string,
+  options: RunOptions,
+) => Debuggee | readonly LoadProblem[];

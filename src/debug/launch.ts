@@ -1,0 +1,71 @@
+// The launch arguments of the debug type `coherence`: read from whatever a client sends, or refused in one sentence.
+import { nearest } from '../base/suggest';
+import { parseSchedule } from '../routine/schedule';
+import type { RunOptions } from './debuggee';
+
+export interface Launch {
+  readonly program: string;
+  readonly stopOnEntry: boolean;
+  readonly noDebug: boolean;
+  readonly options: RunOptions;
+}
+
+const own = [
+  'program',
+  'scenario',
+  'stopOnEntry',
+  'with',
+  'without',
+  'kernel',
+  'schedule',
+  'noDebug',
+];
+
+/** The launch that the arguments ask for, or what is wrong with them. */
+export function parseLaunch(given: unknown): Launch | string {
+  const args = (typeof given === 'object' && given !== null ? given : {}) as Record<
+    string,
+    unknown
+  >;
+  const text = (name: string): string | undefined =>
+    typeof args[name] === 'string' ? args[name] : undefined;
+  for (const name of ['scenario', 'kernel', 'schedule']) {
+    if (args[name] !== undefined && typeof args[name] !== 'string')
+      return `launch: "${name}" is a text`;
+  }
+  for (const name of ['stopOnEntry', 'noDebug']) {
+    if (args[name] !== undefined && typeof args[name] !== 'boolean')
+      return `launch: "${name}" is true or false`;
+  }
+  for (const name of ['with', 'without']) {
+    if (args[name] !== undefined && !isTexts(args[name]))
+      return `launch: "${name}" is a list of variant ids`;
+  }
+  const program = text('program');
+  if (program === undefined || program === '') {
+    const slip = Object.keys(args).find(
+      (key) => !own.includes(key) && nearest(key, own) === 'program',
+    );
+    const hint = slip === undefined ? '' : ` ("${slip}" is not known)`;
+    return `launch: "program" names the scenario file to debug, such as "\${file}"${hint}`;
+  }
+  const schedule = parseSchedule(text('schedule') ?? '');
+  if (typeof schedule === 'string') return `launch: "schedule": ${schedule}`;
+  const scenario = text('scenario');
+  const kernel = text('kernel');
+  return {
+    program,
+    stopOnEntry: args.stopOnEntry !== false,
+    noDebug: args.noDebug === true,
+    options: {
+      ...(scenario ? { scenario } : {}),
+      ...(kernel ? { kernel } : {}),
+      with: (args.with as string[] | undefined) ?? [],
+      without: (args.without as string[] | undefined) ?? [],
+      schedule,
+    },
+  };
+}
+
+const isTexts = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((item) => typeof item === 'string');

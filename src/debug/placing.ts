@@ -1,0 +1,167 @@
+// From what a client wants (a line of a source, a function, a filter) to places in a program, or the reason why there
+// is none. Lines and columns count from 0.
+import { nearest } from '../base/suggest';
+import { lineAt, lineStarts, type Position, positionAt } from '../base/text';
+import type { SourceSpan } from '../routine/routine';
+import {
+  type Breakpoint,
+  functionPattern,
+  opKey,
+  type Placed,
+  parseHitCondition,
+} from './breakpoints';
+import type { Session } from './session';
+import { filters } from './stops';
+
+/** A source as the debugger tells them apart. */
+export type SourceKey =
+  | { readonly kind: 'scenario' }
+  | { readonly kind: 'listing'; readonly file: string };
+
+/** A breakpoint as the client asked for it. It outlives a program: a restart places it again. */
+export interface Wanted {
+  readonly id: number;
+  readonly at:
+    | { readonly kind: 'line'; readonly line: number }
+    | { readonly kind: 'function'; readonly name: string }
+    | { readonly kind: 'filter'; readonly filter: string };
+  readonly condition: string | undefined;
+  readonly hitCondition: string | undefined;
+  readonly log: string | undefined;
+}
+
+/** Where it came to be. */
+export interface Answer {
+  readonly placed: Placed | undefined;
+  /** Why it cannot stop anything; undefined when it can. */
+  readonly problem: string | undefined;
+  readonly range: { readonly start: Position; readonly end: Position } | undefined;
+}
+
+/** Places one breakpoint in the program of a session; one at a line in `source`. */
+export function place(session: Session, wanted: Wanted, source?: SourceKey): Answer {
+  const { condition, hitCondition, log, id } = wanted;
+  const problem = (message: string): Answer => ({
+    placed: undefined,
+    problem: message,
+    range: undefined,
+  });
+  const wrong = condition === undefined ? undefined : session.debuggee.check(condition);
+  if (wrong !== undefined)
+    return problem(`the condition '${condition}' is no expression: ${wrong}`);
+  const hitTest = hitCondition === undefined ? undefined : parseHitCondition(hitCondition);
+  if (hitCondition !== undefined && hitTest === undefined) {
+    return problem(
+      `'${hitCondition}' is no hit count: write a number, or one after ==, >=, >, <=, < or %`,
+    );
+  }
+  const breakpoint = (what: string): Breakpoint => ({
+    id,
+    kind: wanted.at.kind,
+    what,
+    condition,
+    hitTest,
+    log,
+    hits: 0,
+  });
+  switch (wanted.at.kind) {
+    case 'line': {
+      if (source === undefined) return problem('this file takes no part in the run');
+      const found = atLine(session, source, wanted.at.line, breakpoint);
+      return found ?? problem('no operation stands at or after this line');
+    }
+    case 'function': {
+      const { name } = wanted.at;
+      const pattern = functionPattern(name);
+      const { routines } = session.engine.program;
+      const found = routines.filter((code) => pattern.test(code.routine.name));
+      if (found.length === 0) {
+        const near = nearest(
+          name,
+          routines.map((code) => code.routine.name),
+        );
+        return problem(
+          `no emulated function is called ${name}${near === undefined ? '' : `; did you mean ${near}?`}`,
+        );
+      }
+      const entries = found.map((code) => code.number);
+      const placed = {
+        breakpoint: breakpoint(found.map((c) => c.routine.name).join(', ')),
+        entries,
+      };
+      return { placed, problem: undefined, range: undefined };
+    }
+    case 'filter': {
+      const { filter: wantedId } = wanted.at;
+      const filter = filters.find((f) => f.id === wantedId);
+      if (filter === undefined) return problem(`there is no exception filter ${wantedId}`);
+      return {
+        placed: { breakpoint: breakpoint(filter.label), filter },
+        problem: undefined,
+        range: undefined,
+      };
+    }
+  }
+}
+
+/** Lines within [from, to] where a breakpoint can stand. */
+export function breakableLines(
+  session: Session,
+  source: SourceKey,
+  from: number,
+  to: number,
+): number[] {
+  if (source.kind === 'scenario') {
+    return statements(session)
+      .map(({ line }) => line)
+      .filter((line, i, all) => line >= from && line <= to && all.indexOf(line) === i);
+  }
+  const listing = session.listings.byFile(source.file);
+  return listing === undefined ? [] : session.listings.linesWithin(listing, from, to);
+}
+
+/** A span of the scenario as lines and columns. */
+export function spanRange(session: Session, span: SourceSpan): { start: Position; end: Position } {
+  const starts = lineStarts(session.debuggee.text);
+  return { start: positionAt(starts, span.from), end: positionAt(starts, span.to) };
+}
+
+function atLine(
+  session: Session,
+  source: SourceKey,
+  line: number,
+  breakpoint: (what: string) => Breakpoint,
+): Answer | undefined {
+  if (source.kind === 'listing') {
+    const listing = session.listings.byFile(source.file);
+    const found = listing && session.listings.opFrom(listing, line);
+    if (found === undefined) return undefined;
+    const { code, pc } = found.place;
+    const what = `${code.routine.name}, ${source.file} line ${found.line + 1}`;
+    const start = { line: found.line, column: 0 };
+    const ops = [opKey(code.number, pc)];
+    return {
+      placed: { breakpoint: breakpoint(what), ops },
+      problem: undefined,
+      range: { start, end: start },
+    };
+  }
+  const all = statements(session);
+  const at = Math.min(...all.map((s) => s.line).filter((l) => l >= line));
+  const here = all.filter((s) => s.line === at);
+  if (here[0] === undefined) return undefined;
+  const placed = { breakpoint: breakpoint(`line ${at + 1}`), ops: here.map((s) => s.key) };
+  return { placed, problem: undefined, range: spanRange(session, here[0].span) };
+}
+
+/** The first operation of every statement of the scenario, with the line that the statement begins on. */
+function statements(session: Session): { line: number; key: number; span: SourceSpan }[] {
+  const starts = lineStarts(session.debuggee.text);
+  return session.engine.program.routines.flatMap((code) =>
+    code.ops.flatMap((op, pc) =>
+      op.turn && op.span !== undefined
+        ? [{ line: lineAt(starts, op.span.from), key: opKey(code.number, pc), span: op.span }]
+        : [],
+    ),
+  );
+}

@@ -1,0 +1,425 @@
+// One debugged run: where it stands, why it stopped, how it goes on. Knows engines and time, not DAP: the adapter
+// asks it to begin a motion and lets it advance in chunks, so that a pause is heard in between.
+
+import type { LoggedEvent } from '../state/events';
+import { NullPointer } from '../state/layout';
+import { ScheduleMismatch, Timeline } from '../timeline/timeline';
+import { type Breakpoint, Breakpoints } from './breakpoints';
+import type { Debuggee, DebugThread, Evaluated, Value, Where } from './debuggee';
+import { isScenario, Listings } from './listings';
+import {
+  backward,
+  endless,
+  forward,
+  type Granularity,
+  type Motion,
+  moved,
+  taskOf,
+} from './stepping';
+import { type Explanation, eventNames, explain } from './stops';
+import { plainValue, spotAt, truth } from './values';
+import { Variables } from './variables';
+
+export type StopReason =
+  | 'entry'
+  | 'step'
+  | 'breakpoint'
+  | 'function breakpoint'
+  | 'exception'
+  | 'pause'
+  | 'end';
+
+/** Why the run stands where it stands. `title` is for the call stack, `text` tells more. */
+export interface Stop {
+  readonly reason: StopReason;
+  readonly task: number;
+  readonly title: string;
+  readonly text: string;
+  readonly causes: readonly string[];
+  /** The filter of an exception, and the breakpoints hit. */
+  readonly filter?: string;
+  readonly hits: readonly number[];
+}
+
+interface Hit {
+  readonly breakpoint: Breakpoint;
+  readonly task: number;
+  readonly event: LoggedEvent | undefined;
+  readonly filter: string | undefined;
+  /** A condition that cannot be evaluated stops, and says so. */
+  readonly error: string | undefined;
+}
+
+export class Session {
+  readonly timeline: Timeline;
+  readonly listings: Listings;
+  readonly variables: Variables;
+  readonly breakpoints = new Breakpoints();
+  /** Hears what log points print. */
+  output: (text: string) => void = () => {};
+  private motion: Motion | undefined;
+  private stop: Stop | undefined;
+  /** Breakpoints that hold where we stand, to be counted down when it is left backwards. */
+  private leaving: readonly Hit[] = [];
+
+  constructor(readonly debuggee: Debuggee) {
+    this.timeline = new Timeline(debuggee.engine, debuggee.schedule);
+    this.listings = new Listings(debuggee.engine.program);
+    this.variables = new Variables(debuggee);
+  }
+
+  get engine() {
+    return this.debuggee.engine;
+  }
+
+  get running(): boolean {
+    return this.motion !== undefined;
+  }
+
+  /** Why it stopped last; undefined while it runs. */
+  get stopped(): Stop | undefined {
+    return this.running ? undefined : this.stop;
+  }
+
+  /** Nobody can go on from here. */
+  get atEnd(): boolean {
+    return this.timeline.nextAgent < 0;
+  }
+
+  /** The threads, and the idle task of a CPU while an interrupt is handled on it. */
+  get threads(): DebugThread[] {
+    const { engine } = this;
+    const idle: DebugThread[] = [];
+    for (let task = engine.taskCount - engine.cpus; task < engine.taskCount; task++) {
+      if (engine.depth(task) > 1) idle.push({ task, name: engine.taskName(task) });
+    }
+    return [...this.debuggee.threads, ...idle];
+  }
+
+  /** Stops at the first moment; `stay` says whether the breakpoints there are not asked. */
+  start(stay: boolean): Stop | undefined {
+    if (stay) return this.halt(this.quietStop('entry', this.next(), 'Stopped on entry'));
+    const hits = this.debuggee.threads.flatMap(({ task }) => this.opHits(task));
+    this.stop = undefined;
+    const stop = this.stopFor(this.count(hits, 1));
+    return stop && this.halt(stop);
+  }
+
+  /** The task that goes next, else the one that went last. */
+  next(): number {
+    const { engine, timeline } = this;
+    const agent = timeline.nextAgent;
+    if (agent >= 0) return taskOf(engine, agent);
+    const last = timeline.choiceAt(timeline.position - 1);
+    return last === undefined ? 0 : taskOf(engine, last.agent);
+  }
+
+  /** Step over, into or out. Another thread than the one that stopped is a choice of who goes. */
+  step(task: number, how: 'over' | 'into' | 'out', granularity: Granularity): void {
+    const { engine, timeline } = this;
+    const subject = engine.isFinished(task) ? this.next() : task;
+    const agent = engine.agentOfTask(subject);
+    const chosen =
+      task !== this.stop?.task && timeline.nextAgent !== agent && engine.runnable(agent);
+    const first = chosen ? { agent, branch: 0 } : undefined;
+    this.begin(forward(timeline, subject, how, granularity, first));
+  }
+
+  stepBack(task: number, how: 'over' | 'into' | 'out', granularity: Granularity): void {
+    this.begin(backward(this.timeline, task, how, granularity));
+  }
+
+  continue(task: number): void {
+    this.begin(endless(task, false));
+  }
+
+  reverseContinue(task: number): void {
+    this.begin(endless(task, true));
+  }
+
+  /** Goes to a position of the recorded run at once. */
+  goto(position: number): Stop {
+    this.timeline.seek(Math.max(0, Math.min(position, this.timeline.end)));
+    return this.halt(this.quietStop('step', this.next(), `At step ${this.timeline.position}`));
+  }
+
+  /** Stops a run where it is. */
+  pause(task: number | undefined): Stop {
+    return this.halt(this.quietStop('pause', task ?? this.lastTask(), 'Paused'));
+  }
+
+  /** Runs on for at most `budget` micro-steps; the stop, when there is one. */
+  advance(budget: number): Stop | undefined {
+    const { motion, timeline } = this;
+    if (motion === undefined) return this.stop;
+    try {
+      return motion.backward
+        ? this.advanceBack(motion, budget)
+        : this.advanceForward(motion, budget);
+    } catch (error) {
+      const failed = (title: string, text: string) =>
+        this.halt({ ...this.quietStop('exception', this.next(), title), text, filter: 'warn' });
+      if (error instanceof NullPointer) {
+        return failed(
+          'Kernel oops',
+          `${error.message}. The step cannot be made; go back to see how it came to this.`,
+        );
+      }
+      if (error instanceof ScheduleMismatch)
+        return failed('The schedule does not fit', error.message);
+      const message = error instanceof Error ? error.message : String(error);
+      return failed(
+        'The emulator failed',
+        `${message} (${this.debuggee.name}, schedule ${timeline.schedule()}). This is a defect of the debugger.`,
+      );
+    }
+  }
+
+  /** Evaluates an expression for a task, in one of its frames or its innermost. */
+  evaluate(expression: string, task: number, frame?: number, names?: Where['lookup']): Evaluated {
+    const { engine, debuggee } = this;
+    const stack = engine.stack(task);
+    const info = frame === undefined ? stack[0] : stack.find((f) => f.at === frame);
+    const kernel = info !== undefined && !isScenario(info.code) ? info : undefined;
+    const spot = (path: string) =>
+      kernel && spotAt(engine, { struct: kernel.code.frame, at: kernel.at }, path);
+    const direct = names?.(expression) ?? spot(expression);
+    if (direct !== undefined) return { value: direct };
+    const lookup = (name: string): Value | undefined => {
+      const local = spot(name);
+      return names?.(name) ?? (local && plainValue(engine, local));
+    };
+    return debuggee.evaluate(expression, { task, frame: info?.at ?? 0, lookup });
+  }
+
+  /** The events that the last micro-step logged. */
+  lastEvents(): LoggedEvent[] {
+    const { events, steps } = this.engine;
+    if (this.timeline.position === 0 || events.length === 0) return [];
+    const found: LoggedEvent[] = [];
+    for (let i = events.length - 1; i >= 0 && events.at(i).step === steps; i--)
+      found.unshift(events.at(i));
+    return found;
+  }
+
+  // Inside.
+
+  private begin(motion: Motion): void {
+    this.motion = motion;
+    this.stop = undefined;
+    if (motion.backward) this.leaving = this.hitsHere().filter((hit) => this.holds(hit));
+  }
+
+  private halt(stop: Stop): Stop {
+    this.motion = undefined;
+    this.stop = stop;
+    return stop;
+  }
+
+  private advanceForward(motion: Motion, budget: number): Stop | undefined {
+    const { timeline } = this;
+    if (motion.first !== undefined) {
+      timeline.stepForward(motion.first);
+      this.motion = { ...motion, first: undefined };
+      const stop = this.check(motion, 1);
+      if (stop !== undefined) return this.halt(stop);
+    }
+    const outcome = timeline.run(() => this.check(motion, 1), budget);
+    if (outcome === 'budget') return undefined;
+    return this.halt(outcome === 'end' ? this.endStop(motion) : outcome.stop);
+  }
+
+  private advanceBack(motion: Motion, budget: number): Stop | undefined {
+    const { timeline } = this;
+    const outcome = timeline.runBack(() => this.check(motion, -1), budget);
+    if (outcome === 'budget' && timeline.position > 0) return undefined;
+    if (timeline.position === 0) {
+      return this.halt(this.quietStop('entry', motion.task, 'At the beginning of the run'));
+    }
+    return typeof outcome === 'object' ? this.halt(outcome.stop) : undefined;
+  }
+
+  /** Whether to stop at the position just reached. */
+  private check(motion: Motion, direction: 1 | -1): Stop | undefined {
+    if (direction < 0) for (const { breakpoint } of this.leaving) breakpoint.hits--;
+    const hits = this.hitsHere();
+    const counted = direction > 0 ? this.count(hits, 1) : this.countBack(hits);
+    const far = motion.done(); // keeps account of moves, so it is asked at every position
+    const stop = counted.length === 0 ? undefined : this.stopFor(counted);
+    if (stop !== undefined || !far) return stop;
+    return this.stepStop(motion);
+  }
+
+  /** Breakpoints at this position, conditions not yet asked. */
+  private hitsHere(): Hit[] {
+    const task = this.lastTask();
+    const hits = this.opHits(task);
+    for (const event of this.lastEvents()) {
+      for (const { filter, breakpoint } of this.breakpoints.on(event)) {
+        hits.push({ breakpoint, task: event.task, event, filter: filter.id, error: undefined });
+      }
+    }
+    return hits;
+  }
+
+  private opHits(task: number): Hit[] {
+    const { engine, breakpoints, timeline } = this;
+    const at = engine.topFrame(task);
+    if (at === 0) return [];
+    const routine = engine.store.peek(at);
+    const found = [...breakpoints.atOp(routine, engine.store.peek(at + 1))];
+    const entries = breakpoints.atEntry(routine);
+    if (found.length + entries.length === 0) return [];
+    if (timeline.position > 0 && !moved(timeline, task)) return [];
+    if (entries.length > 0 && this.entered(at)) found.push(...entries);
+    return found.map((breakpoint) => ({
+      breakpoint,
+      task,
+      event: undefined,
+      filter: undefined,
+      error: undefined,
+    }));
+  }
+
+  /** Whether the frame at `at` was pushed by the last micro-step. */
+  private entered(at: number): boolean {
+    if (this.timeline.position === 0) return true;
+    let pushed = false;
+    this.timeline.wrote((cell, before) => {
+      pushed ||= cell === at && before === 0;
+    });
+    return pushed;
+  }
+
+  /** Counts the hits whose condition holds; those that stop. */
+  private count(hits: readonly Hit[], by: 1 | 0): Hit[] {
+    const stopping: Hit[] = [];
+    for (const hit of hits) {
+      const { breakpoint } = hit;
+      const held = this.condition(hit);
+      if (held === false) continue;
+      breakpoint.hits += by;
+      if (breakpoint.hitTest !== undefined && !breakpoint.hitTest(breakpoint.hits)) continue;
+      if (breakpoint.log !== undefined) this.output(this.filled(breakpoint.log, hit));
+      else stopping.push(typeof held === 'string' ? { ...hit, error: held } : hit);
+    }
+    return stopping;
+  }
+
+  private countBack(hits: readonly Hit[]): Hit[] {
+    this.leaving = hits.filter((hit) => this.holds(hit));
+    return this.count(this.leaving, 0);
+  }
+
+  private holds(hit: Hit): boolean {
+    return this.condition(hit) !== false;
+  }
+
+  /** Whether a hit's condition holds; a string when it cannot be evaluated. */
+  private condition({ breakpoint, task, event }: Hit): boolean | string {
+    if (breakpoint.condition === undefined) return true;
+    const names = event === undefined ? undefined : eventNames(event);
+    const result = this.evaluate(breakpoint.condition, task, undefined, names);
+    return 'error' in result ? result.error : truth(this.engine, result.value);
+  }
+
+  private filled(log: string, { task, event }: Hit): string {
+    const names = event === undefined ? undefined : eventNames(event);
+    return log.replace(/\{([^{}]*)\}/g, (_whole, expression: string) => {
+      const result = this.evaluate(expression, task, undefined, names);
+      return 'error' in result ? `{${result.error}}` : this.variables.text(result.value);
+    });
+  }
+
+  /** The stop of several hits at one position: an event says more than a line; the last filter of the list most. */
+  private stopFor(hits: readonly Hit[]): Stop | undefined {
+    const { debuggee } = this;
+    const first = hits[0];
+    if (first === undefined) return undefined;
+    const ids = [...new Set(hits.map((h) => h.breakpoint.id))];
+    const failed = hits.find((h) => h.error !== undefined);
+    const because =
+      failed &&
+      ` The condition '${failed.breakpoint.condition}' could not be evaluated: ${failed.error}.`;
+    const telling = hits.findLast((h) => h.event !== undefined);
+    if (telling?.event !== undefined) {
+      const said: Explanation = explain(telling.event, debuggee);
+      const text = said.text + (because ?? '');
+      return {
+        reason: 'exception',
+        task: telling.task,
+        ...said,
+        text,
+        filter: telling.filter!,
+        hits: ids,
+      };
+    }
+    const hit = hits.find((h) => h.breakpoint.kind === 'line') ?? first;
+    const reason = hit.breakpoint.kind === 'line' ? 'breakpoint' : 'function breakpoint';
+    const title = `Breakpoint at ${hit.breakpoint.what}`;
+    return { ...this.quietStop(reason, hit.task, title), text: (because ?? '').trim(), hits: ids };
+  }
+
+  private stepStop(motion: Motion): Stop {
+    const { engine } = this;
+    if (!engine.isFinished(motion.task))
+      return this.quietStop('step', motion.task, this.whereText(motion.task));
+    const name = this.threadName(motion.task);
+    return this.quietStop('step', this.next(), `${name} has finished`);
+  }
+
+  /** Nobody can go on: the run is over, or it is stuck. */
+  private endStop(motion: Motion): Stop {
+    const { engine } = this;
+    if (engine.done) return this.quietStop('end', motion.task, 'The run is over');
+    const stuck = this.debuggee.threads.flatMap(({ task, name }) => {
+      if (engine.isDaemon(task) || engine.isFinished(task)) return [];
+      return [`${name}: ${this.blockedText(task) ?? 'cannot go on'}`];
+    });
+    const last = this.lastTask();
+    const text = `No thread can go on: a deadlock. ${stuck.join('; ')}.`;
+    return {
+      reason: 'exception',
+      task: last,
+      title: 'Deadlock',
+      text,
+      causes: stuck,
+      filter: 'violation',
+      hits: [],
+    };
+  }
+
+  /** Why a task cannot go on, in words. */
+  blockedText(task: number): string | undefined {
+    const { engine } = this;
+    const blocked = engine.blocked(task);
+    if (blocked === undefined) return undefined;
+    if (blocked.by === 'cpu')
+      return `waits for its CPU, which runs ${this.threadName(blocked.task)}`;
+    if (blocked.by === 'wait') return `waits: ${blocked.text}`;
+    const holders = engine.lockHolders(blocked.at).map((t) => this.threadName(t));
+    const held = holders.length === 0 ? '' : `, held by ${holders.join(' and ')}`;
+    return `waits for the lock of ${blocked.text}${held}`;
+  }
+
+  threadName(task: number): string {
+    return this.debuggee.threads.find((t) => t.task === task)?.name ?? this.engine.taskName(task);
+  }
+
+  private whereText(task: number): string {
+    const op = this.engine.opOf(task);
+    const [top] = this.engine.stack(task);
+    if (top === undefined || op === undefined) return 'Stopped';
+    return isScenario(top.code) ? 'Stopped at a statement' : `${top.code.routine.name}: ${op.text}`;
+  }
+
+  private quietStop(reason: StopReason, task: number, title: string): Stop {
+    return { reason, task, title, text: '', causes: [], hits: [] };
+  }
+
+  private lastTask(): number {
+    const { engine, timeline } = this;
+    const choice = timeline.choiceAt(timeline.position - 1);
+    return choice === undefined ? this.next() : taskOf(engine, choice.agent);
+  }
+}

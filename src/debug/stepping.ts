@@ -1,0 +1,104 @@
+// Stepping: each command is a motion, a direction and a test of when the task it is about has come far enough.
+// A statement of the scenario is a step over in its frames, a line of the listing in the kernel's; `instruction`
+// is one micro-step. Backwards is the exact inverse: it ends where the same command forwards began.
+import type { Engine, FrameInfo } from '../routine/engine';
+import type { Choice } from '../routine/schedule';
+import type { Timeline } from '../timeline/timeline';
+import { isScenario } from './listings';
+
+export type Granularity = 'statement' | 'instruction';
+
+/** A run in one direction for one reason. */
+export interface Motion {
+  readonly backward: boolean;
+  /** The task it is about; where it stops for another reason, that reason's task counts. */
+  readonly task: number;
+  /** The choice of the first step, where the user made one. */
+  readonly first: Choice | undefined;
+  /** Whether it has come far enough; asked at each position reached. */
+  readonly done: () => boolean;
+}
+
+/** Whether the last micro-step moved the task: changed a cell of its stack. A queue or a CPU entered is no move. */
+export function moved(timeline: Timeline, task: number): boolean {
+  const { engine } = timeline;
+  const choice = timeline.choiceAt(timeline.position - 1);
+  if (choice === undefined || taskOf(engine, choice.agent) !== task) return false;
+  let found = false;
+  timeline.wrote((cell) => {
+    found ||= engine.stackOwner(cell) === task;
+  });
+  return found;
+}
+
+/** The task that an agent's step was of: an interrupt goes to what its CPU runs. */
+export function taskOf(engine: Engine, agent: number): number {
+  return agent < engine.cpus ? engine.currentOf(agent) : agent - engine.cpus;
+}
+
+/** A task stands at the beginning of a statement of the scenario. */
+function atStatement(engine: Engine, task: number): boolean {
+  const op = engine.opOf(task);
+  return op?.turn === true && op.span !== undefined;
+}
+
+/** The innermost frame of a task is the scenario's, or was when it ended. */
+function inScenario(top: FrameInfo | undefined): boolean {
+  return top === undefined || isScenario(top.code);
+}
+
+/** Runs on until something else ends it. */
+export function endless(task: number, backward: boolean): Motion {
+  return { backward, task, first: undefined, done: () => false };
+}
+
+/** Step over, into or out of, forwards. A task that ends has come far enough. */
+export function forward(
+  timeline: Timeline,
+  task: number,
+  how: 'over' | 'into' | 'out',
+  granularity: Granularity,
+  first?: Choice,
+): Motion {
+  const { engine } = timeline;
+  const depth = engine.depth(task);
+  const statements = granularity === 'statement' && inScenario(engine.stack(task)[0]);
+  const far = (): boolean => {
+    const now = engine.depth(task);
+    if (how === 'out') return now < depth;
+    if (how === 'into') return !statements || now > depth || atStatement(engine, task);
+    return now <= depth && (!statements || atStatement(engine, task));
+  };
+  const done = () => moved(timeline, task) && (engine.isFinished(task) || far());
+  return { backward: false, task, first, done };
+}
+
+/**
+ * Step back over (to where a step over would have come from), into (one micro-step of the task) or out (to the call
+ * that the frame was entered by). The beginning of the run ends it too.
+ */
+export function backward(
+  timeline: Timeline,
+  task: number,
+  how: 'over' | 'into' | 'out',
+  granularity: Granularity,
+): Motion {
+  const { engine } = timeline;
+  const depth = Math.max(1, engine.depth(task));
+  const statements = granularity === 'statement' && inScenario(engine.stack(task)[0]);
+  const far = (): boolean => {
+    const now = engine.depth(task);
+    if (how === 'into') return true;
+    if (how === 'out') return now < depth;
+    return now <= depth && (!statements || atStatement(engine, task));
+  };
+  // A place is come to by a move, so the moves of the task tell the places: one must have been taken back.
+  let undone = false;
+  let arrived = moved(timeline, task);
+  const done = (): boolean => {
+    undone ||= arrived;
+    arrived = moved(timeline, task);
+    return undone && (timeline.position === 0 || arrived) && far();
+  };
+  return { backward: true, task, first: undefined, done };
+}

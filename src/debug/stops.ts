@@ -1,0 +1,259 @@
+// Exception filters: on which events a run stops, and what is said then. Events are the kernel's tracepoints by name;
+// an explanation tells what happened, where, and what comes next, in words that need no manual.
+import { X86_PF_PROT, X86_PF_WRITE } from '../hardware/pte';
+import type { LoggedEvent } from '../state/events';
+import type { Debuggee, Value } from './debuggee';
+
+/** One filter. The ids are fixed: launch configurations and tests name them. */
+export interface Filter {
+  readonly id: string;
+  readonly label: string;
+  readonly description: string;
+  readonly byDefault: boolean;
+  /** Whether an event is one of those. */
+  readonly catches: (event: LoggedEvent) => boolean;
+}
+
+/** What is said at a stop: a line for the call stack, a paragraph, and the chain of causes where there is one. */
+export interface Explanation {
+  readonly title: string;
+  readonly text: string;
+  readonly causes: readonly string[];
+}
+
+const number = (event: LoggedEvent, name: string): number => Number(event.args[name] ?? 0);
+const protection = (e: LoggedEvent) => (number(e, 'error_code') & X86_PF_PROT) !== 0;
+const write = (e: LoggedEvent) => (number(e, 'error_code') & X86_PF_WRITE) !== 0;
+
+const fault = (
+  id: string,
+  label: string,
+  description: string,
+  which: (e: LoggedEvent) => boolean,
+) => filter(id, label, description, (e) => e.name === 'page_fault' && which(e));
+const on = (id: string, label: string, description: string, event: string) =>
+  filter(id, label, description, (e) => e.name === event);
+
+function filter(
+  id: string,
+  label: string,
+  description: string,
+  catches: (e: LoggedEvent) => boolean,
+  byDefault = false,
+): Filter {
+  return { id, label, description, byDefault, catches };
+}
+
+/** Every filter, in the order in which the client shows them; of several at one step the last one tells. */
+export const filters: readonly Filter[] = [
+  fault('fault', 'Page faults', 'Any page fault of a CPU', () => true),
+  fault(
+    'fault-read',
+    'Read faults',
+    'A load from a page without a translation that allows it',
+    (e) => !write(e),
+  ),
+  fault(
+    'fault-not-present',
+    'Not-present faults',
+    'An access to a page whose entry is absent',
+    (e) => !protection(e),
+  ),
+  fault(
+    'fault-write-protect',
+    'Write-protect faults',
+    'A store to a page whose entry is present and read-only',
+    (e) => protection(e) && write(e),
+  ),
+  on('mkwrite', 'mkwrite', 'The driver is told of the first store to a page', 'vmw_mkwrite'),
+  on(
+    'dirty-scan',
+    'Dirty scans',
+    'The driver looks for pages written since the last scan',
+    'vmw_bo_dirty_scan',
+  ),
+  on(
+    'dirty-method',
+    'Tracking method changes',
+    'A buffer object changes how it is tracked',
+    'vmw_bo_dirty_method',
+  ),
+  on(
+    'dirty-flush',
+    'Dirty-range flushes',
+    'A dirty range leaves the tracker as an update command',
+    'vmw_dirty_sync',
+  ),
+  on(
+    'readback',
+    'Readbacks',
+    'The GPU copy of a surface is read back into its pages',
+    'vmw_readback',
+  ),
+  on(
+    'unmap',
+    'Unmaps of GPU-dirty pages',
+    'Page-table entries are torn down before a readback',
+    'vmw_bo_dirty_unmap',
+  ),
+  on(
+    'tlb-stale',
+    'Stale TLB entries',
+    'An access through a translation that memory no longer grants',
+    'tlb_stale',
+  ),
+  on('submit', 'Submissions', 'A thread submits commands to the GPU', 'submit'),
+  on('fence-signal', 'Fence signals', 'A fence has signalled', 'dma_fence_signaled'),
+  on('fence-wait', 'Fence waits', 'A task begins to wait for a fence', 'dma_fence_wait_start'),
+  on(
+    'race',
+    'Races of the application',
+    'Two accesses to one byte with nothing between them',
+    'race',
+  ),
+  filter(
+    'warn',
+    'Kernel warnings',
+    'A WARN or BUG of the emulated kernel',
+    (e) => e.name === 'warn',
+    true,
+  ),
+  filter(
+    'assertion',
+    'Failed assertions',
+    'An assertion of the scenario does not hold',
+    (e) => e.name === 'assertion' && e.args.holds !== true && e.args.holds !== 1,
+    true,
+  ),
+  filter(
+    'violation',
+    'Coherence violations',
+    'A rule of the coherence contract is broken, or no thread can go on',
+    (e) => e.name === 'violation',
+    true,
+  ),
+];
+
+/** What an event means, in words. */
+export function explain(event: LoggedEvent, debuggee: Debuggee): Explanation {
+  const { engine } = debuggee;
+  const n = (name: string) => number(event, name);
+  const who =
+    debuggee.threads.find((t) => t.task === event.task)?.name ?? engine.taskName(event.task);
+  const object = (arg: string, struct: string) => nameOf(debuggee, struct, n(arg));
+  const plain = (title: string, text: string): Explanation => ({ title, text, causes: [] });
+  switch (event.name) {
+    case 'page_fault': {
+      const where = place(debuggee, n('address'), event.task);
+      const how = write(event) ? 'stored to' : 'loaded from';
+      const kind = write(event) ? (protection(event) ? 'Write-protect' : 'Write') : 'Read';
+      const entry = protection(event)
+        ? 'whose page-table entry is present but does not allow the access'
+        : 'which has no page-table entry';
+      const next = protection(event)
+        ? 'Next the kernel asks the driver by its mkwrite callback whether the page may be written, then sets the ' +
+          'write and dirty bits, and the store is tried again.'
+        : "Next the kernel looks up the mapping and calls the driver's fault handler, which enters the page; then " +
+          'the access is tried again.';
+      return plain(
+        `${kind} fault at ${where}`,
+        `${who} on CPU ${n('cpu')} ${how} ${where}, ${entry}. ${next}`,
+      );
+    }
+    case 'vmw_mkwrite':
+      return plain(
+        `mkwrite of page ${n('page')} of ${object('bo', 'vmw_buffer_object')}`,
+        `${who} is about to write page ${n('page')} of ${object('bo', 'vmw_buffer_object')} for the first time since ` +
+          `it was protected; the driver ${n('marked') ? 'marks it in' : 'does not mark it in'} its dirty bitmap. ` +
+          'Next the entry becomes writable.',
+      );
+    case 'vmw_bo_dirty_scan': {
+      const range = n('end') > n('start') ? `pages ${n('start')} to ${n('end') - 1}` : 'nothing';
+      return plain(
+        `Dirty scan of ${object('bo', 'vmw_buffer_object')}`,
+        `The driver scanned ${object('bo', 'vmw_buffer_object')} by ${method(n('method'))} and found ${n('count')} ` +
+          `pages written; the dirty range is ${range}. Next that range goes to the resources bound to the object.`,
+      );
+    }
+    case 'vmw_bo_dirty_method':
+      return plain(
+        `${object('bo', 'vmw_buffer_object')} is now tracked by ${method(n('method'))}`,
+        `The last scans made ${method(n('method'))} the cheaper way to track ` +
+          `${object('bo', 'vmw_buffer_object')}. It is used from now on.`,
+      );
+    case 'vmw_dirty_sync': {
+      const range = `bytes ${n('x')} to ${n('x') + n('w') - 1}`;
+      return plain(
+        `Flush of ${range} of surface ${n('sid')}`,
+        `The dirty ${range} of surface ${n('sid')} leave the tracker as an update command. The device copies them ` +
+          'from memory before it executes what is submitted after it.',
+      );
+    }
+    case 'vmw_readback':
+      return plain(
+        `Readback of surface ${n('sid')}`,
+        `The device holds newer bytes of surface ${n('sid')} than memory does. A readback command copies them ` +
+          'into its pages; the fault waits for it.',
+      );
+    case 'vmw_bo_dirty_unmap':
+      return plain(
+        `Unmap of pages ${n('start')} to ${n('end') - 1} of ${object('bo', 'vmw_buffer_object')}`,
+        'The GPU wrote these pages: their page-table entries are torn down, so that the next access by a CPU ' +
+          'faults and reads back first.',
+      );
+    case 'tlb_stale': {
+      const where = place(debuggee, n('address'), event.task);
+      return plain(
+        `Stale TLB entry at ${where}`,
+        `${who} on CPU ${n('cpu')} reached ${where} through a cached translation that the page table no longer ` +
+          'grants. Nothing faults, so the kernel does not hear of it.',
+      );
+    }
+    case 'submit':
+      return plain(
+        `Submission ${n('seqno')}`,
+        `${who} submitted commands; fence ${n('seqno')} will trail them.`,
+      );
+    case 'dma_fence_signaled':
+      return plain(
+        `Fence ${n('seqno')} signalled`,
+        `Everything submitted before fence ${n('seqno')} has been executed. Who waits for it can go on.`,
+      );
+    case 'dma_fence_wait_start':
+      return plain(
+        `Wait for fence ${n('seqno')}`,
+        `${who} waits for fence ${n('seqno')}; it goes on when the fence has signalled.`,
+      );
+    default: {
+      const found = debuggee.finding(event);
+      const label = filters.find((f) => f.id === event.name)?.label ?? event.name;
+      if (found === undefined) return plain(label, `${event.name} by ${who}`);
+      return { title: found.message.split('\n')[0]!, text: found.message, causes: found.causes };
+    }
+  }
+}
+
+/** The names an event brings into a condition: its arguments, and what its error code says. */
+export function eventNames(event: LoggedEvent): (name: string) => Value | undefined {
+  return (name) => {
+    if (name === 'write' && event.name === 'page_fault') return write(event);
+    const value = event.args[name];
+    return typeof value === 'number' || typeof value === 'boolean' ? value : undefined;
+  };
+}
+
+const method = (value: number): string => (value === 0 ? 'page-table scans' : 'write protection');
+
+/** An address with what it is to the task. */
+function place(debuggee: Debuggee, address: number, task: number): string {
+  const hex = `0x${address.toString(16)}`;
+  const described = debuggee.describe(address, task);
+  return described === undefined ? hex : `${described} (${hex})`;
+}
+
+function nameOf(debuggee: Debuggee, struct: string, at: number): string {
+  const name = debuggee.nameOf(struct, at);
+  if (name !== undefined) return name;
+  const place = debuggee.engine.objects.describe(at);
+  return place === undefined ? `object ${at}` : `${place.struct.name} ${place.index}`;
+}

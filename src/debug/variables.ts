@@ -1,0 +1,301 @@
+// Variables from layouts: any struct, frame, array or bitmap of a store as names and texts, unfolded on demand.
+// Flags and enums by their names, page-table entries by their letters, references followed.
+import {
+  _PAGE_ACCESSED,
+  _PAGE_DIRTY,
+  _PAGE_NX,
+  _PAGE_PRESENT,
+  _PAGE_RW,
+  _PAGE_SOFT_DIRTY,
+  _PAGE_SPECIAL,
+  _PAGE_USER,
+  pte_pfn,
+} from '../hardware/pte';
+import type { Engine, FrameInfo } from '../routine/engine';
+import type { LoggedEvent } from '../state/events';
+import { type Slot, structNamed, type U64 } from '../state/layout';
+import type { Debuggee, Place, Spot, Value } from './debuggee';
+import { typeName } from './listings';
+import { bitRanges, elementOf, isPlace, isSpot, lengthOf, placeOf, plainValue } from './values';
+
+/** One variable as it is shown. */
+export interface Shown {
+  readonly name: string;
+  readonly value: string;
+  readonly type?: string;
+  /** Present when it can be unfolded. */
+  readonly children?: Children;
+}
+
+/** What a variable unfolds to: either named members, or so many indexed ones, given by ranges. */
+export interface Children {
+  readonly indexed: number;
+  readonly list: (start: number, count: number) => readonly Shown[];
+}
+
+/** Members that are known at once. */
+export function members(list: () => readonly Shown[]): Children {
+  return { indexed: 0, list: (start, count) => list().slice(start, start + count) };
+}
+
+export class Variables {
+  private readonly engine: Engine;
+
+  constructor(private readonly debuggee: Debuggee) {
+    this.engine = debuggee.engine;
+  }
+
+  /** The arguments and locals of a frame. */
+  frame({ at, code }: FrameInfo): Children {
+    return this.members({ struct: code.frame, at });
+  }
+
+  /** The locks that a task holds. */
+  locks(task: number): Children {
+    return members(() =>
+      this.engine.held(task).map(({ at, mode }) => {
+        const place = this.engine.objects.describe(at);
+        const name =
+          place === undefined
+            ? 'lock'
+            : `${this.nameOf(place.struct.name, place.object)}.${place.slot.name}`;
+        return {
+          name,
+          value: mode === 'read' ? 'held for reading' : 'held',
+          type: this.engine.lockClass(at),
+        };
+      }),
+    );
+  }
+
+  /** Every static and every live object, by struct. */
+  objects(): Children {
+    const { objects } = this.engine;
+    return members(() => [
+      ...objects.allStatics.map((s) => this.place(s.name, s)),
+      ...objects.pools.map(({ struct }) => {
+        const live = [...objects.all(struct.name)];
+        const children: Children = {
+          indexed: live.length,
+          list: (start, count) =>
+            live
+              .slice(start, start + count)
+              .map((at) => this.place(this.nameOf(struct.name, at), { struct, at })),
+        };
+        return {
+          name: struct.name,
+          value: `${live.length} live`,
+          ...(live.length > 0 && { children }),
+        };
+      }),
+    ]);
+  }
+
+  /** What an event says. */
+  event(event: LoggedEvent): Children {
+    return members(() =>
+      Object.entries(event.args).map(([name, value]) => ({
+        name,
+        value: argumentText(name, value),
+      })),
+    );
+  }
+
+  /** A value under a name. */
+  shown(name: string, value: Value | Spot): Shown {
+    if (isSpot(value)) return this.spot(name, value);
+    if (isPlace(value)) return this.place(name, value);
+    return {
+      name,
+      value: this.text(value),
+      type: typeof value === 'object' ? 'u64' : typeof value,
+    };
+  }
+
+  /** A value as text. */
+  text(value: Value | Spot): string {
+    if (isSpot(value)) return this.spot('', value).value;
+    if (isPlace(value)) return value.at === 0 ? 'NULL' : this.nameOf(value.struct.name, value.at);
+    if (typeof value === 'object') return hex64(value);
+    return typeof value === 'number' ? numberText(value) : String(value);
+  }
+
+  /** The object at an address, as the scenario calls it or by its place in its pool. */
+  nameOf(struct: string, at: number): string {
+    if (at === 0) return 'NULL';
+    const known = this.debuggee.nameOf(struct, at);
+    if (known !== undefined) return known;
+    const { objects } = this.engine;
+    const owner = objects.describe(at);
+    if (owner === undefined) return `${struct} at ${at}`;
+    const fixed = objects.allStatics.find((s) => s.at === owner.object);
+    const outer = fixed?.name ?? `${owner.struct.name}#${owner.index}`;
+    return owner.object === at && owner.struct.name === struct
+      ? outer
+      : `${outer}.${owner.slot.name}`;
+  }
+
+  private place(name: string, place: Place): Shown {
+    const { struct, at } = place;
+    if (at === 0) return { name, value: 'NULL', type: `struct ${struct.name} *` };
+    const own = this.nameOf(struct.name, at);
+    const value = own === name ? summary(this, place) : own;
+    return { name, value, type: `struct ${struct.name}`, children: this.members(place) };
+  }
+
+  private members({ struct, at }: Place): Children {
+    return members(() => struct.slots.map((slot) => this.slot(slot, at)));
+  }
+
+  private slot({ name, field, offset }: Slot, base: number): Shown {
+    return this.spot(name, { field, at: base + offset });
+  }
+
+  private spot(name: string, spot: Spot): Shown {
+    const { engine } = this;
+    const { field, at } = spot;
+    const type = typeName(field);
+    const word = () => engine.store.peek(at);
+    switch (field.kind) {
+      case 'ref': {
+        const place = placeOf(engine, spot);
+        if (place === undefined) return { name, value: 'NULL', type };
+        return {
+          name,
+          value: this.nameOf(field.of!, place.at),
+          type,
+          children: this.members(place),
+        };
+      }
+      case 'embed':
+        return {
+          name,
+          value: '{…}',
+          type,
+          children: this.members({ struct: structNamed(field.of!), at }),
+        };
+      case 'pte':
+        return { name, value: pteText(field.get(engine.store, at) as U64), type };
+      case 'u64':
+        return { name, value: hex64(field.get(engine.store, at) as U64), type };
+      case 'flags':
+        return { name, value: flagsText(word(), field.names ?? {}), type };
+      case 'enum': {
+        const named = Object.entries(field.names ?? {}).find(([, value]) => value === word());
+        return { name, value: named?.[0] ?? `${word()}`, type };
+      }
+      case 'fnptr':
+        return {
+          name,
+          value: word() === 0 ? 'NULL' : engine.program.at(word()).routine.name,
+          type,
+        };
+      case 'lock': {
+        const holders = engine.lockHolders(at).map((task) => this.threadName(task));
+        return {
+          name,
+          value: holders.length === 0 ? 'free' : `held by ${holders.join(', ')}`,
+          type,
+        };
+      }
+      case 'bits': {
+        const length = lengthOf(engine, spot);
+        const set = bitRanges(engine, at, length);
+        return {
+          name,
+          value: set === '' ? 'none set' : `set: ${set}`,
+          type,
+          children: this.bits(spot, length),
+        };
+      }
+      case 'array': {
+        const length = lengthOf(engine, spot);
+        const children: Children = {
+          indexed: length,
+          list: (start, count) =>
+            range(start, count, length).map((i) =>
+              this.spot(`[${i}]`, elementOf(engine, spot, i)!),
+            ),
+        };
+        return { name, value: `${length} elements`, type, ...(length > 0 && { children }) };
+      }
+      default:
+        return { name, value: this.text(plainValue(engine, spot) ?? ''), type };
+    }
+  }
+
+  private bits({ at }: Spot, length: number): Children {
+    const bit = (i: number) => (this.engine.store.peek(at + (i >> 5)) >>> (i & 31)) & 1;
+    return {
+      indexed: length,
+      list: (start, count) =>
+        range(start, count, length).map((i) => ({ name: `[${i}]`, value: `${bit(i)}` })),
+    };
+  }
+
+  private threadName(task: number): string {
+    return this.debuggee.threads.find((t) => t.task === task)?.name ?? this.engine.taskName(task);
+  }
+}
+
+/** A page-table entry by its letters: `P W U A D SD pfn 0x103`. */
+export function pteText(pte: U64): string {
+  if (pte.lo === 0 && pte.hi === 0) return 'none';
+  const letters: string[] = pteLetters
+    .filter(([bit]) => (pte.lo & bit) !== 0)
+    .map(([, letter]) => letter);
+  if ((pte.hi & _PAGE_NX) !== 0) letters.push('NX');
+  return [...letters, `pfn 0x${pte_pfn(pte).toString(16)}`].join(' ');
+}
+
+const pteLetters = [
+  [_PAGE_PRESENT, 'P'],
+  [_PAGE_RW, 'W'],
+  [_PAGE_USER, 'U'],
+  [_PAGE_ACCESSED, 'A'],
+  [_PAGE_DIRTY, 'D'],
+  [_PAGE_SPECIAL, 'S'],
+  [_PAGE_SOFT_DIRTY, 'SD'],
+] as const;
+
+function flagsText(word: number, names: Readonly<Record<string, number>>): string {
+  const set = Object.entries(names).filter(([, bit]) => bit !== 0 && (word & bit) === bit);
+  const rest = set.reduce((left, [, bit]) => left & ~bit, word);
+  const words = set.map(([name]) => name);
+  if (rest !== 0 || words.length === 0)
+    words.push(rest === 0 ? '0' : `0x${(rest >>> 0).toString(16)}`);
+  return words.join(' | ');
+}
+
+const hex64 = ({ lo, hi }: U64): string => {
+  const high = (hi >>> 0).toString(16);
+  const low = (lo >>> 0).toString(16);
+  return hi === 0 ? `0x${low}` : `0x${high}${low.padStart(8, '0')}`;
+};
+
+/** Addresses read better in hexadecimal, counts in decimal. */
+const numberText = (value: number): string =>
+  value >= 0x1000_0000 ? `0x${value.toString(16)}` : `${value}`;
+
+const argumentText = (name: string, value: unknown): string =>
+  name === 'address'
+    ? `0x${Number(value).toString(16)}`
+    : typeof value === 'object'
+      ? hex64(value as U64)
+      : `${value}`;
+
+const range = (start: number, count: number, length: number): number[] =>
+  Array.from({ length: Math.max(0, Math.min(count, length - start)) }, (_, i) => start + i);
+
+/** The first plain fields of a struct, for a line that unfolds to all of them. */
+function summary(variables: Variables, { struct, at }: Place): string {
+  const plain = struct.slots.filter(({ field }) =>
+    ['int', 'u32', 'bool', 'long', 'enum', 'pte'].includes(field.kind),
+  );
+  const parts = plain
+    .slice(0, 3)
+    .map(({ name, field, offset }) => `${name} ${variables.text({ field, at: at + offset })}`);
+  return parts.length === 0
+    ? `struct ${struct.name}`
+    : `{ ${parts.join(', ')}${plain.length > 3 ? ', …' : ''} }`;
+}
