@@ -46,6 +46,11 @@ export class Contents {
     this.replace(at, length, (i) => byteOf(value, i));
   }
 
+  /** All zeroes: clear_page(). */
+  clear(): void {
+    for (let i = 0; i < this.bytes / blockBytes; i++) this.store.write(this.base + i, 0);
+  }
+
   /** Stores bytes given by their place. Whole blocks of one byte are not built byte by byte. */
   replace(at: number, length: number, byteAt: (at: number) => number): void {
     assert(at >= 0 && at + length <= this.bytes, 'a range of this memory');

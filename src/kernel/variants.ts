@@ -47,10 +47,29 @@ const registry = [
     releases: '6.1',
   },
   {
+    id: 'drm-6.1',
+    sentence:
+      'The fault helpers of 6.1: a contended fault without retries sleeps, mkwrite offers no retry, waits are by usage.',
+    source: 'ttm_bo_vm.c and vmw_bo_vm_mkwrite() of vmwgfx_page_dirty.c, Linux 6.1',
+    releases: '5.5 and later',
+  },
+  {
+    id: 'prefault-stops',
+    sentence: 'A fault on a buffer object maps two pages at most: success after the first ends the loop.',
+    source: 'ttm_bo_vm_fault() of ttm_bo_vm.c, 4.19 to 5.3 (4daa4fba3a38, restored by 941f2f72dbbe)',
+    releases: '4.19 to 5.3',
+  },
+  {
     id: 'bz-01',
     sentence: "A resource's transfer of dirty pages swallows its neighbour's: max() where min() is meant.",
     source: 'vmw_bo_dirty_transfer_to_res() of vmwgfx_page_dirty.c, 5.5 to mid-2026 (fixed by f47d542d5912)',
     releases: '5.5 to 6.1 and later',
+  },
+  {
+    id: 'bz-02',
+    sentence: 'A union of dirty boxes forgets the old far edge when the near one moves.',
+    source: 'vmw_subres_dirty_add() of vmwgfx_surface.c, 5.5 and later',
+    releases: '5.5 and later',
   },
   {
     id: 'bz-11',
@@ -96,7 +115,9 @@ const presetSets = {
     'no-private-mappings',
     'pfnmap',
     'mprotect-dirty-writable',
+    'drm-6.1',
     'bz-01',
+    'bz-02',
     'bz-11',
     'bz-53',
   ],

@@ -2,8 +2,9 @@
 // memory and copy differ until an update or a readback. Executes one command after the other, asynchronously to the
 // CPUs. Linux drivers/gpu/drm/vmwgfx/device_include is the guest's side of it. Left out: formats other than buffers,
 // contexts and shaders. A surface is defined as zeroes, and binding a MOB copies nothing.
+
+import type { RegionRule } from '../../routine/check';
 import type { Engine, TaskSpec } from '../../routine/engine';
-import { type RegionRule } from '../../routine/check';
 import { routine } from '../../routine/routine';
 import { blockBytes } from '../../state/blocks';
 import { tracepoint } from '../../state/events';
@@ -17,7 +18,6 @@ import {
   command,
   GPU_CMD_READ,
   GPU_CMD_WRITE,
-  SVGA3D_INVALID_ID,
   SVGA_3D_CMD_BIND_GB_SURFACE,
   SVGA_3D_CMD_DEFINE_GB_MOB64,
   SVGA_3D_CMD_DEFINE_GB_SURFACE,
@@ -28,6 +28,7 @@ import {
   SVGA_3D_CMD_UPDATE_GB_IMAGE,
   SVGA_3D_CMD_UPDATE_GB_SURFACE,
   SVGA_CMD_FENCE,
+  SVGA3D_INVALID_ID,
 } from './commands';
 
 export const SVGA_IRQFLAG_ANY_FENCE = 1 << 0;

@@ -1,0 +1,206 @@
+// drivers/gpu/drm/vmwgfx/vmwgfx_drv.h, vmwgfx_resource_priv.h, vmwgfx_validation.h: the driver's structs, with what
+// protects each field. Names of 2019: a backup is a guest memory object later. Left out: contexts, shaders, bindings,
+// cotables, what only those need, and the LRU of resources (no resource is evicted).
+
+import { command } from '../../../../../hardware/svga/commands';
+import { sleepingLock, spinlock } from '../../../../../routine/locks';
+import { fnptr } from '../../../../../routine/routine';
+import {
+  array,
+  bits,
+  bool,
+  embed,
+  type Field,
+  flags,
+  int,
+  oneOf,
+  ref,
+  struct,
+  tail,
+  u32,
+  type View,
+} from '../../../../../state/layout';
+import '../../../../include/drm/ttm/ttm_bo_api';
+import '../../../../include/linux/dma-fence';
+
+export const VMW_BO_DIRTY_PAGETABLE = 0;
+export const VMW_BO_DIRTY_MKWRITE = 1;
+export const VMW_BO_DIRTY_METHODS = { VMW_BO_DIRTY_PAGETABLE, VMW_BO_DIRTY_MKWRITE } as const;
+
+export const VMW_RES_DIRTY_NONE = 0;
+export const VMW_RES_DIRTY_SET = 1 << 0;
+export const VMW_RES_DIRTY_CLEAR = 1 << 1;
+
+/** Dirty tracking of one buffer object. */
+export const vmw_bo_dirty = struct('vmw_bo_dirty', {
+  fixed: { bitmap_size: int },
+  under: {
+    dma_resv: {
+      start: int, // half-open range of pages that holds all set bits; empty when start >= end
+      end: int,
+      method: oneOf(VMW_BO_DIRTY_METHODS),
+      change_count: int, // scans in a row that voted for the other method
+      ref_count: int, // coherent resources that use the object
+      bitmap: bits, // pages written by CPUs and not yet handed to a resource
+    },
+  },
+});
+
+export const vmw_buffer_object = struct('vmw_buffer_object', {
+  own: { base: embed('ttm_buffer_object') }, // first: the addresses are equal
+  shared: { cpu_writers: int },
+  under: {
+    dma_resv: {
+      dirty: ref('vmw_bo_dirty'), // NULL: not tracked
+      res_tree: ref('vmw_resource'), // attached resources by offset
+    },
+  },
+});
+
+const res = { res: ref('vmw_resource') };
+
+/** What a type of resource can do. */
+export const vmw_res_func = struct('vmw_res_func', {
+  fixed: {
+    create: fnptr(res, int),
+    destroy: fnptr(res, int),
+    bind: fnptr(res, int),
+    unbind: fnptr({ ...res, readback: bool }, int),
+    dirty_alloc: fnptr(res, int),
+    dirty_free: fnptr(res),
+    dirty_sync: fnptr(res, int),
+    dirty_range_add: fnptr({ ...res, start: int, end: int }),
+    clean: fnptr(res, int),
+  },
+});
+
+/** Something of the device that lives in guest memory. */
+export const vmw_resource = struct('vmw_resource', {
+  fixed: { func: ref('vmw_res_func'), coherent: bool, number: int }, // number: the application's, for display
+  shared: { kref: int },
+  under: {
+    'cmdbuf_mutex|dma_resv': { backup: ref('vmw_buffer_object') },
+    dma_resv: {
+      id: int, // the device's; -1: does not exist there
+      backup_offset: int,
+      backup_size: int,
+      res_dirty: bool, // the device has data that the backup lacks
+      backup_dirty: bool, // the backup has data that the device lacks, all over
+      dirty: ref('vmw_surface_dirty'), // exists when tracking is needed
+      mob_attached: bool, // in the tree of its backup
+      mob_next: ref('vmw_resource'),
+    },
+  },
+});
+
+/** A box of a subresource; empty when d is 0. For a buffer x and w are bytes. */
+export interface SVGA3dBox {
+  readonly x: number;
+  readonly y: number;
+  readonly z: number;
+  readonly w: number;
+  readonly h: number;
+  readonly d: number;
+}
+
+const boxOrder = ['x', 'y', 'z', 'w', 'h', 'd'] as const;
+const boxField: Field<SVGA3dBox> = {
+  kind: 'box',
+  cells: boxOrder.length,
+  get: (store, at) =>
+    Object.fromEntries(boxOrder.map((n, i) => [n, store.read(at + i)])) as unknown as SVGA3dBox,
+  set: (store, at, value) => boxOrder.forEach((n, i) => store.write(at + i, value[n])),
+};
+
+export const vmw_surface_dirty = struct('vmw_surface_dirty', {
+  fixed: { num_subres: int },
+  under: { dma_resv: { boxes: tail(boxField) } },
+});
+
+export const vmw_surface = struct('vmw_surface', {
+  own: { res: embed('vmw_resource') }, // first: the addresses are equal
+  fixed: { format: int, size: int },
+});
+
+export const vmw_fence_obj = struct('vmw_fence_obj', {
+  own: { base: embed('dma_fence') }, // first: the addresses are equal
+  under: { fence_lock: { next: ref('vmw_fence_obj') } },
+});
+
+export const vmw_fence_manager = struct('vmw_fence_manager', {
+  own: { lock: embed('fence_lock_t') },
+  under: { fence_lock: { fence_list: ref('vmw_fence_obj') } }, // in order of submission
+});
+
+const ids = 256; // resources and MOBs at a time
+
+export const vmw_private = struct('vmw_private', {
+  own: {
+    bdev: embed('ttm_bo_device'),
+    cmdbuf_mutex: sleepingLock('cmdbuf_mutex'),
+    cur_mutex: sleepingLock('cur_mutex'), // the command buffer being filled
+    waiter_lock: spinlock('waiter_lock'),
+    resource_lock: spinlock('resource_lock'),
+  },
+  shared: { marker_seq: u32 },
+  under: {
+    cur_mutex: { next: int, reserved: int, pending: int }, // place in the ring; commands written, not handed over
+    waiter_lock: { fence_queue_waiters: int, irq_mask: flags({ ANY_FENCE: 1 }) },
+    resource_lock: { res_ids: array(int, ids), mob_ids: array(int, ids) }, // 1: in use
+  },
+});
+
+/** Handles of one open file: addresses of surfaces and of fences; handle h is element h - 1. */
+export const vmw_fpriv = struct('vmw_fpriv', {
+  own: { lock: spinlock('tfile_lock') },
+  fixed: { size: int },
+  under: { tfile_lock: { objects: tail(int) } },
+});
+
+/** A resource of a submission. */
+export const vmw_validation_res_node = struct('vmw_validation_res_node', {
+  own: {
+    next: ref('vmw_validation_res_node'),
+    res: ref('vmw_resource'),
+    dirty_set: bool,
+    dirty: bool,
+    reserved: bool,
+  },
+});
+
+/** A buffer object of a submission. */
+export const vmw_validation_bo_node = struct('vmw_validation_bo_node', {
+  own: { base: embed('ttm_validate_buffer'), as_mob: bool, coherent_count: int }, // base first
+});
+
+/** What a submission has to validate; lives on the stack of who submits. */
+export const vmw_validation_context = struct('vmw_validation_context', {
+  own: {
+    resource_list: ref('vmw_validation_res_node'),
+    bo_list: ref('ttm_validate_buffer'),
+  },
+});
+
+/** A command buffer of user space, commands one after the other; `sid` is a handle there. */
+export const user_command_buffer = struct('user_command_buffer', {
+  shared: { commands: tail(command) },
+});
+
+declare module '../../../../../state/layout' {
+  interface Structs {
+    vmw_bo_dirty: View<typeof vmw_bo_dirty>;
+    vmw_buffer_object: View<typeof vmw_buffer_object>;
+    vmw_res_func: View<typeof vmw_res_func>;
+    vmw_resource: View<typeof vmw_resource>;
+    vmw_surface_dirty: View<typeof vmw_surface_dirty>;
+    vmw_surface: View<typeof vmw_surface>;
+    vmw_fence_obj: View<typeof vmw_fence_obj>;
+    vmw_fence_manager: View<typeof vmw_fence_manager>;
+    vmw_private: View<typeof vmw_private>;
+    vmw_fpriv: View<typeof vmw_fpriv>;
+    vmw_validation_res_node: View<typeof vmw_validation_res_node>;
+    vmw_validation_bo_node: View<typeof vmw_validation_bo_node>;
+    vmw_validation_context: View<typeof vmw_validation_context>;
+    user_command_buffer: View<typeof user_command_buffer>;
+  }
+}

@@ -1,0 +1,68 @@
+// include/drm/ttm/ttm_bo_api.h, ttm_tt.h, ttm_placement.h and drm_vma_manager.h: buffer objects, their pages and their
+// fake offsets. Left out: memory types but SYSTEM and MOB, caching modes (always cached), LRU lists, swap.
+import { spinlock } from '../../../../routine/locks';
+import { fnptr } from '../../../../routine/routine';
+import { embed, int, oneOf, ref, struct, tail, type View } from '../../../../state/layout';
+import '../../linux/dma-resv';
+import '../../linux/mm_types';
+
+export const TTM_PL_SYSTEM = 0;
+export const VMW_PL_MOB = 4;
+export const TTM_PLACEMENTS = { TTM_PL_SYSTEM, VMW_PL_MOB } as const;
+
+/** First page of the fake offsets: DRM_FILE_PAGE_OFFSET_START. */
+export const DRM_FILE_PAGE_OFFSET_START = 0x10_0000;
+export const TTM_BO_VM_NUM_PREFAULT = 16;
+
+/** The system pages of a buffer object: addresses of `struct page`, 0 where there is none yet. */
+export const ttm_tt = struct('ttm_tt', {
+  fixed: { num_pages: int },
+  under: { dma_resv: { populated: int, pages: tail(int) } },
+});
+
+/** What TTM asks of its driver. */
+export const ttm_bo_driver = struct('ttm_bo_driver', {
+  fixed: {
+    move: fnptr({ bo: ref('ttm_buffer_object'), mem_type: int }, int),
+    destroy: fnptr({ bo: ref('ttm_buffer_object') }),
+  },
+});
+
+export const ttm_bo_device = struct('ttm_bo_device', {
+  fixed: {
+    driver: ref('ttm_bo_driver'),
+    dev_mapping: ref('address_space'),
+    vm_ops: ref('vm_operations_struct'),
+  },
+  own: { vm_lock: spinlock('vma_offset_lock') },
+  under: { vma_offset_lock: { nodes: ref('ttm_buffer_object') } }, // by fake offset
+});
+
+export const ttm_buffer_object = struct('ttm_buffer_object', {
+  own: { resv: embed('dma_resv') },
+  fixed: { bdev: ref('ttm_bo_device'), num_pages: int, vma_node_start: int },
+  shared: { kref: int },
+  under: {
+    vma_offset_lock: { vma_node_next: ref('ttm_buffer_object') },
+    dma_resv: {
+      mem_type: oneOf(TTM_PLACEMENTS),
+      mem_start: int, // the MOB's id
+      ttm: ref('ttm_tt'),
+    },
+  },
+});
+
+/** A buffer object on a list to be reserved and fenced together. */
+export const ttm_validate_buffer = struct('ttm_validate_buffer', {
+  own: { next: ref('ttm_validate_buffer'), bo: ref('ttm_buffer_object') },
+});
+
+declare module '../../../../state/layout' {
+  interface Structs {
+    ttm_tt: View<typeof ttm_tt>;
+    ttm_bo_driver: View<typeof ttm_bo_driver>;
+    ttm_bo_device: View<typeof ttm_bo_device>;
+    ttm_buffer_object: View<typeof ttm_buffer_object>;
+    ttm_validate_buffer: View<typeof ttm_validate_buffer>;
+  }
+}

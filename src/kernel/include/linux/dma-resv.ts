@@ -1,0 +1,22 @@
+// include/linux/dma-resv.h: a buffer's reservation, a lock with the fences that guard the buffer. Holding the lock is
+// "the buffer is reserved". Fences by usage as in 6.1; in 2019 `fence_kernel` is the object's own `moving` and
+// `fence_excl` the exclusive fence. Left out: shared fences, of which vmwgfx has none; more than one fence a usage
+// (all are of one context, so a later fence stands for the earlier ones).
+import { sleepingLock } from '../../../routine/locks';
+import { ref, struct, type View } from '../../../state/layout';
+
+export const dma_resv = struct('dma_resv', {
+  own: { lock: sleepingLock('dma_resv') },
+  under: {
+    dma_resv: {
+      fence_excl: ref('dma_fence'), // DMA_RESV_USAGE_WRITE
+      fence_kernel: ref('dma_fence'), // DMA_RESV_USAGE_KERNEL
+    },
+  },
+});
+
+declare module '../../../state/layout' {
+  interface Structs {
+    dma_resv: View<typeof dma_resv>;
+  }
+}
