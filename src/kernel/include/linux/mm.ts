@@ -45,6 +45,34 @@ export const VM_FLAGS = {
   VM_MIXEDMAP,
 } as const;
 
+/** Flags that a merge of mappings or a mlock must not touch: include/linux/mm.h. */
+export const VM_SPECIAL = VM_IO | VM_DONTEXPAND | VM_PFNMAP | VM_MIXEDMAP;
+export const VM_ACCESS_FLAGS = VM_READ | VM_WRITE | VM_EXEC;
+
+/** A private mapping that may become writable: its pages are copied on write. */
+export const is_cow_mapping = (flags: number): boolean =>
+  (flags & (VM_SHARED | VM_MAYWRITE)) === VM_MAYWRITE;
+
+/** Both flags that make a mapping shared and writable now. */
+export const is_shared_writable = (flags: number): boolean =>
+  (flags & (VM_WRITE | VM_SHARED)) === (VM_WRITE | VM_SHARED);
+
+// include/linux/page-flags.h, as far as pages are told apart by them.
+export const PG_dirty = 0x10;
+export const PG_anon = 0x20; // PageAnon(): the low bit of page->mapping in the kernel
+export const PG_anon_exclusive = 0x40;
+export const PAGE_FLAGS = { PG_dirty, PG_anon, PG_anon_exclusive } as const;
+
+export const PROT_READ = 0x1;
+export const PROT_WRITE = 0x2;
+export const PROT_EXEC = 0x4;
+export const MAP_SHARED = 0x1;
+export const MAP_PRIVATE = 0x2;
+export const MAP_FIXED = 0x10;
+export const MAP_FIXED_NOREPLACE = 0x100000;
+export const FMODE_READ = 0x1;
+export const FMODE_WRITE = 0x2;
+
 export const FAULT_FLAG_WRITE = 0x1;
 export const FAULT_FLAG_MKWRITE = 0x2;
 export const FAULT_FLAG_ALLOW_RETRY = 0x4;
@@ -68,6 +96,7 @@ export const VM_FAULT_LOCKED = 0x200;
 export const VM_FAULT_RETRY = 0x400;
 export const VM_FAULT_FALLBACK = 0x800;
 export const VM_FAULT_DONE_COW = 0x1000;
+export const VM_FAULT_COMPLETED = 0x4000; // 6.0 and later: done, and mmap_sem is released
 export const VM_FAULT_ERROR =
   VM_FAULT_OOM | VM_FAULT_SIGBUS | VM_FAULT_SIGSEGV | VM_FAULT_HWPOISON | VM_FAULT_FALLBACK;
 
@@ -82,6 +111,7 @@ export const VM_FAULT_FLAGS = {
   VM_FAULT_RETRY,
   VM_FAULT_FALLBACK,
   VM_FAULT_DONE_COW,
+  VM_FAULT_COMPLETED,
 } as const;
 
 /** Signals and their codes as an access reports them: the signal in the low byte, si_code above. */

@@ -1,9 +1,21 @@
 // include/linux/mm_types.h: the structs of memory management, with what protects each field. mmap_sem is the name of
 // 2019; later kernels call it mmap_lock. Left out: what no emulated path reads.
-import { fnptr } from '../../../routine/routine';
+
 import { sleepingLock, spinlock } from '../../../routine/locks';
-import { bits, flags, int, long, pte, ref, struct, tail, type View } from '../../../state/layout';
-import { VM_FLAGS } from './mm';
+import { fnptr } from '../../../routine/routine';
+import {
+  bits,
+  bool,
+  flags,
+  int,
+  long,
+  pte,
+  ref,
+  struct,
+  tail,
+  type View,
+} from '../../../state/layout';
+import { PAGE_FLAGS, VM_FLAGS } from './mm';
 
 /** One page-table entry in memory. Always shared: the walker sets A and D whatever lock is held. */
 export const pte_t = struct('pte_t', { shared: { val: pte } });
@@ -21,7 +33,8 @@ export const page_table = struct('page_table', {
 
 /** A frame of ordinary memory: frame `dataPfn + index`. */
 export const page = struct('page', {
-  shared: { _refcount: int, _mapcount: int, flags: int },
+  own: { lock: sleepingLock('page_lock') }, // PG_locked with its queue
+  shared: { _refcount: int, _mapcount: int, flags: flags(PAGE_FLAGS) },
   fixed: { mapping: ref('address_space'), index: int },
 });
 
@@ -55,6 +68,7 @@ export const vm_operations_struct = struct('vm_operations_struct', {
 
 export const vm_area_struct = struct('vm_area_struct', {
   fixed: { vm_mm: ref('mm_struct'), vm_file: ref('file') },
+  shared: { anon_vma: bool }, // has private copies: the object itself is not modelled
   under: {
     mmap_sem: {
       vm_next: ref('vm_area_struct'), // of the address space, by address
@@ -93,8 +107,10 @@ export const vm_fault = struct('vm_fault', {
     pgoff: int,
     address: long,
     orig_pte: pte,
+    pmd: ref('pte_t'),
     pte: ref('pte_t'), // NULL when there is no page table yet
     page: ref('page'),
+    cow_page: ref('page'),
   },
 });
 

@@ -1,0 +1,1523 @@
+// mm/memory.c: page faults, entries of single frames, unmapping by page offset, walking with a function. Linux 5.1 with
+// the coherent-memory series of April 2019 (v2), and Linux 6.1 under the variant `mm-6.1`. Left out: swap, NUMA
+// balancing, huge pages, userfaultfd; the p4d level is folded into the PGD as with four levels it is.
+import { load } from '../../hardware/cpu';
+import { PAGE_SIZE, pte_pfn } from '../../hardware/pte';
+import type { Engine } from '../../routine/engine';
+import type { LockView } from '../../routine/locks';
+import { type AnyBuilder, fnptr, type Node, type Routine, routine } from '../../routine/routine';
+import { tracepoint } from '../../state/events';
+import {
+  bool,
+  embed,
+  type Fields,
+  type FieldsView,
+  int,
+  isNull,
+  long,
+  NULL,
+  pte,
+  ref,
+  type Structs,
+  struct,
+  type U64,
+  type View,
+} from '../../state/layout';
+import {
+  _PAGE_TABLE,
+  pfn_pte,
+  pte_dirty,
+  pte_mkdirty,
+  pte_mkspecial,
+  pte_mkwrite,
+  pte_mkyoung,
+  pte_none,
+  pte_same,
+  pte_special,
+  pte_write,
+} from '../arch/x86/include/asm/pgtable';
+import { flush_tlb_mm_range } from '../arch/x86/mm/tlb';
+import { EINVAL, ENOMEM } from '../include/linux/errno';
+import {
+  FAULT_FLAG_ALLOW_RETRY,
+  FAULT_FLAG_MKWRITE,
+  FAULT_FLAG_ORIG_PTE_VALID,
+  FAULT_FLAG_RETRY_NOWAIT,
+  FAULT_FLAG_TRIED,
+  FAULT_FLAG_WRITE,
+  is_shared_writable,
+  PG_anon,
+  PG_anon_exclusive,
+  VM_FAULT_COMPLETED,
+  VM_FAULT_DONE_COW,
+  VM_FAULT_ERROR,
+  VM_FAULT_LOCKED,
+  VM_FAULT_MAJOR,
+  VM_FAULT_NOPAGE,
+  VM_FAULT_OOM,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGBUS,
+  VM_FAULT_WRITE,
+  VM_SHARED,
+  VM_WRITE,
+} from '../include/linux/mm';
+import '../include/linux/mm_types';
+import { clip, vma_interval_tree_iter_first, vma_interval_tree_iter_next } from './interval_tree';
+import {
+  __tlb_remove_page,
+  is_vma_pfn,
+  tlb_end_vma,
+  tlb_finish_mmu,
+  tlb_flush_mmu,
+  tlb_flush_mmu_tlbonly,
+  tlb_gather_mmu,
+  tlb_remove_tlb_entry,
+} from './mmu_gather';
+import {
+  MMU_NOTIFY_CLEAR,
+  mmu_notifier_invalidate_range_end,
+  mmu_notifier_invalidate_range_start,
+} from './mmu_notifier';
+import {
+  type Descent,
+  eachEntry,
+  entry_offset,
+  next_entry,
+  pgd_offset,
+  ptl,
+  rangeArgs,
+  rangeLocals,
+  rangeRoutine,
+} from './range';
+import { put_page, set_page_dirty } from './swap';
+
+type PteRef = Structs['pte_t'];
+
+/** After handle_mm_fault(): what it was asked and what came out. */
+export const mm_fault = tracepoint('mm_fault', { address: long, flags: int, ret: int });
+
+// Addresses of entries.
+
+const levelNames = ['pgd', 'pud', 'pmd', 'pte'] as const;
+type Upper = 'pgd' | 'pud' | 'pmd';
+
+/**
+ * pud_alloc(), pmd_alloc() and pte_alloc(): the entry one level below `upper`, whose table is allocated when there is
+ * none. For frames with `entry`, `err` and the entries by name; `fail` is done when there is no memory.
+ */
+function alloc_below(b: AnyBuilder, upper: Upper, where: WhereOf, fail: Node[]): Node[] {
+  const level = levelNames.indexOf(upper) + 1;
+  const lower = levelNames[level]!;
+  const read = (f: Walk, k: Engine) => {
+    f.entry = f[upper].val;
+    if (!pte_none(f.entry)) f[lower] = entry_offset(k, f.entry, where(f).address, level);
+  };
+  const alloc = { pgd: __pud_alloc, pud: __pmd_alloc, pmd: __pte_alloc }[upper];
+  return [
+    b.step(`${lower} = ${lower}_alloc(mm, ${upper}, address)`, read),
+    b.when(`${upper}_none(*${upper})`, (f) => pte_none(f.entry), [
+      b.call(alloc, (f) => ({ mm: where(f).mm, upper: f[upper] }), 'err'),
+      b.when('no memory', (f) => f.err !== 0, fail),
+      b.step(`${lower} = ${lower}_offset(${upper}, address)`, read),
+    ]),
+  ];
+}
+
+interface Walk extends Record<(typeof levelNames)[number], PteRef> {
+  entry: U64;
+}
+// biome-ignore lint/suspicious/noExplicitAny: the frame of whichever routine walks
+type WhereOf = (f: any) => { mm: Structs['mm_struct']; address: number };
+
+const walkLocals = {
+  pgd: ref('pte_t'),
+  pud: ref('pte_t'),
+  pmd: ref('pte_t'),
+  pte: ref('pte_t'),
+  entry: pte,
+  err: int,
+};
+
+const alloc_args = { mm: ref('mm_struct'), upper: ref('pte_t') };
+const alloc_locals = { new: ref('page_table'), entry: pte };
+
+/** A table of `level` for the entry `upper`, unless somebody else was faster. Returns 0 or -ENOMEM. */
+function table_alloc(
+  name: string,
+  level: number,
+  lower: string,
+  upper: string,
+  lockText: string,
+  lock: (f: { mm: Structs['mm_struct']; upper: PteRef }, k: Engine) => LockView,
+) {
+  return routine(
+    'mm/memory.c',
+    name,
+    { args: alloc_args, locals: alloc_locals, returns: int },
+    ({ step, acquire, release, when, ret }) => [
+      step(`new = ${lower}_alloc_one(mm, address)`, (f, k) => {
+        f.new = k.alloc('page_table');
+        if (!isNull(f.new)) f.new.level = level;
+      }),
+      when('!new', (f) => isNull(f.new), [ret('-ENOMEM', () => -ENOMEM)]),
+      acquire(`spin_lock(${lockText})`, lock),
+      step(`${upper}_present(*${upper})`, (f) => {
+        f.entry = f.upper.val;
+      }),
+      when(
+        'none yet',
+        (f) => pte_none(f.entry),
+        [
+          step(`${upper}_populate(mm, ${upper}, new)`, (f, k) => {
+            f.upper.val = pfn_pte(k.parts.memory.pfnOfTable(f.new.at), _PAGE_TABLE);
+          }),
+        ],
+        [
+          step(`${lower}_free(mm, new)`, (f, k) => {
+            const table = f.new;
+            f.new = NULL;
+            k.free(table);
+          }),
+        ],
+      ),
+      release(`spin_unlock(${lockText})`, lock),
+      ret('0', () => 0),
+    ],
+  );
+}
+
+const underMm = (f: { mm: Structs['mm_struct'] }) => f.mm.page_table_lock;
+export const __pud_alloc = table_alloc(
+  '__pud_alloc',
+  1,
+  'pud',
+  'p4d',
+  '&mm->page_table_lock',
+  underMm,
+);
+export const __pmd_alloc = table_alloc(
+  '__pmd_alloc',
+  2,
+  'pmd',
+  'pud',
+  '&mm->page_table_lock',
+  underMm,
+);
+export const __pte_alloc = table_alloc(
+  '__pte_alloc',
+  3,
+  'pte',
+  'pmd',
+  'pmd_lockptr(mm, pmd)',
+  (f, k) => ptl(k, f.upper),
+);
+
+// The fault path.
+
+/**
+ * Handles a fault of the running task in `vma`, with mmap_sem held for reading. Returns VM_FAULT_ flags; with
+ * VM_FAULT_RETRY or VM_FAULT_COMPLETED mmap_sem has been released.
+ */
+export const handle_mm_fault = routine(
+  'mm/memory.c',
+  'handle_mm_fault',
+  {
+    args: { vma: ref('vm_area_struct'), address: long, flags: int },
+    locals: { mm: ref('mm_struct'), ret: int },
+    returns: int,
+  },
+  ({ step, call, variant, ret }) => [
+    step('mm = vma->vm_mm', (f) => {
+      f.mm = f.vma.vm_mm;
+    }),
+    call(
+      __handle_mm_fault,
+      (f) => ({ mm: f.mm, vma: f.vma, address: f.address, flags: f.flags }),
+      'ret',
+    ),
+    variant('mm-6.1', [call(mm_account_fault, (f) => ({ mm: f.mm, flags: f.flags, ret: f.ret }))]),
+    step('trace', (f, k) => {
+      k.emit(mm_fault, { address: f.address, flags: f.flags, ret: f.ret });
+    }),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+/** Counts a fault that came to its end; one that was retried on the way counts as major (6.1). */
+export const mm_account_fault = routine(
+  'mm/memory.c',
+  'mm_account_fault',
+  { args: { mm: ref('mm_struct'), flags: int, ret: int } },
+  ({ atomic, when, ret }) => [
+    when(
+      'ret & (VM_FAULT_ERROR | VM_FAULT_RETRY)',
+      (f) => (f.ret & (VM_FAULT_ERROR | VM_FAULT_RETRY)) !== 0,
+      [ret()],
+    ),
+    when(
+      'ret & VM_FAULT_MAJOR || flags & FAULT_FLAG_TRIED',
+      (f) => (f.ret & VM_FAULT_MAJOR) !== 0 || (f.flags & FAULT_FLAG_TRIED) !== 0,
+      [
+        atomic('current->maj_flt++', (f) => {
+          f.mm.maj_flt++;
+        }),
+      ],
+      [
+        atomic('current->min_flt++', (f) => {
+          f.mm.min_flt++;
+        }),
+      ],
+    ),
+    ret(),
+  ],
+);
+
+/** Finds or makes the tables on the way to the entry. */
+export const __handle_mm_fault = routine(
+  'mm/memory.c',
+  '__handle_mm_fault',
+  {
+    args: { mm: ref('mm_struct'), vma: ref('vm_area_struct'), address: long, flags: int },
+    locals: { vmf: embed('vm_fault'), ...walkLocals, ret: int },
+    returns: int,
+  },
+  (b) => [
+    b.step('vmf = { vma, address, flags, pgoff }', (f, k) => {
+      const { vmf, vma } = f;
+      vmf.vma = vma;
+      vmf.address = f.address - (f.address % PAGE_SIZE);
+      vmf.flags = f.flags;
+      vmf.pgoff = linear_page_index(vma, f.address);
+      f.pgd = pgd_offset(k, f.mm, f.address);
+    }),
+    ...alloc_below(b, 'pgd', (f) => f, [b.ret('VM_FAULT_OOM', () => VM_FAULT_OOM)]),
+    ...alloc_below(b, 'pud', (f) => f, [b.ret('VM_FAULT_OOM', () => VM_FAULT_OOM)]),
+    b.step('vmf.pmd = pmd', (f) => {
+      f.vmf.pmd = f.pmd;
+    }),
+    b.call(handle_pte_fault, (f) => ({ vmf: f.vmf }), 'ret'),
+    b.ret('ret', (f) => f.ret),
+  ],
+);
+
+/** The page of the file that `address` maps. */
+export function linear_page_index(vma: Structs['vm_area_struct'], address: number): number {
+  return Math.floor((address - vma.vm_start) / PAGE_SIZE) + vma.vm_pgoff;
+}
+
+const of_vmf = { args: { vmf: ref('vm_fault') } };
+const fault_locals = { ret: int, tmp: int, entry: pte, yes: bool };
+
+/** Decides by the entry itself, never by the error code: absent, write-protected, or already as wanted. */
+export const handle_pte_fault = routine(
+  'mm/memory.c',
+  'handle_pte_fault',
+  { ...of_vmf, locals: { ...fault_locals, pmd: pte }, returns: int },
+  ({ step, when, call, acquire, release, variant, ret }) => [
+    step('pmd_none(*vmf->pmd)', (f) => {
+      f.pmd = f.vmf.pmd.val;
+    }),
+    when(
+      'none',
+      (f) => pte_none(f.pmd),
+      [
+        step('vmf->pte = NULL', ({ vmf }) => {
+          vmf.pte = NULL;
+          vmf.flags &= ~FAULT_FLAG_ORIG_PTE_VALID;
+        }),
+      ],
+      [
+        step('vmf->orig_pte = *pte_offset_map(vmf->pmd, vmf->address)', ({ vmf, pmd }, k) => {
+          const entry = entry_offset(k, pmd, vmf.address, 3);
+          vmf.orig_pte = entry.val;
+          vmf.pte = pte_none(vmf.orig_pte) ? NULL : entry;
+        }),
+        variant('mm-6.1', [
+          step('vmf->flags |= FAULT_FLAG_ORIG_PTE_VALID', ({ vmf }) => {
+            vmf.flags |= FAULT_FLAG_ORIG_PTE_VALID;
+          }),
+        ]),
+      ],
+    ),
+    when('!vmf->pte', (f) => isNull(f.vmf.pte), [
+      call(do_fault, (f) => ({ vmf: f.vmf }), 'ret'),
+      ret('ret', (f) => f.ret),
+    ]),
+    acquire('vmf->ptl = pte_lockptr(mm, vmf->pmd); spin_lock(vmf->ptl)', (f, k) =>
+      ptl(k, f.vmf.pte),
+    ),
+    step('pte_same(*vmf->pte, entry)', (f) => {
+      f.entry = f.vmf.pte.val;
+    }),
+    when('changed meanwhile', (f) => !pte_same(f.entry, f.vmf.orig_pte), [
+      release('pte_unmap_unlock(vmf->pte, vmf->ptl)', (f, k) => ptl(k, f.vmf.pte)),
+      ret('0', () => 0),
+    ]),
+    when('vmf->flags & FAULT_FLAG_WRITE', (f) => is_write(f.vmf), [
+      when('!pte_write(entry)', (f) => !pte_write(f.entry), [
+        call(do_wp_page, (f) => ({ vmf: f.vmf }), 'ret'),
+        ret('ret', (f) => f.ret),
+      ]),
+      step('entry = pte_mkyoung(pte_mkdirty(entry))', (f) => {
+        f.entry = pte_mkyoung(pte_mkdirty(f.entry));
+      }),
+      when('the entry differs', (f) => !pte_same(f.entry, f.vmf.orig_pte), [
+        step('ptep_set_access_flags(vma, vmf->address, vmf->pte, entry, 1)', (f) => {
+          f.vmf.pte.val = f.entry;
+        }),
+      ]),
+    ]),
+    release('pte_unmap_unlock(vmf->pte, vmf->ptl)', (f, k) => ptl(k, f.vmf.pte)),
+    ret('0', () => 0),
+  ],
+);
+
+const is_write = (vmf: { flags: number }): boolean => (vmf.flags & FAULT_FLAG_WRITE) !== 0;
+
+/** No entry: the driver's fault handler, and what is to be done with what it returns. */
+export const do_fault = routine(
+  'mm/memory.c',
+  'do_fault',
+  { ...of_vmf, locals: { vm_flags: int, handler: int, ret: int }, returns: int },
+  ({ step, when, call, ret }) => [
+    step('vma->vm_ops->fault', (f) => {
+      f.handler = f.vmf.vma.vm_ops.fault;
+      f.vm_flags = f.vmf.vma.vm_flags;
+    }),
+    when('!vma->vm_ops->fault', (f) => f.handler === 0, [
+      ret('VM_FAULT_SIGBUS', () => VM_FAULT_SIGBUS),
+    ]),
+    when(
+      '!(vmf->flags & FAULT_FLAG_WRITE)',
+      (f) => !is_write(f.vmf),
+      [call(do_read_fault, (f) => ({ vmf: f.vmf }), 'ret')],
+      [
+        when(
+          '!(vma->vm_flags & VM_SHARED)',
+          (f) => (f.vm_flags & VM_SHARED) === 0,
+          [call(do_cow_fault, (f) => ({ vmf: f.vmf }), 'ret')],
+          [call(do_shared_fault, (f) => ({ vmf: f.vmf }), 'ret')],
+        ),
+      ],
+    ),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+const has = (value: number, mask: number): boolean => (value & mask) !== 0;
+const ENOPAGE_OR_RETRY = VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY;
+
+/** Calls the fault handler. A page it returns is locked. */
+export const __do_fault = routine(
+  'mm/memory.c',
+  '__do_fault',
+  { ...of_vmf, locals: { ret: int }, returns: int },
+  ({ when, callPointer, acquire, ret }) => [
+    callPointer(
+      'ret = vma->vm_ops->fault(vmf)',
+      (f) => f.vmf.vma.vm_ops.fault,
+      (f) => ({ vmf: f.vmf }),
+      'ret',
+    ),
+    when(
+      'ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY | VM_FAULT_DONE_COW)',
+      (f) => has(f.ret, ENOPAGE_OR_RETRY | VM_FAULT_DONE_COW),
+      [ret('ret', (f) => f.ret)],
+    ),
+    when('!(ret & VM_FAULT_LOCKED)', (f) => !has(f.ret, VM_FAULT_LOCKED), [
+      acquire('lock_page(vmf->page)', (f) => f.vmf.page.lock),
+    ]),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+export const do_read_fault = routine(
+  'mm/memory.c',
+  'do_read_fault',
+  { ...of_vmf, locals: { ret: int, tmp: int }, returns: int },
+  ({ step, when, call, release, ret }) => [
+    call(__do_fault, (f) => ({ vmf: f.vmf }), 'ret'),
+    when(
+      'ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)',
+      (f) => has(f.ret, ENOPAGE_OR_RETRY),
+      [ret('ret', (f) => f.ret)],
+    ),
+    call(finish_fault, (f) => ({ vmf: f.vmf }), 'tmp'),
+    step('ret |= finish_fault(vmf)', (f) => {
+      f.ret |= f.tmp;
+    }),
+    release('unlock_page(vmf->page)', (f) => f.vmf.page.lock),
+    when('not mapped', (f) => has(f.ret, ENOPAGE_OR_RETRY), [
+      call(put_page, (f) => ({ page: f.vmf.page })),
+    ]),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+/** A write to an absent entry of a shared mapping. A driver that inserts the entry itself returns NOPAGE. */
+export const do_shared_fault = routine(
+  'mm/memory.c',
+  'do_shared_fault',
+  { ...of_vmf, locals: { ret: int, tmp: int, mkwrite: int }, returns: int },
+  ({ step, when, call, release, variant, ret }) => [
+    call(__do_fault, (f) => ({ vmf: f.vmf }), 'ret'),
+    when(
+      'ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)',
+      (f) => has(f.ret, ENOPAGE_OR_RETRY),
+      [ret('ret', (f) => f.ret)],
+    ),
+    step('vma->vm_ops->page_mkwrite', (f) => {
+      f.mkwrite = f.vmf.vma.vm_ops.page_mkwrite;
+    }),
+    when('page_mkwrite', (f) => f.mkwrite !== 0, [
+      release('unlock_page(vmf->page)', (f) => f.vmf.page.lock),
+      call(do_page_mkwrite, (f) => ({ vmf: f.vmf }), 'tmp'),
+      variant(
+        'mm-6.1',
+        [
+          when('!tmp || tmp & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)', (f) => noMkwrite(f.tmp, 0), [
+            call(put_page, (f) => ({ page: f.vmf.page })),
+            ret('tmp', (f) => f.tmp),
+          ]),
+        ],
+        [
+          when(
+            '!tmp || tmp & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)',
+            (f) => noMkwrite(f.tmp, VM_FAULT_RETRY),
+            [call(put_page, (f) => ({ page: f.vmf.page })), ret('tmp', (f) => f.tmp)],
+          ),
+        ],
+      ),
+    ]),
+    call(finish_fault, (f) => ({ vmf: f.vmf }), 'tmp'),
+    step('ret |= finish_fault(vmf)', (f) => {
+      f.ret |= f.tmp;
+    }),
+    when(
+      'ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)',
+      (f) => has(f.ret, ENOPAGE_OR_RETRY),
+      [
+        release('unlock_page(vmf->page)', (f) => f.vmf.page.lock),
+        call(put_page, (f) => ({ page: f.vmf.page })),
+        ret('ret', (f) => f.ret),
+      ],
+    ),
+    call(fault_dirty_shared_page, (f) => ({ vmf: f.vmf }), 'tmp'),
+    ret('ret | fault_dirty_shared_page(vmf)', (f) => f.ret | f.tmp),
+  ],
+);
+
+/** What a mkwrite callback returned means: go no further. */
+const noMkwrite = (ret: number, more: number): boolean =>
+  ret === 0 || has(ret, VM_FAULT_ERROR | VM_FAULT_NOPAGE | more);
+
+/** A write to an absent entry of a private mapping: a copy of the page. */
+export const do_cow_fault = routine(
+  'mm/memory.c',
+  'do_cow_fault',
+  { ...of_vmf, locals: { ret: int, tmp: int }, returns: int },
+  ({ step, when, call, release, ret }) => [
+    step('anon_vma_prepare(vma)', (f) => {
+      f.vmf.vma.anon_vma = true;
+    }),
+    step('vmf->cow_page = alloc_page_vma(vma, vmf->address)', (f, k) => {
+      f.vmf.cow_page = alloc_page(k);
+    }),
+    when('!vmf->cow_page', (f) => isNull(f.vmf.cow_page), [
+      ret('VM_FAULT_OOM', () => VM_FAULT_OOM),
+    ]),
+    call(__do_fault, (f) => ({ vmf: f.vmf }), 'ret'),
+    when(
+      'ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)',
+      (f) => has(f.ret, ENOPAGE_OR_RETRY),
+      [call(put_page, (f) => ({ page: f.vmf.cow_page })), ret('ret', (f) => f.ret)],
+    ),
+    when('ret & VM_FAULT_DONE_COW', (f) => has(f.ret, VM_FAULT_DONE_COW), [
+      ret('ret', (f) => f.ret),
+    ]),
+    step('copy_user_highpage(vmf->cow_page, vmf->page)', ({ vmf }, k) => {
+      copy_frame(k, vmf.cow_page, k.parts.memory.pfnOfPage(vmf.page.at));
+    }),
+    call(finish_fault, (f) => ({ vmf: f.vmf }), 'tmp'),
+    step('ret |= finish_fault(vmf)', (f) => {
+      f.ret |= f.tmp;
+    }),
+    release('unlock_page(vmf->page)', (f) => f.vmf.page.lock),
+    call(put_page, (f) => ({ page: f.vmf.page })),
+    when(
+      'ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)',
+      (f) => has(f.ret, ENOPAGE_OR_RETRY),
+      [call(put_page, (f) => ({ page: f.vmf.cow_page }))],
+    ),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+/** A page with one reference, or NULL. */
+export function alloc_page(k: Engine): Structs['page'] {
+  const page = k.alloc('page');
+  if (!isNull(page)) page._refcount = 1;
+  return page;
+}
+
+/** One access: the bytes of a frame into those of a page. */
+function copy_frame(k: Engine, to: Structs['page'], from: number): void {
+  const { memory } = k.parts;
+  memory.frame(memory.pfnOfPage(to.at)).copy(0, memory.frame(from), 0, PAGE_SIZE);
+}
+
+/** Maps the page that the handler returned, or its copy. */
+export const finish_fault = routine(
+  'mm/memory.c',
+  'finish_fault',
+  { ...of_vmf, locals: { ...walkLocals, page: ref('page') }, returns: int },
+  (b) => [
+    b.step('page = vmf->page, or vmf->cow_page for a private write', (f) => {
+      const { vmf } = f;
+      const isCopy = is_write(vmf) && (vmf.vma.vm_flags & VM_SHARED) === 0;
+      f.page = isCopy ? vmf.cow_page : vmf.page;
+      f.pmd = vmf.pmd;
+    }),
+    ...alloc_below(b, 'pmd', (f) => ({ mm: f.vmf.vma.vm_mm, address: f.vmf.address }), [
+      b.ret('VM_FAULT_OOM', () => VM_FAULT_OOM),
+    ]),
+    b.acquire('vmf->pte = pte_offset_map_lock(mm, vmf->pmd, vmf->address, &vmf->ptl)', (f, k) =>
+      ptl(k, f.pte),
+    ),
+    b.step('vmf_pte_changed(vmf)', (f) => {
+      f.vmf.pte = f.pte;
+      f.entry = f.pte.val;
+    }),
+    b.when('somebody was faster', (f) => !pte_none(f.entry), [
+      b.release('pte_unmap_unlock(vmf->pte, vmf->ptl)', (f, k) => ptl(k, f.pte)),
+      b.ret('VM_FAULT_NOPAGE', () => VM_FAULT_NOPAGE),
+    ]),
+    b.call(do_set_pte, (f) => ({ vmf: f.vmf, page: f.page })),
+    b.release('pte_unmap_unlock(vmf->pte, vmf->ptl)', (f, k) => ptl(k, f.pte)),
+    b.ret('0', () => 0),
+  ],
+);
+
+/** Sets the entry of a page; one made for a write is dirty by software and, if the mapping allows, writable. */
+export const do_set_pte = routine(
+  'mm/memory.c',
+  'do_set_pte',
+  { args: { vmf: ref('vm_fault'), page: ref('page') }, locals: { entry: pte, vm_flags: int } },
+  ({ step, atomic, when }) => [
+    step('entry = mk_pte(page, vma->vm_page_prot)', (f, k) => {
+      const { vmf } = f;
+      f.vm_flags = vmf.vma.vm_flags;
+      const entry = pfn_pte(k.parts.memory.pfnOfPage(f.page.at), vmf.vma.vm_page_prot);
+      f.entry = is_write(vmf) ? maybe_mkwrite(pte_mkdirty(entry), f.vm_flags) : entry;
+    }),
+    when('a private copy', (f) => is_write(f.vmf) && (f.vm_flags & VM_SHARED) === 0, [
+      atomic('page_add_new_anon_rmap(page, vma, addr)', (f) => {
+        f.page.flags = PG_anon | PG_anon_exclusive;
+      }),
+    ]),
+    atomic('page_add_file_rmap(page, vma)', (f) => {
+      f.page._mapcount++;
+    }),
+    step('set_pte_at(vma->vm_mm, addr, vmf->pte, entry)', (f) => {
+      f.vmf.pte.val = f.entry;
+    }),
+  ],
+);
+
+/** Writable, if the mapping is. */
+export const maybe_mkwrite = (entry: U64, vm_flags: number): U64 =>
+  (vm_flags & VM_WRITE) !== 0 ? pte_mkwrite(entry) : entry;
+
+/** The page that an entry maps as one of the kernel's own, or NULL: special entries have none. */
+export const vm_normal_page = routine(
+  'mm/memory.c',
+  'vm_normal_page',
+  { args: { vma: ref('vm_area_struct'), addr: long, pte }, locals: { page: ref('page') } },
+  ({ when, step, ret }) => [
+    when('!pte_special(pte)', (f) => !pte_special(f.pte), [
+      step('pfn_to_page(pte_pfn(pte))', (f, k) => {
+        f.page = page_of(k, pte_pfn(f.pte));
+      }),
+    ]),
+    ret('page', (f) => f.page),
+  ],
+);
+
+/** pfn_to_page(). */
+function page_of(k: Engine, pfn: number): Structs['page'] {
+  const { struct } = k.objects.pool('page');
+  return struct.view(k.store, k.parts.memory.pageOfPfn(pfn)) as Structs['page'];
+}
+
+/** A write to a present, write-protected entry, whose table's lock is held; the lock is released on return. */
+export const do_wp_page = routine(
+  'mm/memory.c',
+  'do_wp_page',
+  {
+    ...of_vmf,
+    locals: { page: ref('page'), vm_flags: int, page_flags: int, count: int, ret: int },
+    returns: int,
+  },
+  ({ step, atomic, when, call, release, ret }) => [
+    call(
+      vm_normal_page,
+      (f) => ({ vma: f.vmf.vma, addr: f.vmf.address, pte: f.vmf.orig_pte }),
+      'page',
+    ),
+    step('vmf->page = vm_normal_page(vma, vmf->address, vmf->orig_pte)', (f) => {
+      f.vmf.page = f.page;
+      f.vm_flags = f.vmf.vma.vm_flags;
+    }),
+    when('!vmf->page', (f) => isNull(f.page), [
+      when('the mapping is shared and writable', (f) => is_shared_writable(f.vm_flags), [
+        call(wp_pfn_shared, (f) => ({ vmf: f.vmf }), 'ret'),
+        ret('ret', (f) => f.ret),
+      ]),
+      release('pte_unmap_unlock(vmf->pte, vmf->ptl)', (f, k) => ptl(k, f.vmf.pte)),
+      call(wp_page_copy, (f) => ({ vmf: f.vmf }), 'ret'),
+      ret('ret', (f) => f.ret),
+    ]),
+    step('PageAnon(vmf->page)', (f) => {
+      f.page_flags = f.page.flags;
+    }),
+    when(
+      'an anonymous page',
+      (f) => has(f.page_flags, PG_anon),
+      [
+        step('folio_ref_count(folio)', (f) => {
+          f.count = f.page._refcount;
+        }),
+        when('exclusive, or nobody else has it', (f) => isReusable(f), [
+          atomic('page_move_anon_rmap(vmf->page, vma)', (f) => {
+            f.page.flags |= PG_anon_exclusive;
+          }),
+          call(wp_page_reuse, (f) => ({ vmf: f.vmf })),
+          ret('VM_FAULT_WRITE', () => VM_FAULT_WRITE),
+        ]),
+      ],
+      [
+        when('the mapping is shared and writable', (f) => is_shared_writable(f.vm_flags), [
+          call(wp_page_shared, (f) => ({ vmf: f.vmf }), 'ret'),
+          ret('ret', (f) => f.ret),
+        ]),
+      ],
+    ),
+    atomic('get_page(vmf->page)', (f) => {
+      f.page._refcount++;
+    }),
+    release('pte_unmap_unlock(vmf->pte, vmf->ptl)', (f, k) => ptl(k, f.vmf.pte)),
+    call(wp_page_copy, (f) => ({ vmf: f.vmf }), 'ret'),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+const isReusable = (f: { page_flags: number; count: number }): boolean =>
+  has(f.page_flags, PG_anon_exclusive) || f.count === 1;
+
+/** A shared mapping of a bare frame: asks the driver, then makes the entry writable and dirty. */
+export const wp_pfn_shared = routine(
+  'mm/memory.c',
+  'wp_pfn_shared',
+  { ...of_vmf, locals: { handler: int, ret: int }, returns: int },
+  ({ step, when, call, callPointer, release, variant, ret }) => [
+    step('vma->vm_ops->pfn_mkwrite', (f) => {
+      f.handler = f.vmf.vma.vm_ops.pfn_mkwrite;
+    }),
+    when('pfn_mkwrite', (f) => f.handler !== 0, [
+      release('pte_unmap_unlock(vmf->pte, vmf->ptl)', (f, k) => ptl(k, f.vmf.pte)),
+      step('vmf->flags |= FAULT_FLAG_MKWRITE', (f) => {
+        f.vmf.flags |= FAULT_FLAG_MKWRITE;
+      }),
+      callPointer(
+        'ret = vma->vm_ops->pfn_mkwrite(vmf)',
+        (f) => f.vmf.vma.vm_ops.pfn_mkwrite,
+        (f) => ({ vmf: f.vmf }),
+        'ret',
+      ),
+      variant(
+        'mm-6.1',
+        [
+          when('ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)', (f) => has(f.ret, ENOPAGE), [
+            ret('ret', (f) => f.ret),
+          ]),
+        ],
+        [
+          when(
+            'ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)',
+            (f) => has(f.ret, ENOPAGE_OR_RETRY),
+            [ret('ret', (f) => f.ret)],
+          ),
+        ],
+      ),
+      call(finish_mkwrite_fault, (f) => ({ vmf: f.vmf }), 'ret'),
+      ret('ret', (f) => f.ret),
+    ]),
+    call(wp_page_reuse, (f) => ({ vmf: f.vmf })),
+    ret('VM_FAULT_WRITE', () => VM_FAULT_WRITE),
+  ],
+);
+
+const ENOPAGE = VM_FAULT_ERROR | VM_FAULT_NOPAGE;
+
+/** A shared mapping of a page: asks the file system or driver, then makes the entry writable and the page dirty. */
+export const wp_page_shared = routine(
+  'mm/memory.c',
+  'wp_page_shared',
+  { ...of_vmf, locals: { handler: int, tmp: int }, returns: int },
+  ({ step, atomic, when, call, acquire, release, variant, ret }) => [
+    atomic('get_page(vmf->page)', (f) => {
+      f.vmf.page._refcount++;
+    }),
+    step('vma->vm_ops->page_mkwrite', (f) => {
+      f.handler = f.vmf.vma.vm_ops.page_mkwrite;
+    }),
+    when(
+      'page_mkwrite',
+      (f) => f.handler !== 0,
+      [
+        release('pte_unmap_unlock(vmf->pte, vmf->ptl)', (f, k) => ptl(k, f.vmf.pte)),
+        call(do_page_mkwrite, (f) => ({ vmf: f.vmf }), 'tmp'),
+        variant(
+          'mm-6.1',
+          [
+            when('!tmp || tmp & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)', (f) => noMkwrite(f.tmp, 0), [
+              call(put_page, (f) => ({ page: f.vmf.page })),
+              ret('tmp', (f) => f.tmp),
+            ]),
+          ],
+          [
+            when(
+              '!tmp || tmp & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)',
+              (f) => noMkwrite(f.tmp, VM_FAULT_RETRY),
+              [call(put_page, (f) => ({ page: f.vmf.page })), ret('tmp', (f) => f.tmp)],
+            ),
+          ],
+        ),
+        call(finish_mkwrite_fault, (f) => ({ vmf: f.vmf }), 'tmp'),
+        when('tmp & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)', (f) => has(f.tmp, ENOPAGE), [
+          release('unlock_page(vmf->page)', (f) => f.vmf.page.lock),
+          call(put_page, (f) => ({ page: f.vmf.page })),
+          ret('tmp', (f) => f.tmp),
+        ]),
+      ],
+      [
+        call(wp_page_reuse, (f) => ({ vmf: f.vmf })),
+        acquire('lock_page(vmf->page)', (f) => f.vmf.page.lock),
+      ],
+    ),
+    call(fault_dirty_shared_page, (f) => ({ vmf: f.vmf }), 'tmp'),
+    call(put_page, (f) => ({ page: f.vmf.page })),
+    ret('VM_FAULT_WRITE | fault_dirty_shared_page(vmf)', (f) => VM_FAULT_WRITE | f.tmp),
+  ],
+);
+
+/** Asks whether a page may become writable; it may not drop mmap_sem, as its flags tell it. The page comes back locked. */
+export const do_page_mkwrite = routine(
+  'mm/memory.c',
+  'do_page_mkwrite',
+  { ...of_vmf, locals: { old_flags: int, ret: int, gone: bool }, returns: int },
+  ({ step, when, callPointer, acquire, release, variant, ret }) => [
+    step('vmf->flags = FAULT_FLAG_WRITE | FAULT_FLAG_MKWRITE', (f) => {
+      f.old_flags = f.vmf.flags;
+      f.vmf.flags = FAULT_FLAG_WRITE | FAULT_FLAG_MKWRITE;
+    }),
+    callPointer(
+      'ret = vmf->vma->vm_ops->page_mkwrite(vmf)',
+      (f) => f.vmf.vma.vm_ops.page_mkwrite,
+      (f) => ({ vmf: f.vmf }),
+      'ret',
+    ),
+    step('vmf->flags = old_flags', (f) => {
+      f.vmf.flags = f.old_flags;
+    }),
+    variant(
+      'mm-6.1',
+      [
+        when('ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)', (f) => has(f.ret, ENOPAGE), [
+          ret('ret', (f) => f.ret),
+        ]),
+      ],
+      [
+        when(
+          'ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)',
+          (f) => has(f.ret, ENOPAGE_OR_RETRY),
+          [ret('ret', (f) => f.ret)],
+        ),
+      ],
+    ),
+    when('!(ret & VM_FAULT_LOCKED)', (f) => !has(f.ret, VM_FAULT_LOCKED), [
+      acquire('lock_page(page)', (f) => f.vmf.page.lock),
+      step('page->mapping', (f) => {
+        f.gone = isNull(f.vmf.page.mapping);
+      }),
+      when('truncated meanwhile', (f) => f.gone, [
+        release('unlock_page(page)', (f) => f.vmf.page.lock),
+        ret('0', () => 0),
+      ]),
+    ]),
+    ret('ret | VM_FAULT_LOCKED', (f) => f.ret | VM_FAULT_LOCKED),
+  ],
+);
+
+/** After mkwrite: makes the entry writable, unless it is no longer the one that faulted. */
+export const finish_mkwrite_fault = routine(
+  'mm/memory.c',
+  'finish_mkwrite_fault',
+  { ...of_vmf, locals: { pmd: pte, entry: pte }, returns: int },
+  ({ step, when, call, acquire, release, ret }) => [
+    step('pte = pte_offset_map(vmf->pmd, vmf->address)', (f) => {
+      f.pmd = f.vmf.pmd.val;
+    }),
+    acquire('vmf->pte = pte_offset_map_lock(mm, vmf->pmd, vmf->address, &vmf->ptl)', (f, k) =>
+      ptl(k, f.vmf.pte),
+    ),
+    step('pte_same(*vmf->pte, vmf->orig_pte)', (f) => {
+      f.entry = f.vmf.pte.val;
+    }),
+    when('changed meanwhile', (f) => !pte_same(f.entry, f.vmf.orig_pte), [
+      release('pte_unmap_unlock(vmf->pte, vmf->ptl)', (f, k) => ptl(k, f.vmf.pte)),
+      ret('VM_FAULT_NOPAGE', () => VM_FAULT_NOPAGE),
+    ]),
+    call(wp_page_reuse, (f) => ({ vmf: f.vmf })),
+    ret('0', () => 0),
+  ],
+);
+
+/** Makes the entry that faulted writable, young and dirty, and releases its lock. */
+export const wp_page_reuse = routine(
+  'mm/memory.c',
+  'wp_page_reuse',
+  { ...of_vmf, locals: { entry: pte } },
+  ({ step, release }) => [
+    step('entry = maybe_mkwrite(pte_mkdirty(pte_mkyoung(vmf->orig_pte)), vma)', (f) => {
+      const { orig_pte, vma } = f.vmf;
+      f.entry = maybe_mkwrite(pte_mkdirty(pte_mkyoung(orig_pte)), vma.vm_flags);
+    }),
+    step('ptep_set_access_flags(vma, vmf->address, vmf->pte, entry, 1)', (f) => {
+      f.vmf.pte.val = f.entry;
+    }),
+    release('pte_unmap_unlock(vmf->pte, vmf->ptl)', (f, k) => ptl(k, f.vmf.pte)),
+  ],
+);
+
+/**
+ * The page of a shared write is dirty now; unlocks it. In 6.1 the throttling of dirty pages may give up mmap_sem:
+ * returns VM_FAULT_COMPLETED then.
+ */
+export const fault_dirty_shared_page = routine(
+  'mm/memory.c',
+  'fault_dirty_shared_page',
+  { ...of_vmf, locals: { dirtied: int, handler: int, mm: ref('mm_struct') }, returns: int },
+  ({ step, when, call, release, variant, ret }) => [
+    step('page_mkwrite = vma->vm_ops->page_mkwrite', (f) => {
+      f.handler = f.vmf.vma.vm_ops.page_mkwrite;
+      f.mm = f.vmf.vma.vm_mm;
+    }),
+    call(set_page_dirty, (f) => ({ page: f.vmf.page }), 'dirtied'),
+    release('unlock_page(page)', (f) => f.vmf.page.lock),
+    variant('mm-6.1', [
+      when(
+        '(dirtied || page_mkwrite) && fault_flag_allow_retry_first(vmf->flags)',
+        (f) => (f.dirtied !== 0 || f.handler !== 0) && fault_flag_allow_retry_first(f.vmf.flags),
+        [
+          release('maybe_unlock_mmap_for_io(vmf): up_read(&mm->mmap_sem)', (f) => f.mm.mmap_sem),
+          ret('VM_FAULT_COMPLETED', () => VM_FAULT_COMPLETED),
+        ],
+      ),
+    ]),
+    ret('0', () => 0),
+  ],
+);
+
+/** Whether a fault may still give up mmap_sem: it is the first try, and waiting is wanted. */
+export const fault_flag_allow_retry_first = (flags: number): boolean =>
+  has(flags, FAULT_FLAG_ALLOW_RETRY) && !has(flags, FAULT_FLAG_TRIED | FAULT_FLAG_RETRY_NOWAIT);
+
+/** Copy on write: a page of its own for the writer. Entered without the table's lock, with a reference to the page. */
+export const wp_page_copy = routine(
+  'mm/memory.c',
+  'wp_page_copy',
+  {
+    ...of_vmf,
+    locals: {
+      old_page: ref('page'),
+      new_page: ref('page'),
+      entry: pte,
+      ret: int,
+      old_flags: int,
+      copied: bool,
+    },
+    returns: int,
+  },
+  ({ step, atomic, when, call, acquire, release, ret }) => [
+    step('anon_vma_prepare(vma)', (f) => {
+      f.vmf.vma.anon_vma = true;
+      f.old_page = f.vmf.page;
+    }),
+    step('new_page = alloc_page_vma(vma, vmf->address)', (f, k) => {
+      f.new_page = alloc_page(k);
+    }),
+    when('!new_page', (f) => isNull(f.new_page), [
+      when('old_page', (f) => !isNull(f.old_page), [call(put_page, (f) => ({ page: f.old_page }))]),
+      ret('VM_FAULT_OOM', () => VM_FAULT_OOM),
+    ]),
+    when(
+      'a page of the kernel',
+      (f) => !isNull(f.old_page),
+      [
+        step('copy_user_highpage(new_page, old_page, vmf->address, vma)', (f, k) => {
+          copy_frame(k, f.new_page, k.parts.memory.pfnOfPage(f.old_page.at));
+        }),
+      ],
+      [
+        // A bare frame is read at the user's address, so the walk sets the accessed bit as for any other load.
+        call(load, (f) => ({ address: f.vmf.address, length: PAGE_SIZE, user: false }), 'ret'),
+        when('the copy failed', (f) => f.ret !== 0, [
+          call(put_page, (f) => ({ page: f.new_page })),
+          ret('0', () => 0),
+        ]),
+        step('__copy_from_user_inatomic(kaddr, uaddr, PAGE_SIZE)', (f, k) => {
+          copy_frame(k, f.new_page, pte_pfn(f.vmf.orig_pte));
+        }),
+      ],
+    ),
+    acquire('vmf->pte = pte_offset_map_lock(mm, vmf->pmd, vmf->address, &vmf->ptl)', (f, k) =>
+      ptl(k, f.vmf.pte),
+    ),
+    step('pte_same(*vmf->pte, vmf->orig_pte)', (f) => {
+      f.entry = f.vmf.pte.val;
+    }),
+    when('still the entry that faulted', (f) => pte_same(f.entry, f.vmf.orig_pte), [
+      step(
+        'entry = maybe_mkwrite(pte_mkdirty(mk_pte(new_page, vma->vm_page_prot)), vma)',
+        (f, k) => {
+          const { vma } = f.vmf;
+          const entry = pfn_pte(k.parts.memory.pfnOfPage(f.new_page.at), vma.vm_page_prot);
+          f.entry = maybe_mkwrite(pte_mkdirty(entry), vma.vm_flags);
+        },
+      ),
+      call(ptep_clear_flush, (f) => ({ vma: f.vmf.vma, address: f.vmf.address, ptep: f.vmf.pte })),
+      atomic('page_add_new_anon_rmap(new_page, vma, vmf->address)', (f) => {
+        f.new_page.flags = PG_anon | PG_anon_exclusive;
+      }),
+      atomic('page_set_mapcount(new_page)', (f) => {
+        f.new_page._mapcount = 1;
+      }),
+      step('set_pte_at_notify(mm, vmf->address, vmf->pte, entry)', (f) => {
+        f.vmf.pte.val = f.entry;
+      }),
+      when('old_page', (f) => !isNull(f.old_page), [
+        atomic('page_remove_rmap(old_page, vma)', (f) => {
+          f.old_page._mapcount--;
+        }),
+      ]),
+      step('page_copied = 1', (f) => {
+        f.copied = true;
+      }),
+    ]),
+    release('pte_unmap_unlock(vmf->pte, vmf->ptl)', (f, k) => ptl(k, f.vmf.pte)),
+    when('!page_copied', (f) => !f.copied, [call(put_page, (f) => ({ page: f.new_page }))]),
+    when('old_page', (f) => !isNull(f.old_page), [
+      call(put_page, (f) => ({ page: f.old_page })),
+      when('page_copied', (f) => f.copied, [call(put_page, (f) => ({ page: f.old_page }))]),
+    ]),
+    ret('page_copied ? VM_FAULT_WRITE : 0', (f) => (f.copied ? VM_FAULT_WRITE : 0)),
+  ],
+);
+
+/** Clears an entry and flushes it from the TLBs. */
+export const ptep_clear_flush = routine(
+  'mm/pgtable-generic.c',
+  'ptep_clear_flush',
+  { args: { vma: ref('vm_area_struct'), address: long, ptep: ref('pte_t') } },
+  ({ atomic, call }) => [
+    atomic('ptep_get_and_clear(mm, address, ptep)', (f) => {
+      f.ptep.val = { lo: 0, hi: 0 };
+    }),
+    call(flush_tlb_mm_range, (f) => ({
+      mm: f.vma.vm_mm,
+      start: f.address,
+      end: f.address + PAGE_SIZE,
+    })),
+  ],
+);
+
+// Entries of single frames.
+
+const insert_args = { vma: ref('vm_area_struct'), addr: long, pfn: int, pgprot: pte };
+
+/** Inserts a special entry for a frame of a VM_PFNMAP mapping. VM_FAULT_NOPAGE, also when one is there already. */
+export const vmf_insert_pfn_prot = insertion('vmf_insert_pfn_prot');
+
+/** The same for a VM_MIXEDMAP mapping; its frames here are devices', so these entries are special too. */
+export const vmf_insert_mixed_prot = insertion('vmf_insert_mixed_prot');
+
+function insertion(name: string) {
+  return routine(
+    'mm/memory.c',
+    name,
+    { args: insert_args, locals: { inside: bool, ret: int }, returns: int },
+    ({ step, when, call, ret }) => [
+      step('addr < vma->vm_start || addr >= vma->vm_end', (f) => {
+        f.inside = f.addr >= f.vma.vm_start && f.addr < f.vma.vm_end;
+      }),
+      when('outside', (f) => !f.inside, [ret('VM_FAULT_SIGBUS', () => VM_FAULT_SIGBUS)]),
+      call(
+        insert_pfn,
+        (f) => ({ vma: f.vma, addr: f.addr, pfn: f.pfn, prot: f.pgprot, mkwrite: false }),
+        'ret',
+      ),
+      ret('ret', (f) => f.ret),
+    ],
+  );
+}
+
+/** As vmf_insert_mixed_prot(), with the protection of the mapping. */
+export const vmf_insert_mixed = routine(
+  'mm/memory.c',
+  'vmf_insert_mixed',
+  {
+    args: { vma: ref('vm_area_struct'), addr: long, pfn: int },
+    locals: { ret: int },
+    returns: int,
+  },
+  ({ call, ret }) => [
+    call(
+      vmf_insert_mixed_prot,
+      (f) => ({ vma: f.vma, addr: f.addr, pfn: f.pfn, pgprot: f.vma.vm_page_prot }),
+      'ret',
+    ),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+/** Sets an absent entry. One that is there stays as it is, but for `mkwrite`, which makes it writable and dirty. */
+export const insert_pfn = routine(
+  'mm/memory.c',
+  'insert_pfn',
+  {
+    args: { vma: ref('vm_area_struct'), addr: long, pfn: int, prot: pte, mkwrite: bool },
+    locals: { pte: ref('pte_t'), entry: pte, vm_flags: int },
+    returns: int,
+  },
+  ({ step, when, call, release, ret }) => [
+    call(__get_locked_pte, (f) => ({ mm: f.vma.vm_mm, addr: f.addr }), 'pte'),
+    when('!pte', (f) => isNull(f.pte), [ret('VM_FAULT_OOM', () => VM_FAULT_OOM)]),
+    step('pte_none(*pte)', (f) => {
+      f.entry = f.pte.val;
+      f.vm_flags = f.vma.vm_flags;
+    }),
+    when(
+      'none',
+      (f) => pte_none(f.entry),
+      [
+        step(
+          'entry = pte_mkspecial(pfn_t_pte(pfn, prot)); set_pte_at(mm, addr, pte, entry)',
+          (f) => {
+            f.entry = pte_mkspecial(pfn_pte(f.pfn, f.prot));
+            if (f.mkwrite) f.entry = maybe_mkwrite(pte_mkdirty(pte_mkyoung(f.entry)), f.vm_flags);
+            f.pte.val = f.entry;
+          },
+        ),
+      ],
+      [
+        when('mkwrite, and it is this frame', (f) => f.mkwrite && pte_pfn(f.entry) === f.pfn, [
+          step('ptep_set_access_flags(vma, addr, pte, entry, 1)', (f) => {
+            f.pte.val = maybe_mkwrite(pte_mkdirty(pte_mkyoung(f.entry)), f.vm_flags);
+          }),
+        ]),
+      ],
+    ),
+    release('pte_unmap_unlock(pte, ptl)', (f, k) => ptl(k, f.pte)),
+    ret('VM_FAULT_NOPAGE', () => VM_FAULT_NOPAGE),
+  ],
+);
+
+/** The entry for an address, its table's lock held; NULL when there is no memory for tables. */
+export const __get_locked_pte = routine(
+  'mm/memory.c',
+  '__get_locked_pte',
+  { args: { mm: ref('mm_struct'), addr: long }, locals: walkLocals },
+  (b) => [
+    b.call(walk_to_pmd, (f) => ({ mm: f.mm, addr: f.addr }), 'pmd'),
+    b.when('!pmd', (f) => isNull(f.pmd), [b.ret('NULL', () => NULL)]),
+    ...alloc_below(b, 'pmd', (f) => ({ mm: f.mm, address: f.addr }), [b.ret('NULL', () => NULL)]),
+    b.acquire('spin_lock(ptl)', (f, k) => ptl(k, f.pte)),
+    b.ret('pte', (f) => f.pte),
+  ],
+);
+
+export const walk_to_pmd = routine(
+  'mm/memory.c',
+  'walk_to_pmd',
+  { args: { mm: ref('mm_struct'), addr: long }, locals: walkLocals },
+  (b) => [
+    b.step('pgd = pgd_offset(mm, addr)', (f, k) => {
+      f.pgd = pgd_offset(k, f.mm, f.addr);
+    }),
+    ...alloc_below(b, 'pgd', (f) => ({ mm: f.mm, address: f.addr }), [b.ret('NULL', () => NULL)]),
+    ...alloc_below(b, 'pud', (f) => ({ mm: f.mm, address: f.addr }), [b.ret('NULL', () => NULL)]),
+    b.ret('pmd', (f) => f.pmd),
+  ],
+);
+
+// Unmapping.
+
+/**
+ * Takes pages [first_index, first_index + nr) of the file out of every mapping, the TLBs flushed on return. Dirty bits
+ * of special entries are lost. Private copies stay unless `even_cows`.
+ */
+export const unmap_mapping_range = routine(
+  'mm/memory.c',
+  'unmap_mapping_range',
+  {
+    args: { mapping: ref('address_space'), first_index: int, nr: int, even_cows: bool },
+    locals: { vma: ref('vm_area_struct'), start: long, end: long },
+  },
+  ({ step, when, loop, leave, call, acquire, release }) => [
+    acquire('i_mmap_lock_read(mapping)', (f) => f.mapping.i_mmap_rwsem, { mode: 'read' }),
+    step('vma = vma_interval_tree_iter_first(&mapping->i_mmap, first_index, last_index)', (f) => {
+      const last = f.first_index + f.nr - 1;
+      f.vma = vma_interval_tree_iter_first(f.mapping, f.first_index, last);
+    }),
+    loop('vma_interval_tree_foreach(vma)', [
+      when('!vma', (f) => isNull(f.vma), [leave()]),
+      step('clip to the vma', (f) => {
+        ({ start: f.start, end: f.end } = clip(f.vma, f.first_index, f.nr));
+      }),
+      call(zap_page_range_single, (f) => ({
+        vma: f.vma,
+        address: f.start,
+        end: f.end,
+        even_cows: f.even_cows,
+      })),
+      step('vma = vma_interval_tree_iter_next(vma, first_index, last_index)', (f) => {
+        const last = f.first_index + f.nr - 1;
+        f.vma = vma_interval_tree_iter_next(f.vma, f.first_index, last);
+      }),
+    ]),
+    release('i_mmap_unlock_read(mapping)', (f) => f.mapping.i_mmap_rwsem),
+  ],
+);
+
+const range_of_vma = { vma: ref('vm_area_struct'), address: long, end: long, even_cows: bool };
+
+/** Unmaps [address, end) of one mapping. */
+export const zap_page_range_single = routine(
+  'mm/memory.c',
+  'zap_page_range_single',
+  { args: range_of_vma, locals: { tlb: embed('mmu_gather') } },
+  ({ call }) => [
+    call(tlb_gather_mmu, (f) => ({ tlb: f.tlb, mm: f.vma.vm_mm, fullmm: false })),
+    call(mmu_notifier_invalidate_range_start, (f) => ({
+      mm: f.vma.vm_mm,
+      event: MMU_NOTIFY_CLEAR,
+      start: f.address,
+      end: f.end,
+    })),
+    call(unmap_single_vma, (f) => ({
+      tlb: f.tlb,
+      vma: f.vma,
+      address: f.address,
+      end: f.end,
+      even_cows: f.even_cows,
+    })),
+    call(mmu_notifier_invalidate_range_end, (f) => ({
+      mm: f.vma.vm_mm,
+      event: MMU_NOTIFY_CLEAR,
+      start: f.address,
+      end: f.end,
+    })),
+    call(tlb_finish_mmu, (f) => ({ tlb: f.tlb })),
+  ],
+);
+
+/** Unmaps every mapping of the list from `vma` on that lies in [start, end). */
+export const unmap_vmas = routine(
+  'mm/memory.c',
+  'unmap_vmas',
+  {
+    args: { tlb: ref('mmu_gather'), vma: ref('vm_area_struct'), start_addr: long, end_addr: long },
+    locals: { inside: bool, from: long, to: long },
+  },
+  ({ step, when, loop, leave, call }) => [
+    loop('for ( ; vma && vma->vm_start < end_addr; vma = vma->vm_next)', [
+      step('clip to the vma', (f) => {
+        f.inside = !isNull(f.vma) && f.vma.vm_start < f.end_addr;
+        if (!f.inside) return;
+        f.from = Math.max(f.vma.vm_start, f.start_addr);
+        f.to = Math.min(f.vma.vm_end, f.end_addr);
+      }),
+      when('none left', (f) => !f.inside, [leave()]),
+      call(unmap_single_vma, (f) => ({
+        tlb: f.tlb,
+        vma: f.vma,
+        address: f.from,
+        end: f.to,
+        even_cows: true,
+      })),
+      step('vma = vma->vm_next', (f) => {
+        f.vma = f.vma.vm_next;
+      }),
+    ]),
+  ],
+);
+
+export const unmap_single_vma = routine(
+  'mm/memory.c',
+  'unmap_single_vma',
+  { args: { tlb: ref('mmu_gather'), ...range_of_vma } },
+  ({ when, call }) => [
+    when('start != end', (f) => f.address < f.end, [
+      call(unmap_page_range, (f) => ({
+        tlb: f.tlb,
+        vma: f.vma,
+        addr: f.address,
+        end: f.end,
+        even_cows: f.even_cows,
+      })),
+    ]),
+  ],
+);
+
+const zap_args = { tlb: ref('mmu_gather'), vma: ref('vm_area_struct'), even_cows: bool };
+const zap_down = (f: FieldsView<typeof zap_args>) => ({
+  tlb: f.tlb,
+  vma: f.vma,
+  even_cows: f.even_cows,
+});
+
+export const unmap_page_range = routine(
+  'mm/memory.c',
+  'unmap_page_range',
+  {
+    args: { ...zap_args, addr: long, end: long },
+    locals: { first: ref('pte_t'), ...rangeLocals },
+  },
+  (b) => [
+    b.unlocked('tlb_start_vma(tlb, vma); pgd = pgd_offset(vma->vm_mm, addr)', (f, k) => {
+      if (is_vma_pfn(f.vma.vm_flags)) f.tlb.vma_pfn = true;
+      f.first = pgd_offset(k, f.vma.vm_mm, f.addr);
+    }),
+    ...eachEntry(b, 0, { below: zap_pud_range, args: zap_down }),
+    b.call(tlb_end_vma, (f) => ({ tlb: f.tlb })),
+    b.ret(),
+  ],
+);
+
+export const zap_pud_range = rangeRoutine('mm/memory.c', 'zap_pud_range', 1, zap_args, () => ({
+  below: zap_pmd_range,
+  args: zap_down,
+}));
+
+export const zap_pmd_range = rangeRoutine('mm/memory.c', 'zap_pmd_range', 2, zap_args, () => ({
+  below: zap_pte_range,
+  args: zap_down,
+}));
+
+/** Clears the entries of one table. A dirty entry of a page makes the page dirty; of a bare frame it is lost. */
+export const zap_pte_range = routine(
+  'mm/memory.c',
+  'zap_pte_range',
+  {
+    args: { ...zap_args, ...rangeArgs },
+    locals: {
+      table: ref('pte_t'),
+      entry: pte,
+      page: ref('page'),
+      page_flags: int,
+      force_flush: bool,
+      full: bool,
+      ignored: int,
+    },
+  },
+  ({ step, atomic, when, loop, leave, again, call, acquire, release, ret }) => [
+    step('start_pte = pte_offset_map(pmd, addr)', (f) => {
+      f.table = f.first;
+    }),
+    acquire('spin_lock(ptl)', (f, k) => ptl(k, f.table)),
+    loop('for ( ; addr != end; pte++, addr += PAGE_SIZE)', [
+      when('addr == end || full', (f) => f.addr === f.end || f.full, [leave()]),
+      step('ptent = *pte', (f) => {
+        f.entry = f.first.val;
+      }),
+      when('pte_none(ptent)', (f) => pte_none(f.entry), [
+        step('pte++, addr += PAGE_SIZE', (f, k) => {
+          f.first = next_entry(k, f.first);
+          f.addr += PAGE_SIZE;
+        }),
+        again(),
+      ]),
+      call(vm_normal_page, (f) => ({ vma: f.vma, addr: f.addr, pte: f.entry }), 'page'),
+      when('page', (f) => !isNull(f.page), [
+        step('PageAnon(page)', (f) => {
+          f.page_flags = f.page.flags;
+        }),
+      ]),
+      when('!should_zap_page(details, page)', (f) => isKept(f), [
+        step('pte++, addr += PAGE_SIZE', (f, k) => {
+          f.first = next_entry(k, f.first);
+          f.addr += PAGE_SIZE;
+        }),
+        again(),
+      ]),
+      atomic('ptent = ptep_get_and_clear_full(mm, addr, pte, tlb->fullmm)', (f) => {
+        f.entry = f.first.val;
+        f.first.val = { lo: 0, hi: 0 };
+        tlb_remove_tlb_entry(f.tlb, f.addr, PAGE_SIZE);
+      }),
+      when('page', (f) => !isNull(f.page), [
+        when(
+          '!PageAnon(page) && pte_dirty(ptent)',
+          (f) => !has(f.page_flags, PG_anon) && pte_dirty(f.entry),
+          [
+            step('force_flush = 1', (f) => {
+              f.force_flush = true;
+            }),
+            call(set_page_dirty, (f) => ({ page: f.page }), 'ignored'),
+          ],
+        ),
+        atomic('page_remove_rmap(page, vma)', (f) => {
+          f.page._mapcount--;
+        }),
+        step('__tlb_remove_page(tlb, page)', (f) => {
+          f.full = __tlb_remove_page(f.tlb, f.page);
+          f.force_flush ||= f.full;
+        }),
+      ]),
+      step('pte++, addr += PAGE_SIZE', (f, k) => {
+        f.first = next_entry(k, f.first);
+        f.addr += PAGE_SIZE;
+      }),
+    ]),
+    when('force_flush', (f) => f.force_flush, [
+      call(tlb_flush_mmu_tlbonly, (f) => ({ tlb: f.tlb })),
+    ]),
+    release('pte_unmap_unlock(start_pte, ptl)', (f, k) => ptl(k, f.table)),
+    when('force_flush', (f) => f.force_flush, [
+      call(tlb_flush_mmu, (f) => ({ tlb: f.tlb })),
+      when('addr != end', (f) => f.addr !== f.end, [
+        call(zap_pte_range, (f) => ({
+          ...zap_down(f),
+          first: f.first,
+          addr: f.addr,
+          end: f.end,
+        })),
+      ]),
+    ]),
+    ret(),
+  ],
+);
+
+/** A private copy stays where only the pages of the file are to go. */
+const isKept = (f: { even_cows: boolean; page: Structs['page']; page_flags: number }): boolean =>
+  !f.even_cows && !isNull(f.page) && has(f.page_flags, PG_anon);
+
+// Walking with a function (patch 2 of the series).
+
+/** A function for every entry of a range, with whatever its caller put around it. */
+export const pfn_range_apply = struct('pfn_range_apply', {
+  own: {
+    mm: ref('mm_struct'),
+    ptefn: fnptr({ pte: ref('pte_t'), addr: long, closure: ref('pfn_range_apply') }, int),
+    alloc: bool, // make tables where there are none
+  },
+});
+
+declare module '../../state/layout' {
+  interface Structs {
+    pfn_range_apply: View<typeof pfn_range_apply>;
+  }
+}
+
+/**
+ * Calls closure->ptefn for every entry of [addr, addr + size), absent ones too, with the lock of its table held.
+ * Without `alloc`, spans without a table are passed over. Returns the first value other than 0, or -EINVAL, -ENOMEM.
+ */
+export const apply_to_pfn_range = routine(
+  'mm/memory.c',
+  'apply_to_pfn_range',
+  {
+    args: { closure: ref('pfn_range_apply'), addr: long, size: long },
+    locals: { first: ref('pte_t'), end: long, ...rangeLocals },
+    returns: int,
+  },
+  (b) => [
+    b.when('addr >= end', (f) => f.size <= 0, [b.ret('-EINVAL', () => -EINVAL)]),
+    b.step('pgd = pgd_offset(mm, addr)', (f, k) => {
+      f.end = f.addr + f.size;
+      f.first = pgd_offset(k, f.closure.mm, f.addr);
+    }),
+    ...eachEntry(
+      b,
+      0,
+      apply_down(() => apply_to_pud_range, __pud_alloc),
+    ),
+  ],
+);
+
+const apply_args = { closure: ref('pfn_range_apply') };
+
+function apply_down(below: () => Routine<Fields>, alloc: Routine<typeof alloc_args>): Descent {
+  return {
+    get below() {
+      return below();
+    },
+    args: (f) => ({ closure: f.closure }),
+    stops: true,
+    absent: (b) => [
+      b.when('closure->alloc', (f) => f.closure.alloc, [
+        b.call(alloc, (f) => ({ mm: f.closure.mm, upper: f.first }), 'err'),
+        b.when('no memory', (f) => f.err !== 0, [b.ret('-ENOMEM', () => -ENOMEM)]),
+      ]),
+    ],
+  };
+}
+
+export const apply_to_pud_range = rangeRoutine(
+  'mm/memory.c',
+  'apply_to_pud_range',
+  1,
+  apply_args,
+  () => apply_down(() => apply_to_pmd_range, __pmd_alloc),
+);
+
+export const apply_to_pmd_range = rangeRoutine(
+  'mm/memory.c',
+  'apply_to_pmd_range',
+  2,
+  apply_args,
+  () => apply_down(() => apply_to_pte_range, __pte_alloc),
+);
+
+export const apply_to_pte_range = routine(
+  'mm/memory.c',
+  'apply_to_pte_range',
+  {
+    args: { ...apply_args, ...rangeArgs },
+    locals: { table: ref('pte_t'), err: int },
+    returns: int,
+  },
+  ({ step, when, loop, leave, callPointer, acquire, release, ret }) => [
+    step('pte = pte_offset_map(pmd, addr)', (f) => {
+      f.table = f.first;
+    }),
+    acquire('spin_lock(ptl)', (f, k) => ptl(k, f.table)),
+    loop('do', [
+      callPointer(
+        'err = closure->ptefn(pte, addr, closure)',
+        (f) => f.closure.ptefn,
+        (f) => ({ pte: f.first, addr: f.addr, closure: f.closure }),
+        'err',
+      ),
+      when('err', (f) => f.err !== 0, [leave()]),
+      step('pte++, addr += PAGE_SIZE', (f, k) => {
+        f.first = next_entry(k, f.first);
+        f.addr += PAGE_SIZE;
+      }),
+      when('addr == end', (f) => f.addr === f.end, [leave()]),
+    ]),
+    release('pte_unmap_unlock(pte - 1, ptl)', (f, k) => ptl(k, f.table)),
+    ret('err', (f) => f.err),
+  ],
+);

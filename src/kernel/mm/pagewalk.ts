@@ -1,0 +1,239 @@
+// mm/pagewalk.c (Linux 6.1): the walk over the entries of a range, or of all mappings of a file, by a table of callbacks.
+// Left out: huge pages but for asking the callbacks about upper entries, holes, and walks that lock mmap_sem themselves.
+import { PAGE_SIZE } from '../../hardware/pte';
+import { type FnPtr, fnptr, type Routine, routine } from '../../routine/routine';
+import {
+  type Fields,
+  int,
+  isNull,
+  long,
+  ref,
+  type Structs,
+  struct,
+  type View,
+} from '../../state/layout';
+import '../include/linux/mm_types';
+import { clip, vma_interval_tree_iter_first, vma_interval_tree_iter_next } from './interval_tree';
+import {
+  type Descent,
+  eachEntry,
+  next_entry,
+  pgd_offset,
+  ptl,
+  rangeArgs,
+  rangeLocals,
+  rangeRoutine,
+} from './range';
+
+const file = 'mm/pagewalk.c';
+
+/** What a callback wants the walk to do with an upper entry. */
+export const ACTION_SUBTREE = 0; // go on with what is below it
+export const ACTION_CONTINUE = 1; // pass it over
+
+const entry_args = { pte: ref('pte_t'), addr: long, next: long, walk: ref('mm_walk') };
+const vma_args = { start: long, end: long, walk: ref('mm_walk') };
+
+/** The callbacks of a walk; all but `pte_entry` may be absent. Named arguments are those of the kernel. */
+export const mm_walk_ops = struct('mm_walk_ops', {
+  fixed: {
+    pud_entry: fnptr(entry_args, int),
+    pmd_entry: fnptr(entry_args, int),
+    pte_entry: fnptr(entry_args, int),
+    test_walk: fnptr(vma_args, int),
+    pre_vma: fnptr(vma_args, int),
+    post_vma: fnptr({ walk: ref('mm_walk') }),
+  },
+});
+
+/** A walk under way; lives on the stack of whoever began it. `private` is the address of that one's own data. */
+export const mm_walk = struct('mm_walk', {
+  own: {
+    ops: ref('mm_walk_ops'),
+    mm: ref('mm_struct'),
+    vma: ref('vm_area_struct'),
+    action: int,
+    private: int,
+  },
+});
+
+declare module '../../state/layout' {
+  interface Structs {
+    mm_walk_ops: View<typeof mm_walk_ops>;
+    mm_walk: View<typeof mm_walk>;
+  }
+}
+
+/**
+ * Walks pages [first_index, nr) of a file in each of its mappings, i_mmap_rwsem held. A mapping that the test refuses
+ * ends the whole walk in Linux 5.5 to 6.1, where the comment says that it is passed over.
+ */
+export const walk_page_mapping = routine(
+  file,
+  'walk_page_mapping',
+  {
+    args: {
+      mapping: ref('address_space'),
+      first_index: int,
+      nr: int,
+      walk: ref('mm_walk'),
+    },
+    locals: { vma: ref('vm_area_struct'), start: long, end: long, err: int },
+    returns: int,
+  },
+  ({ step, when, loop, leave, call, variant, ret }) => [
+    step('vma = vma_interval_tree_iter_first(&mapping->i_mmap, first, last)', (f) => {
+      const last = f.first_index + f.nr - 1;
+      f.vma = vma_interval_tree_iter_first(f.mapping, f.first_index, last);
+    }),
+    loop('vma_interval_tree_foreach(vma)', [
+      when('!vma', (f) => isNull(f.vma), [leave()]),
+      step('clip to the vma; walk.vma = vma', (f) => {
+        ({ start: f.start, end: f.end } = clip(f.vma, f.first_index, f.nr));
+        f.walk.vma = f.vma;
+        f.walk.mm = f.vma.vm_mm;
+      }),
+      when('start_addr < end_addr', (f) => f.start < f.end, [
+        call(walk_page_test, (f) => ({ start: f.start, end: f.end, walk: f.walk }), 'err'),
+        variant('walk-stops', [when('err', (f) => f.err !== 0, [leave()])]),
+        when('!err', (f) => f.err === 0, [
+          call(__walk_page_range, (f) => ({ start: f.start, end: f.end, walk: f.walk }), 'err'),
+          when('err', (f) => f.err !== 0, [leave()]),
+        ]),
+      ]),
+      step('vma = vma_interval_tree_iter_next(vma, first, last)', (f) => {
+        const last = f.first_index + f.nr - 1;
+        f.vma = vma_interval_tree_iter_next(f.vma, f.first_index, last);
+      }),
+    ]),
+    ret('err < 0 ? err : 0', (f) => Math.min(f.err, 0)),
+  ],
+);
+
+const walk_locals = { err: int };
+
+/** Asks the test callback: 0 to walk, 1 to skip. */
+export const walk_page_test = routine(
+  file,
+  'walk_page_test',
+  { args: vma_args, locals: walk_locals, returns: int },
+  ({ when, callPointer, ret }) => [
+    when('ops->test_walk', (f) => f.walk.ops.test_walk !== 0, [
+      callPointer(
+        'ops->test_walk(start, end, walk)',
+        (f) => f.walk.ops.test_walk,
+        (f) => ({ start: f.start, end: f.end, walk: f.walk }),
+        'err',
+      ),
+    ]),
+    ret('err', (f) => f.err),
+  ],
+);
+
+/** Walks one mapping, between the callbacks before and after it. */
+export const __walk_page_range = routine(
+  file,
+  '__walk_page_range',
+  { args: vma_args, locals: walk_locals, returns: int },
+  ({ when, call, callPointer, ret }) => [
+    when('ops->pre_vma', (f) => f.walk.ops.pre_vma !== 0, [
+      callPointer(
+        'ops->pre_vma(start, end, walk)',
+        (f) => f.walk.ops.pre_vma,
+        (f) => ({ start: f.start, end: f.end, walk: f.walk }),
+        'err',
+      ),
+      when('err', (f) => f.err !== 0, [ret('err', (f) => f.err)]),
+    ]),
+    call(walk_pgd_range, (f) => ({ addr: f.start, end: f.end, walk: f.walk }), 'err'),
+    when('ops->post_vma', (f) => f.walk.ops.post_vma !== 0, [
+      callPointer(
+        'ops->post_vma(walk)',
+        (f) => f.walk.ops.post_vma,
+        (f) => ({ walk: f.walk }),
+      ),
+    ]),
+    ret('err', (f) => f.err),
+  ],
+);
+
+const walk_args = { walk: ref('mm_walk') };
+const down = (f: { walk: Structs['mm_walk'] }) => ({ walk: f.walk });
+
+export const walk_pgd_range = routine(
+  file,
+  'walk_pgd_range',
+  {
+    args: { addr: long, end: long, ...walk_args },
+    locals: { first: ref('pte_t'), ...rangeLocals },
+    returns: int,
+  },
+  (b) => [
+    b.step('pgd = pgd_offset(walk->mm, addr)', (f, k) => {
+      f.first = pgd_offset(k, f.walk.mm, f.addr);
+    }),
+    ...eachEntry(b, 0, { below: walk_pud_range, args: down, stops: true }),
+  ],
+);
+
+/** Down to the next level, after asking a callback about the entry. */
+function asking(name: 'pud_entry' | 'pmd_entry', below: Routine<Fields>): Descent {
+  return {
+    below,
+    args: down,
+    stops: true,
+    before: (b) => [
+      b.when(`ops->${name}`, (f) => f.walk.ops[name] !== 0, [
+        b.callPointer(
+          `ops->${name}(addr, next, walk)`,
+          (f): FnPtr<typeof entry_args> => f.walk.ops[name],
+          (f) => ({ pte: f.first, addr: f.addr, next: f.next, walk: f.walk }),
+          'err',
+        ),
+        b.when('err', (f) => f.err !== 0, [b.ret('err', (f) => f.err)]),
+      ]),
+    ],
+    wanted: (f) => f.walk.action === ACTION_SUBTREE,
+  };
+}
+
+export const walk_pud_range = rangeRoutine(file, 'walk_pud_range', 1, walk_args, () =>
+  asking('pud_entry', walk_pmd_range),
+);
+
+export const walk_pmd_range = rangeRoutine(file, 'walk_pmd_range', 2, walk_args, () =>
+  asking('pmd_entry', walk_pte_range),
+);
+
+/** Calls the callback for every entry of one table, absent ones too, its lock held. */
+export const walk_pte_range = routine(
+  file,
+  'walk_pte_range',
+  {
+    args: { ...walk_args, ...rangeArgs },
+    locals: { table: ref('pte_t'), err: int },
+    returns: int,
+  },
+  ({ step, when, loop, leave, callPointer, acquire, release, ret }) => [
+    step('pte = pte_offset_map(pmd, addr)', (f) => {
+      f.table = f.first;
+    }),
+    acquire('spin_lock(ptl)', (f, k) => ptl(k, f.table)),
+    loop('for (;;)', [
+      callPointer(
+        'err = ops->pte_entry(pte, addr, addr + PAGE_SIZE, walk)',
+        (f) => f.walk.ops.pte_entry,
+        (f) => ({ pte: f.first, addr: f.addr, next: f.addr + PAGE_SIZE, walk: f.walk }),
+        'err',
+      ),
+      when('err', (f) => f.err !== 0, [leave()]),
+      step('addr += PAGE_SIZE; pte++', (f, k) => {
+        f.addr += PAGE_SIZE;
+        f.first = next_entry(k, f.first);
+      }),
+      when('addr >= end', (f) => f.addr >= f.end, [leave()]),
+    ]),
+    release('pte_unmap_unlock(pte, ptl)', (f, k) => ptl(k, f.table)),
+    ret('err', (f) => f.err),
+  ],
+);
