@@ -99,12 +99,11 @@ const cpuMasked = 2; // interrupts disabled, nested
 const cpuCells = 3;
 
 // History cells of the engine.
-const historySteps = 0;
-const historyEvents = 1;
-const historyGaveWay = 2;
-const historyCurrent = 3; // the default schedule's agent, plus 1
-const historyBegun = 4; // that agent has executed an operation in its turn
-const historyCells = 5;
+const historyEvents = 0;
+const historyGaveWay = 1;
+const historyCurrent = 2; // the default schedule's agent, plus 1
+const historyBegun = 3; // that agent has executed an operation in its turn
+const historyCells = 4;
 
 export class Engine {
   readonly store: Store;
@@ -377,7 +376,7 @@ export class Engine {
 
   /** Micro-steps since the machine was built. */
   get steps(): number {
-    return this.store.peek(this.historyAt + historySteps);
+    return this.store.clock;
   }
 
   /** Makes one micro-step of a runnable agent; `branch` says which way a `choose` goes. */
@@ -388,8 +387,7 @@ export class Engine {
 
   private microStep(agent: number, branch: number): void {
     const { store } = this;
-    const clock = this.historyAt + historySteps;
-    store.put(clock, store.peek(clock) + 1);
+    store.clock++;
     if (agent < this.cpus) {
       this.task = this.currentOf(agent);
       this.deliver(agent);

@@ -1,7 +1,14 @@
 // Routines: kernel, device and user paths as structured tables of operations. Written with `step`, `acquire`,
 // `release`, `wait`, `choose`, `when`, `loop`, `call`, `ret`; flattened by program.ts; executed by engine.ts.
 import { assert } from '../base/assert';
-import { type Field, type Fields, type FieldsView, int, type Ref, type StructField } from '../state/layout';
+import {
+  type Field,
+  type Fields,
+  type FieldsView,
+  int,
+  type Ref,
+  type StructField,
+} from '../state/layout';
 import type { Engine } from './engine';
 import type { LockMode, LockView } from './locks';
 
@@ -221,7 +228,12 @@ export function routine<
 >(
   file: string,
   name: string,
-  spec: { args?: A; locals?: L; returns?: Field<never> | Field<number> | StructField<string>; mode?: Mode },
+  spec: {
+    args?: A;
+    locals?: L;
+    returns?: Field<never> | Field<number> | StructField<string>;
+    mode?: Mode;
+  },
   // biome-ignore lint/suspicious/noExplicitAny: a body's type must not depend on the routines it calls, which may call back
   body: (builder: Builder<FieldsView<A> & FieldsView<L> & Ref, L>) => any,
 ): Routine<A> {

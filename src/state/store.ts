@@ -24,9 +24,12 @@ export interface AccessObserver {
 /** A span of steps kept as its net change, both ways, with the hash at either end. */
 export interface Span {
   readonly cells: Int32Array; // triples: cell, before, after
-  readonly before: readonly [lo: number, hi: number];
-  readonly after: readonly [lo: number, hi: number];
+  readonly before: Moment;
+  readonly after: Moment;
 }
+
+/** What belongs to a moment besides the cells: both lanes of the hash, and the clock. */
+type Moment = readonly [lo: number, hi: number, clock: number];
 
 /** Collects the regions of a store before it is made. Regions of a kind follow each other in the order asked for. */
 export class StorePlan {
@@ -53,14 +56,15 @@ export class StorePlan {
   }
 }
 
-const markCells = 3; // of a mark: length of the log, hash low, hash high
+const markCells = 4; // of a mark: length of the log, hash low, hash high, clock
 
 export class Store {
   readonly cells: Int32Array;
   readonly blocks = new Blocks();
   observer: AccessObserver | undefined;
-  private hashLo = 0;
-  private hashHi = 0;
+  /** Micro-steps so far. It goes back with the marks, so that no step has to write it down. */
+  clock = 0;
+  private readonly lanes = new Int32Array(2); // the hash, low lane first
   private log = new Int32Array(1 << 12); // pairs: cell, value before
   private logLength = 0;
   private marks = new Int32Array(1 << 10);
@@ -100,21 +104,32 @@ export class Store {
 
   /** As `write`, for the engine's own bookkeeping, which is nobody's access. */
   put(at: number, value: number): void {
-    const before = this.cells[at]!;
+    const { cells } = this;
+    const before = cells[at]!;
     if (before === value) return;
-    if (this.logLength + 2 > this.log.length) this.log = grown(this.log);
-    this.log[this.logLength] = at;
-    this.log[this.logLength + 1] = before;
-    this.logLength += 2;
-    if (at < this.contentsStart) {
-      this.hashLo ^= mixLo(at, before) ^ mixLo(at, value);
-      this.hashHi ^= mixHi(at, before) ^ mixHi(at, value);
-    } else if (at < this.historyStart) {
+    const end = this.logLength;
+    if (end + 2 > this.log.length) this.log = grown(this.log);
+    this.log[end] = at;
+    this.log[end + 1] = before;
+    this.logLength = end + 2;
+    cells[at] = value;
+    if (at < this.contentsStart) this.rehash(at, before, value, before, value);
+    else if (at < this.historyStart) {
       const { blocks } = this;
-      this.hashLo ^= mixLo(at, blocks.digestLo(before)) ^ mixLo(at, blocks.digestLo(value));
-      this.hashHi ^= mixHi(at, blocks.digestHi(before)) ^ mixHi(at, blocks.digestHi(value));
+      this.rehash(
+        at,
+        blocks.digestLo(before),
+        blocks.digestLo(value),
+        blocks.digestHi(before),
+        blocks.digestHi(value),
+      );
     }
-    this.cells[at] = value;
+  }
+
+  private rehash(at: number, lo: number, newLo: number, hi: number, newHi: number): void {
+    const { lanes } = this;
+    lanes[0] = lanes[0]! ^ mixLo(at, lo) ^ mixLo(at, newLo);
+    lanes[1] = lanes[1]! ^ mixHi(at, hi) ^ mixHi(at, newHi);
   }
 
   kindOf(at: number): CellKind {
@@ -123,12 +138,16 @@ export class Store {
 
   /** The hash of state and contents as 16 hexadecimal digits. */
   hash(): string {
-    return hashText(this.hashHi, this.hashLo);
+    return hashText(this.hashHigh, this.hashLow);
   }
 
-  /** The two lanes of the hash, for tables that key on numbers. */
-  hashLanes(): readonly [lo: number, hi: number] {
-    return [this.hashLo, this.hashHi];
+  /** The lanes of the hash, for tables that key on numbers. */
+  get hashLow(): number {
+    return this.lanes[0]!;
+  }
+
+  get hashHigh(): number {
+    return this.lanes[1]!;
   }
 
   /** Remembers this moment; returns its number. Marks are numbered from 0 upwards and popped by `rollback`. */
@@ -136,21 +155,25 @@ export class Store {
     const at = this.markCount * markCells;
     if (at + markCells > this.marks.length) this.marks = grown(this.marks);
     this.marks[at] = this.logLength;
-    this.marks[at + 1] = this.hashLo;
-    this.marks[at + 2] = this.hashHi;
+    this.marks[at + 1] = this.lanes[0]!;
+    this.marks[at + 2] = this.lanes[1]!;
+    this.marks[at + 3] = this.clock;
     return this.markCount++;
   }
 
   /** Restores every cell to what it was at mark `mark`, which is popped with all later ones. */
   rollback(mark: number): void {
-    assert(mark >= 0 && mark < this.markCount, `a mark below ${this.markCount}, not ${mark}`);
+    if (mark < 0 || mark >= this.markCount) {
+      assert(false, `a mark below ${this.markCount}, not ${mark}`);
+    }
     const at = mark * markCells;
     const to = this.marks[at]!;
     const { cells, log } = this;
     for (let i = this.logLength - 2; i >= to; i -= 2) cells[log[i]!] = log[i + 1]!;
     this.logLength = to;
-    this.hashLo = this.marks[at + 1]!;
-    this.hashHi = this.marks[at + 2]!;
+    this.lanes[0] = this.marks[at + 1]!;
+    this.lanes[1] = this.marks[at + 2]!;
+    this.clock = this.marks[at + 3]!;
     this.markCount = mark;
   }
 
@@ -185,10 +208,10 @@ export class Store {
       triples[i * 3 + 2] = this.cells[at]!;
     });
     const m = from * markCells;
-    const before = [this.marks[m + 1]!, this.marks[m + 2]!] as const;
-    this.logLength = this.marks[m]!;
+    const before = [this.marks[m + 1]!, this.marks[m + 2]!, this.marks[m + 3]!] as const;
+    this.logLength = 0;
     this.markCount = from;
-    return { cells: triples, before, after: this.hashLanes() };
+    return { cells: triples, before, after: [this.lanes[0]!, this.lanes[1]!, this.clock] };
   }
 
   /** Applies a sealed span in one go. The journal must be empty of marks: a span lies before all of them. */
@@ -198,7 +221,9 @@ export class Store {
     for (let i = 0; i < span.cells.length; i += 3) {
       this.cells[span.cells[i]!] = span.cells[i + value]!;
     }
-    [this.hashLo, this.hashHi] = direction === 'back' ? span.before : span.after;
+    const [lo, hi, clock] = direction === 'back' ? span.before : span.after;
+    this.lanes.set([lo, hi]);
+    this.clock = clock;
   }
 
   /** Forgets the journal: what was done so far cannot be rolled back. For the end of a machine's construction. */

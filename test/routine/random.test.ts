@@ -220,8 +220,8 @@ function rehash(store: Store): string {
     const kind = store.kindOf(at);
     if (kind === 'history') return;
     const { blocks } = store;
-    lo ^= mixLo(at, kind === 'state' ? value : blocks.digestLo(value));
-    hi ^= mixHi(at, kind === 'state' ? value : blocks.digestHi(value));
+    lo ^= mixLo(at, kind === 'state' ? value : blocks.digestLo(value)) ^ mixLo(at, 0);
+    hi ^= mixHi(at, kind === 'state' ? value : blocks.digestHi(value)) ^ mixHi(at, 0);
   });
   return hashText(hi, lo);
 }
