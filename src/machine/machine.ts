@@ -1,0 +1,157 @@
+// Composition of a machine: one store with CPUs, memory, kernel, driver, device and tasks. This is the boundary of the
+// emulator: what is above drives an engine and knows processes by number; what is below knows nothing of being driven.
+import { assert } from '../base/assert';
+import { CALL_FUNCTION_VECTOR, DEVICE_VECTOR } from '../hardware/cpu';
+import { Memory } from '../hardware/memory';
+import { Tlb } from '../hardware/mmu';
+import { exc_page_fault } from '../kernel/arch/x86/mm/fault';
+import { flush_tlb_info, switch_mm_irqs_off, sysvec_call_function } from '../kernel/arch/x86/mm/tlb';
+import {
+  file,
+  mm_struct,
+  page,
+  page_table,
+  task_struct,
+  vm_area_struct,
+} from '../kernel/include/linux/mm_types';
+import { as_dirty_roots } from '../kernel/mm/as_dirty_helpers';
+import { mapping_dirty_statics } from '../kernel/mm/mapping_dirty_helpers';
+import type { RegionRule } from '../routine/check';
+import { Engine, type TaskSpec } from '../routine/engine';
+import { Program } from '../routine/program';
+import { type Routine, routine, type VariantSet } from '../routine/routine';
+import type { Structs } from '../state/layout';
+import type { PoolSize, StaticSize } from '../state/objects';
+import type { StorePlan } from '../state/store';
+
+/** What a subsystem brings into a machine. */
+export interface Part {
+  readonly pools?: readonly PoolSize[];
+  readonly statics?: readonly StaticSize[];
+  readonly tasks?: readonly TaskSpec[];
+  readonly roots?: readonly Routine[];
+  readonly rules?: readonly RegionRule[];
+  readonly regions?: (plan: StorePlan) => void;
+  /** Plain writes before the first step, as a kernel initialises at boot. */
+  readonly boot?: (k: Engine) => void;
+}
+
+/** Room for memory management. Numbers are objects at a time. */
+export interface Limits {
+  readonly frames: number; // pages of data
+  readonly tables: number; // page tables
+  readonly vmas: number;
+  readonly files: number;
+}
+
+/** A task of a process; processes count from 0. */
+export interface ProcessTask extends TaskSpec {
+  readonly process: number;
+}
+
+export interface MachineSpec {
+  readonly variants: VariantSet;
+  readonly cpus: number;
+  readonly processes: number;
+  readonly tasks: readonly ProcessTask[];
+  readonly limits: Limits;
+  readonly parts: readonly Part[];
+  /** The handler of the device's interrupt. */
+  readonly deviceInterrupt: Routine;
+}
+
+export interface Machine {
+  readonly engine: Engine;
+  /** Address of the mm_struct of each process. */
+  readonly mms: readonly number[];
+  /** What a Checker needs to know of the regions outside of structs. */
+  readonly rules: readonly RegionRule[];
+}
+
+/** What a CPU does when it has nothing to do. */
+export const cpu_idle = routine('kernel/sched/idle.c', 'cpu_idle', {}, ({ wait }) => [
+  wait('hlt', () => false),
+]);
+
+/** Builds a machine that stands before its first step. */
+export function buildMachine(spec: MachineSpec): Machine {
+  const { limits, cpus, processes } = spec;
+  const parts = [memoryManagement(spec), ...spec.parts];
+  const statics = parts.flatMap((p) => p.statics ?? []);
+  const tasks = [...spec.tasks, ...parts.flatMap((p) => p.tasks ?? [])];
+  const vectors: Routine[] = [];
+  vectors[CALL_FUNCTION_VECTOR] = sysvec_call_function as Routine;
+  vectors[DEVICE_VECTOR] = spec.deviceInterrupt;
+  const roots = [
+    ...tasks.map((t) => t.root),
+    ...parts.flatMap((p) => p.roots ?? []),
+    ...vectors,
+    exc_page_fault as Routine,
+    cpu_idle as Routine,
+  ];
+  const engine = new Engine({
+    program: new Program(roots, spec.variants, statics),
+    cpus,
+    tasks,
+    pools: parts.flatMap((p) => p.pools ?? []),
+    statics,
+    regions: (plan) => {
+      for (const part of parts) part.regions?.(plan);
+    },
+    vectors,
+    idle: cpu_idle as Routine,
+    contextSwitch: switch_mm_irqs_off,
+  });
+  engine.parts.memory = new Memory(engine, limits.frames);
+  engine.parts.tlb = new Tlb(engine);
+  engine.parts.vectors = { page_fault: engine.fn(exc_page_fault) };
+  for (const part of parts) part.boot?.(engine);
+  const mms = Array.from({ length: processes }, (_, i) => createProcess(engine, i + 1));
+  spec.tasks.forEach((task, number) => {
+    const mm = mms[task.process];
+    assert(mm !== undefined, `a process with number ${task.process}`);
+    const current = engine.alloc('task_struct');
+    current.pid = number + 1;
+    current.tgid = task.process + 1;
+    current.mm = engine.view('mm_struct', mm);
+    engine.setOwner(number, current.at);
+  });
+  engine.store.settle();
+  const rules = parts.flatMap((p) => p.rules ?? []);
+  return { engine, mms, rules };
+}
+
+/** Pools and regions of memory management itself. */
+function memoryManagement({ limits, cpus, processes, tasks }: MachineSpec): Part {
+  return {
+    pools: [
+      { struct: mm_struct, count: processes },
+      { struct: task_struct, count: tasks.length },
+      { struct: vm_area_struct, count: limits.vmas },
+      { struct: page_table, count: limits.tables, tail: 1024 },
+      { struct: page, count: limits.frames },
+      { struct: file, count: limits.files },
+      { struct: flush_tlb_info, count: Math.max(cpus, tasks.length) },
+    ],
+    statics: mapping_dirty_statics,
+    roots: as_dirty_roots as unknown as readonly Routine[],
+    regions: (plan) => {
+      Memory.reserve(plan, limits.frames);
+      Tlb.reserve(plan, cpus);
+    },
+    rules: [
+      { region: 'memory', shared: true, unit: 16 }, // a frame
+      { region: 'tlb', shared: false, unit: 1 },
+    ],
+  };
+}
+
+/** mm_alloc() of kernel/fork.c: an empty address space with its root table. */
+function createProcess(k: Engine, pid: number): number {
+  const mm: Structs['mm_struct'] = k.alloc('mm_struct');
+  const pgd = k.alloc('page_table');
+  pgd.level = 0;
+  mm.pgd = k.parts.memory.pfnOfTable(pgd.at);
+  mm.pid = pid;
+  return mm.at;
+}
