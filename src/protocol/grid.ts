@@ -38,6 +38,7 @@ export interface Column {
   readonly kind: ColumnKind;
   readonly title: string;
   readonly hint: string;
+  readonly width: number; // characters of its longest cell, `old → new` counted
 }
 
 export interface Cell {
@@ -55,7 +56,7 @@ interface Pages {
 }
 
 interface Source {
-  readonly column: Column;
+  readonly column: Omit<Column, 'width'>;
   /** Text and the rest of the cell of a page at one moment. */
   at(pages: Pages, page: number): Omit<Cell, 'was'>;
   /** False where the moment before has no such column: then nothing is marked. */
@@ -83,18 +84,29 @@ export function gridOf(object: BufferObject, before: BufferObject | null): Grid 
     return { ...made, was: was === made.text ? null : was };
   };
   const changedRows: number[] = [];
-  for (let row = 0; old !== null && row < object.pages; row++) {
-    if (sources.some((_, column) => cell(row, column).was !== null)) changedRows.push(row);
+  const widths = sources.map(({ column }) => column.title.length);
+  for (let row = 0; row < object.pages; row++) {
+    let changed = false;
+    sources.forEach((_, column) => {
+      const made = cell(row, column);
+      widths[column] = Math.max(widths[column]!, textOf(made).length);
+      changed ||= made.was !== null;
+    });
+    if (changed) changedRows.push(row);
   }
   return {
     title: object.name,
     facts: facts(object, before),
-    columns: sources.map(({ column }) => column),
+    columns: sources.map(({ column }, i) => ({ ...column, width: widths[i]! })),
     rows: object.pages,
     cell,
     changedRows,
   };
 }
+
+/** A cell on one line: `old → new` where it changed. */
+const textOf = ({ text, was }: Cell): string =>
+  was === null ? text : `${was || 'none'} → ${text || 'none'}`;
 
 function arranged(object: BufferObject): Pages {
   const bits = new Uint8Array(object.pages);
@@ -205,7 +217,14 @@ function facts(object: BufferObject, before: BufferObject | null): Fact[] {
   });
 }
 
-function said({ pages, placement, tracker, resources, fences }: BufferObject): [string, string][] {
+function said({
+  pages,
+  placement,
+  tracker,
+  resources,
+  fences,
+  reservedBy,
+}: BufferObject): [string, string][] {
   const rows: [string, string][] = [
     ['pages', `${pages}`],
     ['placement', placement],
@@ -221,7 +240,10 @@ function said({ pages, placement, tracker, resources, fences }: BufferObject): [
   }
   const written = resources.filter(({ resDirty }) => resDirty).map(({ name }) => name);
   if (resources.length > 0) rows.push(['GPU-dirty', written.join(', ') || 'no']);
-  rows.push(['fences', fences.length === 0 ? 'none' : fences.join(', ')]);
+  rows.push(
+    ['fences', fences.length === 0 ? 'none' : fences.join(', ')],
+    ['reserved', reservedBy === null ? 'no' : `by ${reservedBy}`],
+  );
   return rows;
 }
 
@@ -245,15 +267,12 @@ export function gridText(grid: Grid, stop: string): string {
       .join('  ')
       .trimEnd(),
   );
-  return [`${grid.title}, ${stop}`, facts.join('; '), '', ...table, ''].join('\n');
+  return [`${grid.title}, ${stop}`, ...facts, '', ...table, ''].join('\n');
 }
 
 /** The texts of a row but for its number. */
 function rowTexts(grid: Grid, row: number): string[] {
-  return grid.columns.slice(1).map((_, i) => {
-    const { text, was } = grid.cell(row, i + 1);
-    return was === null ? text : `${was || 'none'} → ${text || 'none'}`;
-  });
+  return grid.columns.slice(1).map((_, i) => textOf(grid.cell(row, i + 1)));
 }
 
 const sameTexts = (a: readonly string[], b: readonly string[]): boolean =>

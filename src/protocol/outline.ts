@@ -194,7 +194,7 @@ export function bufferObjects({ objects }: Snapshot): OutlineNode[] {
       ...(tracker === null ? [] : [trackerNode(object, tracker)]),
       ...object.resources.map((resource) => resourceNode(object, resource)),
       ...object.mappings.map((mapping) => mappedNode(object, mapping)),
-      ...(object.fences.length === 0 ? [] : [fencesNode(object)]),
+      reservationNode(object),
     ];
     return {
       id: object.id,
@@ -273,8 +273,11 @@ function mappedNode(object: BufferObject, mapped: MappedObject): OutlineNode {
   );
 }
 
-const fencesNode = ({ id, fences }: BufferObject): OutlineNode =>
-  part(`${id}/fences`, 'waits for', fences.map((seqno) => `fence ${seqno}`).join(', '));
+function reservationNode({ id, fences, reservedBy }: BufferObject): OutlineNode {
+  const holder = reservedBy === null ? 'free' : `held by ${reservedBy}`;
+  const guards = fences.map((seqno) => `fence ${seqno}`);
+  return part(`${id}/resv`, 'reservation', [holder, ...guards].join(', '));
+}
 
 /** Fences, in the order of their sequence numbers. */
 export function fences(snapshot: Snapshot): OutlineNode[] {

@@ -79,7 +79,8 @@ export interface BufferObject {
   readonly tracker: Tracker | null;
   readonly resources: readonly Resource[];
   readonly mappings: readonly MappedObject[];
-  readonly fences: readonly number[]; // sequence numbers not signaled yet
+  readonly fences: readonly number[]; // sequence numbers of those on its reservation
+  readonly reservedBy: string | null; // the task that holds the reservation
 }
 
 /** vmw_bo_dirty. Pages of the object; `end` is exclusive; the hull is empty when start >= end. */

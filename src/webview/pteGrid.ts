@@ -13,6 +13,8 @@ const host = acquireVsCodeApi();
 let state: GridState = host.getState() ?? { object: null, form: 'grid', row: 0, column: 0 };
 let shown: { grid: Grid; message: ToGrid & { type: 'object' } } | undefined;
 let serial = 0;
+let widths: readonly number[] = [];
+const changedWidth = 'PWUADs → PWUADs'.length;
 
 /** An element with attributes and children. */
 function make(
@@ -70,6 +72,7 @@ function show(message: ToGrid): void {
   }
   const grid = gridOf(message.object, message.before);
   const another = message.object.id !== state.object;
+  if (another || shown?.grid.columns.length !== grid.columns.length) widths = [];
   shown = { grid, message };
   keep({
     object: message.object.id,
@@ -103,7 +106,8 @@ function stopText({ stop, time, before }: ToGrid & { type: 'object' }, grid: Gri
   if (before === null) return where;
   const { changedRows } = grid;
   if (changedRows.length === 0) return `${where} No page changed.`;
-  return `${where} Changed: page ${rowsText(changedRows)}.`;
+  const pages = changedRows.length === 1 ? 'Page' : 'Pages';
+  return `${where} ${pages} changed: ${rowsText(changedRows)}.`;
 }
 
 function valueOf(value: string, was: string | null): HTMLElement {
@@ -127,16 +131,14 @@ function drawHead(grid: Grid): void {
   head.replaceChildren(make('div', { role: 'row', class: 'row', 'aria-rowindex': '1' }, ...cells));
 }
 
-/** Widths in characters of the fixed font, wide enough for `old → new`, so that nothing moves between stops. */
+/** Widths in characters of the fixed font; a column never shrinks while one object is shown, so nothing jumps. */
 function columnWidths(grid: Grid): string {
-  return grid.columns
-    .map(({ kind, title }) => {
-      if (kind === 'page') return '7ch';
-      if (kind === 'bit') return '9ch';
-      if (kind === 'pte') return `${Math.max(19, title.length + 3)}ch`;
-      return kind === 'tlb' ? 'minmax(24ch, 1fr)' : 'minmax(16ch, auto)';
-    })
-    .join(' ');
+  const all = grid.columns.map(({ kind, width }, i) => {
+    const arrow = kind === 'pte' ? changedWidth : 0;
+    return Math.max(width, arrow, widths[i] ?? 0);
+  });
+  widths = all;
+  return all.map((width) => `calc(${width}ch + 14px)`).join(' ');
 }
 
 function drawForm(): void {

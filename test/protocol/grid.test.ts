@@ -6,7 +6,15 @@ import { later, ring } from './samples';
 test('the text form lists pages that say the same as one line', () => {
   expect(gridText(gridOf(ring(24), null), 'stopped at step 10: entry')).toBe(`\
 ring, stopped at step 10: entry
-pages: 24; placement: MOB; tracker: PAGETABLE; dirty pages: 2; start..end: 0-1; change_count: 0; GPU-dirty: no; fences: 1
+pages: 24
+placement: MOB
+tracker: PAGETABLE
+dirty pages: 2
+start..end: 0-1
+change_count: 0
+GPU-dirty: no
+fences: 1
+reserved: no
 
 pages  dirty  resource  app p   TLB  app q   TLB
 0      1      ring      PWUADs
@@ -20,7 +28,15 @@ pages  dirty  resource  app p   TLB  app q   TLB
 test('what changed since the stop before stands as old → new, a stale TLB entry as a word', () => {
   expect(gridText(gridOf(later(24), ring(24)), 'stopped at step 20: step')).toBe(`\
 ring, stopped at step 20: step
-pages: 24; placement: MOB; tracker: PAGETABLE; dirty pages: 2 → 3; start..end: 0-1 → 0-3; change_count: 0; GPU-dirty: no; fences: 1 → none
+pages: 24
+placement: MOB
+tracker: PAGETABLE
+dirty pages: 2 → 3
+start..end: 0-1 → 0-3
+change_count: 0
+GPU-dirty: no
+fences: 1 → none
+reserved: no
 
 pages  dirty  resource               app p            TLB                       app q   TLB
 0      1      ring → ring to update  PWUADs → PWUA-s

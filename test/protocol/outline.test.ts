@@ -71,7 +71,7 @@ ring: 24 pages, MOB, 2 dirty → 24 pages, MOB, 3 dirty
     boxes: none → bytes 0-8191
   mapping app p: pages 0-23: P 3, W 2, D 2 → pages 0-23: P 4, W 3, D 1, TLB stale 1
   mapping app q: pages 2-3: P 0, W 0, D 0
-  waits for: gone: fence 1
+  reservation: free, fence 1 → free
 `,
   );
 });

@@ -70,6 +70,7 @@ export function ring(pages: number, more: Partial<BufferObject> = {}): BufferObj
       },
     ],
     fences: [1],
+    reservedBy: null,
     ...more,
   };
 }
