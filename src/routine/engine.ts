@@ -1,6 +1,6 @@
 // Executes routines: tasks with explicit frames over one store, one micro-step at a time, in whatever order a schedule
 // says. Agents are who can go next: first the interrupt of each CPU, then the tasks.
-import { assert } from '../base/assert';
+import { assert, fail } from '../base/assert';
 import { EventLog, type LoggedEvent, plainArguments, type Tracepoint } from '../state/events';
 import {
   type Fields,
@@ -25,7 +25,16 @@ import {
   take,
   type Waiters,
 } from './locks';
-import { Code, type Frame, frameHeader, type Op, type Program, type RoutineCode } from './program';
+import {
+  Code,
+  type Frame,
+  type Op,
+  type Program,
+  pcIn,
+  type RoutineCode,
+  routineIn,
+  whereOf,
+} from './program';
 import type { FnPtr, Routine } from './routine';
 
 /** Things a machine hangs on its engine for routines to reach, such as physical memory; by declaration merging. */
@@ -85,12 +94,21 @@ const taskNext = 4;
 const taskSignal = 5;
 const taskState = 6;
 const taskOwner = 7; // what the kernel calls current: an address that only the kernel layer understands
-const taskHeld = 8; // number of locks held, then pairs of address and mode
+const taskHeld = 8; // the locks it holds, in the order of taking; 0 after the last
 const heldMax = 16;
-const taskCells = taskHeld + 1 + 2 * heldMax;
+const taskCells = taskHeld + heldMax + 1;
+
+// A held lock: its address, and two bits.
+const heldShift = 2;
+const heldForReading = 1;
+const heldSpins = 2;
+
 const live = 1;
 const finished = 2;
 const dead = 3; // killed by an oops, its frames left as they were
+
+// Cells of a frame, before its fields: where it stands, and who called it (negative: whom it interrupted).
+const frameCaller = 1;
 
 // Cells of a CPU.
 const cpuCurrent = 0; // task plus 1
@@ -221,9 +239,9 @@ export class Engine {
 
   /** The static variable called `name`. */
   the<N extends keyof Structs & string>(name: string, struct: N): Structs[N] {
-    const found = this.objects.staticNamed(name);
-    assert(found.struct.name === struct, `${name} is a ${struct}`);
-    return found.struct.view(this.store, found.at) as unknown as Structs[N];
+    const { struct: of, view } = this.objects.staticNamed(name);
+    if (of.name !== struct) fail(`${name} is a ${struct}`);
+    return view as unknown as Structs[N];
   }
 
   /** A view of the struct called `name` at `at`. */
@@ -428,9 +446,9 @@ export class Engine {
     const frames: FrameInfo[] = [];
     let at = this.store.peek(this.taskAt(task) + taskFrame);
     while (at !== 0) {
-      const caller = this.store.peek(at + 2);
-      const code = this.program.at(this.store.peek(at));
-      frames.push({ at, code, pc: this.store.peek(at + 1), interrupt: caller < 0 });
+      const caller = this.store.peek(at + frameCaller);
+      const pc = pcIn(this.store.peek(at));
+      frames.push({ at, code: this.codeAt(at), pc, interrupt: caller < 0 });
       at = Math.abs(caller);
     }
     return frames;
@@ -447,7 +465,7 @@ export class Engine {
     let at = this.topFrame(task);
     while (at !== 0) {
       depth++;
-      at = Math.abs(this.store.peek(at + 2));
+      at = Math.abs(this.store.peek(at + frameCaller));
     }
     return depth;
   }
@@ -456,7 +474,7 @@ export class Engine {
   opOf(task: number): Op | undefined {
     const frame = this.topFrame(task);
     if (frame === 0) return undefined;
-    return this.program.at(this.store.peek(frame)).ops[this.store.peek(frame + 1)];
+    return this.codeAt(frame).ops[pcIn(this.store.peek(frame))];
   }
 
   /** Whether the agent whose turn it is has executed something and come to the beginning of its next turn. */
@@ -486,11 +504,12 @@ export class Engine {
   /** The locks a task holds, in the order of taking. */
   held(task: number): { at: number; mode: LockMode }[] {
     const at = this.taskAt(task) + taskHeld;
-    const count = this.store.peek(at);
-    return Array.from({ length: count }, (_, i) => ({
-      at: this.store.peek(at + 1 + 2 * i),
-      mode: this.store.peek(at + 2 + 2 * i) === 1 ? 'read' : 'write',
-    }));
+    const held: { at: number; mode: LockMode }[] = [];
+    for (let i = 0, entry = this.store.peek(at); entry !== 0; entry = this.store.peek(at + ++i)) {
+      const mode = (entry & heldForReading) !== 0 ? 'read' : 'write';
+      held.push({ at: entry >> heldShift, mode });
+    }
+    return held;
   }
 
   /** Whether the cell belongs to a stack, and whose. */
@@ -530,9 +549,14 @@ export class Engine {
     return this.cpusAt + cpu * cpuCells;
   }
 
+  /** The routine of the frame at `at`. */
+  private codeAt(at: number): RoutineCode {
+    return this.program.at(routineIn(this.store.peek(at)));
+  }
+
   private frameOf(task: number): Frame {
     const at = this.topFrame(task);
-    const frame = this.frames[this.store.peek(at) - 1];
+    const frame = this.frames[routineIn(this.store.peek(at)) - 1];
     frame.at = at;
     return frame;
   }
@@ -543,7 +567,7 @@ export class Engine {
       return false;
     const frame = this.topFrame(this.currentOf(cpu));
     if (frame === 0) return true;
-    const { mode } = this.program.at(this.store.peek(frame));
+    const { mode } = this.codeAt(frame);
     return mode === 'user' || mode === 'kernel';
   }
 
@@ -578,7 +602,7 @@ export class Engine {
   private givesUpCpu(current: number): boolean {
     const frame = this.topFrame(current);
     if (frame === 0 || this.isDead(current)) return true;
-    const { mode } = this.program.at(this.store.peek(frame));
+    const { mode } = this.codeAt(frame);
     if (mode === 'user') return true;
     if (mode !== 'kernel' || this.holdsSpinlock(current) || this.canProceed(current)) return false;
     const op = this.opOf(current)!;
@@ -586,19 +610,20 @@ export class Engine {
   }
 
   private holdsSpinlock(task: number): boolean {
-    return this.held(task).some((h) => this.spins(h.at));
-  }
-
-  private spins(lock: number): boolean {
-    const field = this.objects.describe(lock)?.slot.field;
-    return field?.kind === 'lock' && !(field.get(this.store, lock) as LockView).sleeps;
+    const at = this.taskAt(task) + taskHeld;
+    for (let i = 0, entry = this.store.peek(at); entry !== 0; entry = this.store.peek(at + ++i)) {
+      if ((entry & heldSpins) !== 0) return true;
+    }
+    return false;
   }
 
   private execute(task: number, branch: number): void {
     const { store } = this;
     const at = this.topFrame(task);
-    const code = this.program.at(store.peek(at));
-    const op = code.ops[store.peek(at + 1)]!;
+    const where = store.peek(at);
+    const code = this.codeAt(at);
+    const pc = pcIn(where);
+    const op = code.ops[pc]!;
     const frame = this.frames[code.number - 1];
     frame.at = at;
     this.checker?.begin(this, task, code, op);
@@ -613,8 +638,8 @@ export class Engine {
         }
         break;
       case Code.trylock: {
-        const { at: lock } = op.lock!(frame, this);
-        const free = mayTake(store, lock, op.mode, task, this.waiters);
+        const lock = op.lock!(frame, this);
+        const free = mayTake(store, lock.at, op.mode, task, this.waiters);
         if (free) this.hold(task, lock, op.mode);
         this.assign(op, frame, free ? 1 : 0);
         break;
@@ -626,7 +651,9 @@ export class Engine {
         this.assign(op, frame, op.guard!(frame, this) ? 0 : EINTR);
         break;
       case Code.choose:
-        assert(branch < op.options.length, `a branch below ${op.options.length} of ${op.text}`);
+        if (branch >= op.options.length) {
+          fail(`a branch below ${op.options.length} of ${op.text}`);
+        }
         this.assign(op, frame, branch);
         break;
       case Code.call: {
@@ -645,7 +672,7 @@ export class Engine {
     }
     this.checker?.end();
     // A step may have changed the frame's place in nothing: it is still on top.
-    this.advance(code, frame, at, store.peek(at + 1) + 1);
+    this.advance(code, frame, at, pc + 1);
   }
 
   private pointedTo(op: Op, frame: Frame): RoutineCode {
@@ -671,7 +698,7 @@ export class Engine {
         this.checker?.end();
       } else break;
     }
-    this.store.put(at + 1, pc);
+    this.store.put(at, whereOf(code.number, pc));
   }
 
   private push(
@@ -683,13 +710,11 @@ export class Engine {
     const { store } = this;
     const stack = this.stackAt + task * this.stackCells;
     const below = Math.abs(caller);
-    const base = below === 0 ? stack : below + this.program.at(store.peek(below)).frame.cells;
-    assert(
-      base + code.frame.cells <= stack + this.stackCells,
-      `room on the stack of ${this.names[task]}`,
-    );
-    store.put(base, code.number);
-    store.put(base + 2, caller);
+    const base = below === 0 ? stack : below + this.codeAt(below).frame.cells;
+    if (base + code.frame.cells > stack + this.stackCells) {
+      fail(`room on the stack of ${this.names[task]}`);
+    }
+    store.put(base + frameCaller, caller);
     const { slots } = code.frame;
     for (let i = 0; i < code.args.length; i++) {
       const slot = slots[i]!;
@@ -703,13 +728,13 @@ export class Engine {
 
   private pop(task: number, at: number, code: RoutineCode, value: unknown): void {
     const { store } = this;
-    const caller = store.peek(at + 2);
+    const caller = store.peek(at + frameCaller);
     for (let i = code.frame.cells - 1; i >= 0; i--) store.put(at + i, 0);
     store.put(this.taskAt(task) + taskFrame, Math.abs(caller));
     if (caller === 0) this.finish(task);
     if (caller <= 0) return; // finished, or back in what the interrupt interrupted
-    const below = this.program.at(store.peek(caller));
-    const pc = store.peek(caller + 1);
+    const below = this.codeAt(caller);
+    const pc = pcIn(store.peek(caller));
     const frame = this.frames[below.number - 1];
     frame.at = caller;
     this.assign(below.ops[pc]!, frame, value);
@@ -745,49 +770,43 @@ export class Engine {
       store.put(at + taskLock, 0);
       store.put(at + taskMode, 0);
     }
-    if (!interrupted) this.hold(task, lock.at, op.mode);
+    if (!interrupted) this.hold(task, lock, op.mode);
     this.assign(op, frame, interrupted ? EINTR : 0);
     return true;
   }
 
-  private hold(task: number, lock: number, mode: LockMode): void {
-    take(this.store, lock, mode, task);
-    const at = this.taskAt(task) + taskHeld;
-    const count = this.store.peek(at);
-    assert(count < heldMax, `room for a lock of ${this.names[task]}`);
-    this.store.put(at + 1 + 2 * count, lock);
-    this.store.put(at + 2 + 2 * count, mode === 'read' ? 1 : 2);
-    this.store.put(at, count + 1);
+  private hold(task: number, lock: LockView, mode: LockMode): void {
+    const { store } = this;
+    take(store, lock.at, mode, task);
+    const first = this.taskAt(task) + taskHeld;
+    let at = first;
+    while (store.peek(at) !== 0) at++;
+    if (at === first + heldMax) fail(`room for a lock of ${this.names[task]}`);
+    const bits = (mode === 'read' ? heldForReading : 0) | (lock.sleeps ? 0 : heldSpins);
+    store.put(at, (lock.at << heldShift) | bits);
   }
 
   private release(task: number, lock: LockView): void {
-    const at = this.taskAt(task) + taskHeld;
-    const count = this.store.peek(at);
-    for (let i = count - 1; i >= 0; i--) {
-      if (this.store.peek(at + 1 + 2 * i) !== lock.at) continue;
-      drop(this.store, lock.at, this.store.peek(at + 2 + 2 * i) === 1 ? 'read' : 'write');
-      for (let j = i; j < count - 1; j++) {
-        this.store.put(at + 1 + 2 * j, this.store.peek(at + 3 + 2 * j));
-        this.store.put(at + 2 + 2 * j, this.store.peek(at + 4 + 2 * j));
+    const { store } = this;
+    let at = this.taskAt(task) + taskHeld;
+    while (store.peek(at) >> heldShift !== lock.at) {
+      if (store.peek(at) === 0) {
+        fail(`${this.names[task]} holds the ${lock.class} that it releases`);
       }
-      this.store.put(at + 2 * count - 1, 0);
-      this.store.put(at + 2 * count, 0);
-      this.store.put(at, count - 1);
-      return;
+      at++;
     }
-    assert(false, `${this.names[task]} holds the ${lock.class} that it releases`);
+    drop(store, lock.at, (store.peek(at) & heldForReading) !== 0 ? 'read' : 'write');
+    for (; store.peek(at) !== 0; at++) store.put(at, store.peek(at + 1));
   }
 
   private namedByFrames(from: number, to: number): boolean {
     const { store } = this;
     for (let task = 0; task < this.taskCount; task++) {
-      for (let at = this.topFrame(task); at !== 0; at = Math.abs(store.peek(at + 2))) {
-        const { references } = this.program.at(store.peek(at));
+      for (let at = this.topFrame(task); at !== 0; at = Math.abs(store.peek(at + frameCaller))) {
+        const { references } = this.codeAt(at);
         if (points(store, at, references, from, to)) return true;
       }
     }
     return false;
   }
 }
-
-export { frameHeader };

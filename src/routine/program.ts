@@ -1,6 +1,6 @@
 // From routines to tables: every routine that the roots can reach is built for the machine's variants and flattened
 // into operations. Numbers depend on the roots alone. What the rules of routines forbid is refused here.
-import { assert } from '../base/assert';
+import { assert, fail } from '../base/assert';
 import { type Slot, type Struct, structOf } from '../state/layout';
 import { referenceOffsets, type StaticSize } from '../state/objects';
 import type { Engine } from './engine';
@@ -84,8 +84,16 @@ export interface ListingLine {
   readonly op: number | undefined;
 }
 
-/** Cells of a frame before its fields: routine, program counter, caller's frame. */
-export const frameHeader = 3;
+/** Cells of a frame before its fields: where it stands, and the caller's frame. */
+export const frameHeader = 2;
+
+// Where a frame stands is one cell: the number of its routine, and above it the program counter.
+const routineBits = 12;
+const routineMask = (1 << routineBits) - 1;
+
+export const whereOf = (routine: number, pc: number): number => (pc << routineBits) | routine;
+export const routineIn = (where: number): number => where & routineMask;
+export const pcIn = (where: number): number => where >>> routineBits;
 
 /** All routines of a machine, numbered from 1. */
 export class Program {
@@ -118,15 +126,12 @@ export class Program {
   /** The number that a function pointer to `routine` holds. */
   numberOf(routine: Routine): number {
     const code = this.byRoutine.get(routine);
-    assert(code !== undefined, `${routine.name} among the routines of this machine`);
-    return code.number;
+    return code?.number ?? fail(`${routine.name} among the routines of this machine`);
   }
 
   /** The routine with this number. */
   at(number: number): RoutineCode {
-    const code = this.routines[number - 1];
-    assert(code !== undefined, `a routine with number ${number}`);
-    return code;
+    return this.routines[number - 1] ?? fail(`a routine with number ${number}`);
   }
 
   /** The routine called `name`, if this machine has it. */
@@ -156,6 +161,7 @@ export class Program {
       ops: [],
       lines: [],
     };
+    assert(code.number <= routineMask, `at most ${routineMask} routines`);
     this.routines.push(code);
     this.byRoutine.set(routine, code);
     return code;

@@ -1,6 +1,6 @@
 // Struct layouts: each struct is a list of named, typed fields over cells. From the one table come the accessors,
 // the debugger's variables, the checks of locking, and differences between states. It plays the role of BTF.
-import { assert } from '../base/assert';
+import { assert, fail } from '../base/assert';
 import type { Store } from './store';
 
 /** A 64-bit value in two cells, low word first: a page-table entry, a physical address. Words are signed. */
@@ -134,9 +134,9 @@ export function struct<
 
 /** The struct called `name`. */
 export function structNamed(name: string): Struct {
-  const found = byName.get(name);
-  assert(found !== undefined, `a struct called ${name} (is the file that declares it imported?)`);
-  return found;
+  return (
+    byName.get(name) ?? fail(`a struct called ${name} (is the file that declares it imported?)`)
+  );
 }
 
 /** A struct from slots already laid out; frames of routines are made so. */
@@ -164,9 +164,7 @@ export function structOf(name: string, slots: readonly Slot[], cells: number): S
     slots,
     cells,
     slot: (wanted) => {
-      const slot = index.get(wanted);
-      assert(slot !== undefined, `${name} has a field ${wanted}`);
-      return slot;
+      return index.get(wanted) ?? fail(`${name} has a field ${wanted}`);
     },
     view: (store, at) => new StructView(store, at),
   };
@@ -273,12 +271,16 @@ export function oneOf(names: Readonly<Record<string, number>>): Field<number> {
 
 /** The address of a struct; NULL is a view whose `at` is 0. */
 export function ref<N extends keyof Structs & string>(name: N): StructField<N> {
+  let layout: Struct | undefined; // looked up late: structs refer to each other in a circle
   return {
     kind: 'ref',
     cells: 1,
     of: name,
     struct: name,
-    get: (store: Store, at: number) => structNamed(name).view(store, store.read(at)),
+    get: (store: Store, at: number) => {
+      layout ??= structNamed(name);
+      return layout.view(store, store.read(at));
+    },
     set: (store: Store, at: number, value: Ref) => store.write(at, value.at),
   } as unknown as StructField<N>;
 }
@@ -291,7 +293,7 @@ export function embed<N extends keyof Structs & string>(name: N): StructField<N>
     of: name,
     struct: name,
     get: (store: Store, at: number) => structNamed(name).view(store, at),
-    set: () => assert(false, `an embedded ${name} is not assigned`),
+    set: () => fail(`an embedded ${name} is not assigned`),
   } as unknown as StructField<N>;
 }
 
@@ -320,50 +322,74 @@ function arrayField<T>(element: Field<T>, length: number, cells: number): Field<
     kind: 'array',
     cells,
     element: element as Field<unknown>,
-    get: (store, at) => ({
-      store,
-      at,
-      length,
-      get: (index) => element.get(store, at + index * element.cells),
-      set: (index, value) => element.set(store, at + index * element.cells, value),
-    }),
-    set: () => assert(false, 'an array is not assigned as a whole'),
+    get: (store, at) => new Elements(store, at, element, length),
+    set: () => fail('an array is not assigned as a whole'),
   };
 }
 
-/** A bitmap, 32 bits a cell; flexible, hence the last field of its struct. Ranges are half open. */
-export interface BitsView extends Ref {
-  test(bit: number): boolean;
-  set(bit: number): void;
-  clear(bit: number): void;
-  /** First set bit in [from, to), or `to`. */
-  nextSet(from: number, to: number): number;
-  /** First clear bit in [from, to), or `to`. */
-  nextClear(from: number, to: number): number;
+class Elements<T> implements ArrayView<T> {
+  constructor(
+    readonly store: Store,
+    readonly at: number,
+    private readonly element: Field<T>,
+    readonly length: number,
+  ) {}
+
+  get(index: number): T {
+    return this.element.get(this.store, this.at + index * this.element.cells);
+  }
+
+  set(index: number, value: T): void {
+    this.element.set(this.store, this.at + index * this.element.cells, value);
+  }
 }
 
-/** A flexible bitmap. */
+/** A bitmap, 32 bits a cell. Ranges are half open. */
+export class BitsView implements Ref {
+  constructor(
+    readonly store: Store,
+    readonly at: number,
+  ) {}
+
+  test(bit: number): boolean {
+    return ((this.store.read(this.at + (bit >> 5)) >>> (bit & 31)) & 1) !== 0;
+  }
+
+  set(bit: number): void {
+    const cell = this.at + (bit >> 5);
+    this.store.write(cell, this.store.read(cell) | (1 << (bit & 31)));
+  }
+
+  clear(bit: number): void {
+    const cell = this.at + (bit >> 5);
+    this.store.write(cell, this.store.read(cell) & ~(1 << (bit & 31)));
+  }
+
+  /** First set bit in [from, to), or `to`. */
+  nextSet(from: number, to: number): number {
+    return this.next(from, to, 0);
+  }
+
+  /** First clear bit in [from, to), or `to`. */
+  nextClear(from: number, to: number): number {
+    return this.next(from, to, -1);
+  }
+
+  private next(from: number, to: number, flip: number): number {
+    let bit = from;
+    while (bit < to) {
+      const word = (this.store.read(this.at + (bit >> 5)) ^ flip) >>> (bit & 31);
+      if (word !== 0) return Math.min(to, bit + (31 - Math.clz32(word & -word)));
+      bit = (bit | 31) + 1;
+    }
+    return to;
+  }
+}
+
+/** A flexible bitmap, hence the last field of its struct. */
 export const bits: Field<BitsView> = {
   kind: 'bits',
   cells: 0,
-  get: (store, at) => ({
-    store,
-    at,
-    test: (bit) => ((store.read(at + (bit >> 5)) >>> (bit & 31)) & 1) !== 0,
-    set: (bit) => store.write(at + (bit >> 5), store.read(at + (bit >> 5)) | (1 << (bit & 31))),
-    clear: (bit) => store.write(at + (bit >> 5), store.read(at + (bit >> 5)) & ~(1 << (bit & 31))),
-    nextSet: (from, to) => nextBit(store, at, from, to, 0),
-    nextClear: (from, to) => nextBit(store, at, from, to, -1),
-  }),
-  set: () => assert(false, 'a bitmap is not assigned as a whole'),
+  get: (store, at) => new BitsView(store, at),
+  set: () => fail('a bitmap is not assigned as a whole'),
 };
-
-function nextBit(store: Store, at: number, from: number, to: number, flip: number): number {
-  let bit = from;
-  while (bit < to) {
-    const word = (store.read(at + (bit >> 5)) ^ flip) >>> (bit & 31);
-    if (word !== 0) return Math.min(to, bit + (31 - Math.clz32(word & -word)));
-    bit = (bit | 31) + 1;
-  }
-  return to;
-}

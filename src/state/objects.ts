@@ -1,7 +1,7 @@
 // Where structs live in a store: pools with room for a number of objects, and single statics. A pool's object has a
 // header cell before it that says whether it is live. Allocation takes the lowest free place, freeing zeroes it, so
 // equal situations are equal cells; a freed place that something still names is not given out again.
-import { assert } from '../base/assert';
+import { assert, fail } from '../base/assert';
 import { type Field, type Ref, type Slot, type Struct, structNamed } from './layout';
 import type { Region, Store, StorePlan } from './store';
 
@@ -36,6 +36,7 @@ export interface Static {
   readonly name: string;
   readonly struct: Struct;
   readonly at: number;
+  readonly view: Ref;
   readonly cells: number;
   readonly references: readonly number[];
 }
@@ -77,22 +78,19 @@ export class Objects {
     for (const { name, struct } of statics) {
       const { base: at, cells } = store.region(`static ${name}`);
       const references = referenceOffsets(struct, cells);
-      objects.statics.set(name, { name, struct, at, cells, references });
+      const view = struct.view(store, at);
+      objects.statics.set(name, { name, struct, at, view, cells, references });
     }
     return objects;
   }
 
   pool(struct: string): Pool {
-    const pool = this.byStruct.get(struct);
-    assert(pool !== undefined, `a pool of ${struct}`);
-    return pool;
+    return this.byStruct.get(struct) ?? fail(`a pool of ${struct}`);
   }
 
   /** The static called `name`. */
   staticNamed(name: string): Static {
-    const found = this.statics.get(name);
-    assert(found !== undefined, `a static called ${name}`);
-    return found;
+    return this.statics.get(name) ?? fail(`a static called ${name}`);
   }
 
   get allStatics(): readonly Static[] {

@@ -1,7 +1,7 @@
 // The one journalled store: every mutable thing of a machine is a 32-bit cell here, behind a single write.
 // That write feeds the undo log and the incremental 64-bit hash. Cells are of three kinds: state (hashed),
 // contents (hashed by the digest of the block they name) and history (rolled back, but not hashed).
-import { assert } from '../base/assert';
+import { assert, fail } from '../base/assert';
 import { hashText, mixHi, mixLo } from '../base/hash';
 import { Blocks } from './blocks';
 
@@ -164,7 +164,7 @@ export class Store {
   /** Restores every cell to what it was at mark `mark`, which is popped with all later ones. */
   rollback(mark: number): void {
     if (mark < 0 || mark >= this.markCount) {
-      assert(false, `a mark below ${this.markCount}, not ${mark}`);
+      fail(`a mark below ${this.markCount}, not ${mark}`);
     }
     const at = mark * markCells;
     const to = this.marks[at]!;
