@@ -1,8 +1,9 @@
 // From text to tree. The grammar (coherence.grammar, on the Lezer library) recovers on every line; here its
 // nodes become the plain tree of tree.ts, and what is missing or too much becomes problems, one per line at
 // most: the first mistake of a line explains the others. Never throws, whatever the text is.
-import { type Tree, type TreeCursor, TreeFragment } from '@lezer/common';
-import { lineAt, lineStarts, lineText, type Span } from '../base/text';
+import { Tree, type TreeCursor, TreeFragment } from '@lezer/common';
+import { nearest } from '../base/suggest';
+import { lineAt, lineStarts, type Span } from '../base/text';
 import { type FormName, forms, reserved, statementWords } from './forms';
 import { parser } from './grammar';
 import { readNumber } from './numbers';
@@ -38,13 +39,61 @@ export interface Parsed {
   readonly syntax: Tree;
 }
 
-const DEPTH_MAX = 200;
+/** Of braces in a file, and of other brackets on a line. */
+const NESTING_MAX = 100;
+/** Of nodes in the tree; a long sum nests, too. */
+const DEPTH_MAX = 500;
 
 /** Parses `text`; with the parse of an earlier state of the text, only what an edit touched is parsed again. */
 export function parse(text: string, previous?: Parsed): Parsed {
-  const syntax = parser.parse(text, previous === undefined ? [] : reusable(previous, text));
   const lines = lineStarts(text);
+  const deep = tooDeepAt(text);
+  if (deep !== undefined) return unread(text, lines, deep);
+  const syntax = parser.parse(text, previous === undefined ? [] : reusable(previous, text));
   return { text, lines, syntax, ...convert(text, lines, syntax) };
+}
+
+/** A text that nests deeper than anybody reads is not looked at any further: recovery would take its time. */
+function unread(text: string, lines: readonly number[], at: number): Parsed {
+  const file: ScenarioFile = {
+    kind: 'file',
+    from: 0,
+    to: text.length,
+    shared: [],
+    scenarios: [],
+    comments: [],
+  };
+  const problem = { from: at, to: at + 1, message: 'brackets are nested too deeply here' };
+  return { text, lines, file, problems: [problem], paired: false, syntax: Tree.empty };
+}
+
+/** Where brackets are nested too deeply, if they are. Round and square ones end with their line. */
+function tooDeepAt(text: string): number | undefined {
+  let blocks = 0;
+  let brackets = 0;
+  for (let i = 0; i < text.length; i++) {
+    switch (text.charCodeAt(i)) {
+      case 10:
+      case 13:
+        brackets = 0;
+        break;
+      case 40: // (
+      case 91: // [
+        if (++brackets > NESTING_MAX) return i;
+        break;
+      case 41:
+      case 93:
+        if (brackets > 0) brackets--;
+        break;
+      case 123: // {
+        if (++blocks > NESTING_MAX) return i;
+        break;
+      case 125:
+        if (blocks > 0) blocks--;
+        break;
+    }
+  }
+  return undefined;
 }
 
 /** The pieces of the earlier tree before and behind the one changed place. */
@@ -86,6 +135,7 @@ function convert(
   const blocks: OpenBlock[] = [];
   let depth = 0;
   let paired = true;
+  let strayLine = -1;
 
   return file();
 
@@ -155,12 +205,27 @@ function convert(
   function stray(parent: string): void {
     const found = tokenAt(text, c.from);
     if (found.text === '}' && parent === 'File') structural(found, 'this `}` closes no block');
-    else {
-      const rank = reserved.has(found.text) && parent !== 'File' ? RESERVED : BARE;
-      const message = explain(found.text, text, lines, found.from);
+    else strayWord(found, reserved.has(found.text) && parent !== 'File' ? RESERVED : BARE);
+    each(() => {});
+  }
+
+  function strayWord(found: Name, rank: Finding['rank']): void {
+    const line = lineAt(lines, found.from);
+    if (rank === BARE && line === strayLine) return;
+    strayLine = line;
+    const start = lines[line] ?? 0;
+    const begin = text.slice(start, Math.min(start + 200, lines[line + 1] ?? text.length));
+    const first = /\w+/.exec(begin);
+    const word = first?.[0] ?? '';
+    const guess = word.length < 3 || reserved.has(word) ? undefined : nearest(word, statementWords);
+    if (guess !== undefined && first !== null) {
+      const from = start + first.index;
+      const message = `no statement begins with \`${word}\`; did you mean \`${guess}\`?`;
+      findings.push({ from, to: from + word.length, message, rank: RESERVED, structural: false });
+    } else {
+      const message = explain(found.text, begin.trim());
       findings.push({ from: found.from, to: found.to, message, rank, structural: false });
     }
-    each(() => {});
   }
 
   function here(): Span {
@@ -168,7 +233,13 @@ function convert(
   }
 
   function named(): Name {
-    return { from: c.from, to: c.to, text: text.slice(c.from, c.to) };
+    const { from, to } = c;
+    const word = text.slice(from, to);
+    if (!/[^\w.-]/.test(word)) return { from, to, text: word };
+    // Recovery may have put what it skipped into the node, behind its word.
+    each(() => {});
+    const own = /^[\w.-]*/.exec(word)?.[0] ?? '';
+    return { from, to: from + own.length, text: own };
   }
 
   /** The first line of the node under the cursor, up to its brace: where problems of a whole statement are shown. */
@@ -491,8 +562,11 @@ function convert(
     return made;
   }
 
-  function reference(): Expression {
-    return { kind: 'reference', ...here(), name: text.slice(c.from, c.to) };
+  function reference(): Expression | undefined {
+    const { from, to, text: name } = named();
+    if (name !== '') return { kind: 'reference', from, to, name };
+    each(() => {});
+    return undefined;
   }
 
   function expression(): Expression | undefined {
@@ -519,9 +593,7 @@ function convert(
       case 'Boolean':
         return { kind: 'boolean', ...span, value: text.startsWith('true', c.from) };
       case 'Reference':
-        if (span.from < span.to) return reference();
-        each(() => {});
-        return undefined;
+        return reference();
       case 'Member': {
         let object: Path | undefined;
         let member: Name | undefined;
@@ -706,9 +778,8 @@ const advice: Readonly<Record<string, string>> = {
   else: 'put `else` on the line of the closing brace: `} else { … }`',
 };
 
-/** Why the token at `from` is not understood and what to do about it. */
-function explain(token: string, text: string, lines: readonly number[], from: number): string {
-  const line = lineText(text, lines, lineAt(lines, from)).trim();
+/** Why a token of `line` is not understood and what to do about it. */
+function explain(token: string, line: string): string {
   const first = /^\w*/.exec(line)?.[0] ?? '';
   const known = advice[token];
   if (known !== undefined) return known;

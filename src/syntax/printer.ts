@@ -11,6 +11,7 @@ const WIDTH_MAX = 100;
 export function print(parsed: Parsed): string {
   if (!parsed.paired) return parsed.text;
   const tokens = tokensOf(parsed);
+  if (!balanced(tokens)) return parsed.text;
   const broken = new Set<Token>();
   for (;;) {
     const printed = new Printing(tokens, broken).run();
@@ -88,6 +89,17 @@ function tokensOf({ text, lines, problems }: Parsed): Token[] {
   return tokens;
 }
 
+/** Whether braces pair also as tokens: the parser may have passed one over on a line that is wrong. */
+function balanced(tokens: readonly Token[]): boolean {
+  let depth = 0;
+  for (const { kind, text } of tokens) {
+    if (kind !== 'sign') continue;
+    if (text === '{') depth++;
+    else if (text === '}' && --depth < 0) return false;
+  }
+  return depth === 0;
+}
+
 class Printing {
   private readonly lines: string[] = [];
   private readonly tooLong: Token[] = [];
@@ -146,7 +158,7 @@ class Printing {
   private lineBreak(token: Token, beforeBrace: boolean): void {
     // A comment behind an opening brace or a dropped comma belongs to that line.
     const atBrace = this.previous?.text === '{' && this.previous.kind === 'sign';
-    const forced = beforeBrace || (atBrace && this.indentedBy(this.previous));
+    const forced = !token.verbatim && (beforeBrace || (atBrace && this.indentedBy(this.previous)));
     if (this.breaks === 0 && !(forced && token.kind !== 'comment')) return;
     if (this.breaks <= 1 && token.kind === 'comment' && !token.beginsLine) {
       this.breaks = 0;
