@@ -5,6 +5,7 @@ import type { BaseLanguageClient, LanguageClientOptions } from 'vscode-languagec
 import type { MarkedNode } from '../protocol/difference';
 import { bufferObjects, fences, pageTables } from '../protocol/outline';
 import { Configurations } from './debugging';
+import { Listings } from './listings';
 import { debugType, Moments } from './moments';
 import { OutlineView } from './outlineView';
 import { PteGrids } from './pteGridPanel';
@@ -41,6 +42,10 @@ export async function start(
     vscode.commands.registerCommand('coherence.showPteGrid', (node?: MarkedNode) =>
       grids.show(node?.object ?? null),
     ),
+    new Listings(),
+    ...['stepBackInto', 'stepBackOut'].map((step) =>
+      vscode.commands.registerCommand(`coherence.${step}`, () => stepBack(`coherence/${step}`)),
+    ),
     vscode.debug.registerDebugConfigurationProvider(debugType, configurations),
     vscode.debug.registerDebugConfigurationProvider(
       debugType,
@@ -50,4 +55,12 @@ export async function start(
   );
   await client.start();
   return api;
+}
+
+/** Steps that DAP has no word for, of the thread that is selected. */
+async function stepBack(request: string): Promise<void> {
+  const item = vscode.debug.activeStackItem;
+  if (item?.session.type === debugType) {
+    await item.session.customRequest(request, { threadId: item.threadId });
+  }
 }

@@ -1,0 +1,43 @@
+// Listings of the emulated kernel as documents: `coherence-listing:/mm/memory.c` is what the adapter of the active
+// session prints of that file. Having an address, breakpoints set in them outlive the session.
+import * as vscode from 'vscode';
+import { debugType } from './moments';
+
+const scheme = 'coherence-listing';
+
+/** The address of the listing of a kernel file. */
+export const listingUri = (file: string): string =>
+  vscode.Uri.from({ scheme, path: `/${file}` }).toString();
+
+/** Answers for open listings; they are printed anew for each session, whose variants they show. */
+export class Listings implements vscode.TextDocumentContentProvider, vscode.Disposable {
+  private readonly changed = new vscode.EventEmitter<vscode.Uri>();
+  readonly onDidChange = this.changed.event;
+  private readonly subscription = vscode.Disposable.from(
+    this.changed,
+    vscode.workspace.registerTextDocumentContentProvider(scheme, this),
+    vscode.debug.onDidChangeActiveDebugSession((session) => {
+      if (session?.type !== debugType) return; // what is open stays readable
+      for (const { uri } of vscode.workspace.textDocuments) {
+        if (uri.scheme === scheme) this.changed.fire(uri);
+      }
+    }),
+  );
+
+  async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
+    const session = vscode.debug.activeDebugSession;
+    if (session?.type !== debugType) {
+      return 'The listings of the emulated kernel can be read while a scenario is being debugged.\n';
+    }
+    try {
+      const { content } = await session.customRequest('source', { source: { path: `${uri}` } });
+      return content;
+    } catch (error) {
+      return `${error instanceof Error ? error.message : error}\n`;
+    }
+  }
+
+  dispose(): void {
+    this.subscription.dispose();
+  }
+}
