@@ -66,7 +66,9 @@ export class CoherenceAdapter extends DebugSession {
   private onConfigured: (() => void) | undefined;
   private afterwards: (() => void)[] = [];
   private timer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether the run ends the session when it comes to its end: after a continue, or when it stood there before. */
   private untilEnd = false;
+  private stoodAtEnd = false;
   private closed = false;
 
   constructor(private readonly host: Host) {
@@ -305,6 +307,7 @@ export class CoherenceAdapter extends DebugSession {
     if (stop !== undefined) return this.report(stop);
     this.s.continue(this.s.next());
     this.untilEnd = true;
+    this.stoodAtEnd = false;
     this.tick();
   }
 
@@ -354,7 +357,8 @@ export class CoherenceAdapter extends DebugSession {
     this.afterReply(() => {
       this.references.clear();
       begin(this.s, task);
-      this.untilEnd = untilEnd || this.s.atEnd;
+      this.untilEnd = untilEnd;
+      this.stoodAtEnd = this.s.atEnd;
       this.tick();
     });
     return untilEnd ? { allThreadsContinued: true } : undefined;
@@ -402,14 +406,15 @@ export class CoherenceAdapter extends DebugSession {
 
   /** Tells the client where and why the run stands. */
   private report(stop: Stop): void {
-    if (stop.reason === 'end' && this.untilEnd) return this.finish();
+    if (stop.final && (this.stoodAtEnd || (this.untilEnd && stop.reason === 'end')))
+      return this.finish();
     const { reason, title, text, hits } = stop;
     const body: P.StoppedEvent['body'] = {
       reason: reason === 'end' ? 'step' : reason,
       description: title,
       threadId: stop.task + 1,
       allThreadsStopped: true,
-      ...(text !== '' && { text }),
+      ...(text !== '' && text !== title && { text }),
       ...(hits.length > 0 && { hitBreakpointIds: [...hits] }),
     };
     this.sendEvent(new Event('stopped', body));

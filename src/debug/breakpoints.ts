@@ -44,8 +44,9 @@ export class Breakpoints {
     }
   }
 
-  atOp(routine: number, pc: number): readonly Breakpoint[] {
-    return this.byOp.get(opKey(routine, pc)) ?? none;
+  /** `where`: a place of a program, as the first cell of a frame holds it. */
+  atOp(where: number): readonly Breakpoint[] {
+    return this.byOp.get(where) ?? none;
   }
 
   atEntry(routine: number): readonly Breakpoint[] {
@@ -61,7 +62,9 @@ export class Breakpoints {
 /** A breakpoint with the places it is at. */
 export interface Placed {
   readonly breakpoint: Breakpoint;
+  /** Operations, as the first cell of a frame names them. */
   readonly ops?: readonly number[];
+  /** Numbers of routines. */
   readonly entries?: readonly number[];
   readonly filter?: Filter;
 }
@@ -71,9 +74,6 @@ const none: readonly Breakpoint[] = [];
 /** A client sends all breakpoints of a source again when one changes: the others keep their counts. */
 const sameWish = (a: Breakpoint, b: Breakpoint): boolean =>
   a.what === b.what && a.condition === b.condition && a.log === b.log;
-
-/** An operation as one number. */
-export const opKey = (routine: number, pc: number): number => routine * 0x1_0000 + pc;
 
 function add(map: Map<number, Breakpoint[]>, key: number, breakpoint: Breakpoint): void {
   const known = map.get(key);

@@ -2,14 +2,9 @@
 // is none. Lines and columns count from 0.
 import { nearest } from '../base/suggest';
 import { lineAt, lineStarts, type Position, positionAt } from '../base/text';
+import { whereOf } from '../routine/program';
 import type { SourceSpan } from '../routine/routine';
-import {
-  type Breakpoint,
-  functionPattern,
-  opKey,
-  type Placed,
-  parseHitCondition,
-} from './breakpoints';
+import { type Breakpoint, functionPattern, type Placed, parseHitCondition } from './breakpoints';
 import type { Session } from './session';
 import { filters } from './stops';
 
@@ -139,7 +134,7 @@ function atLine(
     const { code, pc } = found.place;
     const what = `${code.routine.name}, ${source.file} line ${found.line + 1}`;
     const start = { line: found.line, column: 0 };
-    const ops = [opKey(code.number, pc)];
+    const ops = [whereOf(code.number, pc)];
     return {
       placed: { breakpoint: breakpoint(what), ops },
       problem: undefined,
@@ -160,7 +155,7 @@ function statements(session: Session): { line: number; key: number; span: Source
   return session.engine.program.routines.flatMap((code) =>
     code.ops.flatMap((op, pc) =>
       op.turn && op.span !== undefined
-        ? [{ line: lineAt(starts, op.span.from), key: opKey(code.number, pc), span: op.span }]
+        ? [{ line: lineAt(starts, op.span.from), key: whereOf(code.number, pc), span: op.span }]
         : [],
     ),
   );

@@ -1,8 +1,8 @@
 // One debugged run: where it stands, why it stopped, how it goes on. Knows engines and time, not DAP: the adapter
 // asks it to begin a motion and lets it advance in chunks, so that a pause is heard in between.
 
+import { routineIn } from '../routine/program';
 import type { LoggedEvent } from '../state/events';
-import { NullPointer } from '../state/layout';
 import { ScheduleMismatch, Timeline } from '../timeline/timeline';
 import { type Breakpoint, Breakpoints } from './breakpoints';
 import type { Debuggee, DebugThread, Evaluated, Value, Where } from './debuggee';
@@ -38,6 +38,8 @@ export interface Stop {
   readonly causes: readonly string[];
   /** The filter of an exception, and the breakpoints hit. */
   readonly filter?: string;
+  /** Nobody can go on from here. */
+  readonly final?: boolean;
   readonly hits: readonly number[];
 }
 
@@ -117,7 +119,8 @@ export class Session {
   /** Step over, into or out. Another thread than the one that stopped is a choice of who goes. */
   step(task: number, how: 'over' | 'into' | 'out', granularity: Granularity): void {
     const { engine, timeline } = this;
-    const subject = engine.isFinished(task) ? this.next() : task;
+    const over = engine.isFinished(task) || engine.isDead(task);
+    const subject = over ? this.next() : task;
     const agent = engine.agentOfTask(subject);
     const chosen =
       task !== this.stop?.task && timeline.nextAgent !== agent && engine.runnable(agent);
@@ -159,12 +162,6 @@ export class Session {
     } catch (error) {
       const failed = (title: string, text: string) =>
         this.halt({ ...this.quietStop('exception', this.next(), title), text, filter: 'warn' });
-      if (error instanceof NullPointer) {
-        return failed(
-          'Kernel oops',
-          `${error.message}. The step cannot be made; go back to see how it came to this.`,
-        );
-      }
       if (error instanceof ScheduleMismatch)
         return failed('The schedule does not fit', error.message);
       const message = error instanceof Error ? error.message : String(error);
@@ -266,9 +263,9 @@ export class Session {
     const { engine, breakpoints, timeline } = this;
     const at = engine.topFrame(task);
     if (at === 0) return [];
-    const routine = engine.store.peek(at);
-    const found = [...breakpoints.atOp(routine, engine.store.peek(at + 1))];
-    const entries = breakpoints.atEntry(routine);
+    const where = engine.store.peek(at);
+    const found = [...breakpoints.atOp(where)];
+    const entries = breakpoints.atEntry(routineIn(where));
     if (found.length + entries.length === 0) return [];
     if (timeline.position > 0 && !moved(timeline, task)) return [];
     if (entries.length > 0 && this.entered(at)) found.push(...entries);
@@ -371,7 +368,8 @@ export class Session {
   /** Nobody can go on: the run is over, or it is stuck. */
   private endStop(motion: Motion): Stop {
     const { engine } = this;
-    if (engine.done) return this.quietStop('end', motion.task, 'The run is over');
+    if (engine.done)
+      return { ...this.quietStop('end', motion.task, 'The run is over'), final: true };
     const stuck = this.debuggee.threads.flatMap(({ task, name }) => {
       if (engine.isDaemon(task) || engine.isFinished(task)) return [];
       return [`${name}: ${this.blockedText(task) ?? 'cannot go on'}`];
@@ -385,6 +383,7 @@ export class Session {
       text,
       causes: stuck,
       filter: 'violation',
+      final: true,
       hits: [],
     };
   }
@@ -410,7 +409,11 @@ export class Session {
     const op = this.engine.opOf(task);
     const [top] = this.engine.stack(task);
     if (top === undefined || op === undefined) return 'Stopped';
-    return isScenario(top.code) ? 'Stopped at a statement' : `${top.code.routine.name}: ${op.text}`;
+    if (!isScenario(top.code)) return `${top.code.routine.name}: ${op.text}`;
+    const { text } = this.debuggee;
+    const [line = ''] =
+      op.span === undefined ? [] : text.slice(op.span.from, op.span.to).split('\n');
+    return line === '' ? 'Stopped' : `Stopped before: ${line.trim()}`;
   }
 
   private quietStop(reason: StopReason, task: number, title: string): Stop {

@@ -114,8 +114,8 @@ export const filters: readonly Filter[] = [
   filter(
     'warn',
     'Kernel warnings',
-    'A WARN or BUG of the emulated kernel',
-    (e) => e.name === 'warn',
+    'A WARN, BUG or oops of the emulated kernel',
+    (e) => e.name === 'warn' || e.name === 'oops',
     true,
   ),
   filter(
@@ -223,6 +223,12 @@ export function explain(event: LoggedEvent, debuggee: Debuggee): Explanation {
       return plain(
         `Wait for fence ${n('seqno')}`,
         `${who} waits for fence ${n('seqno')}; it goes on when the fence has signalled.`,
+      );
+    case 'oops':
+      return plain(
+        `Kernel oops: ${event.args.message}`,
+        `${who} met ${event.args.message}. The task stays where it was and never runs again, the locks it holds ` +
+          'stay taken. Go back to see how it came to this.',
       );
     default: {
       const found = debuggee.finding(event);
