@@ -25,6 +25,7 @@ import {
   methods,
   type OccurrenceName,
   occurrences,
+  operations,
   type PteField,
   pteFields,
   type TrackerField,
@@ -273,7 +274,12 @@ function builtin(
     };
   if (Object.keys(counters).some((counter) => counter.startsWith(`${text}.`)))
     return { kind: 'counters', prefix: text };
-  if (Object.hasOwn(looks, text))
+  if (Object.hasOwn(operations, text))
+    report(
+      name,
+      `\`${text}\` is something that is done: \`${operations[text as keyof typeof operations].form}\``,
+    );
+  else if (Object.hasOwn(looks, text))
     report(
       name,
       `\`${text}\` is asked with parentheses: \`${looks[text as keyof typeof looks].form}\``,
@@ -281,7 +287,7 @@ function builtin(
   else
     report(
       name,
-      `nothing is named \`${text}\`${didYouMean(text, [...scope.names(), ...builtins])}`,
+      `nothing is named \`${text}\`${didYouMean(text, [...scope.values(), ...builtins])}`,
     );
   return undefined;
 }

@@ -69,6 +69,11 @@ export class Scope {
     this.notes.uses.push({ from: entity.declared.from, to: entity.declared.to, entity });
   }
 
+  /** Introduces a name that comes before all others, whatever they are: an event's argument in a condition. */
+  override(entity: Entity): void {
+    this.own.set(entity.name, entity);
+  }
+
   find(name: string): Entity | undefined {
     return this.own.get(name) ?? this.outer?.find(name);
   }
@@ -85,16 +90,20 @@ export class Scope {
     return [...this.own.values(), ...(this.outer?.entities() ?? [])];
   }
 
-  /** All names known here, the nearest first. */
-  names(): string[] {
-    return [...this.own.keys(), ...(this.outer?.names() ?? [])];
+  /** The names known here that an expression can use, the nearest first. */
+  values(): string[] {
+    return this.entities()
+      .filter(({ kind }) => kind !== 'process' && kind !== 'thread')
+      .map(({ name }) => name);
   }
 
   /** The known name that was probably meant, of one of these kinds. */
   suggestion(name: string, kinds: readonly Entity['kind'][]): string | undefined {
     return nearest(
       name,
-      this.names().filter((known) => kinds.includes(this.find(known)?.kind ?? 'process')),
+      this.entities()
+        .filter((entity) => kinds.includes(entity.kind))
+        .map((entity) => entity.name),
     );
   }
 }

@@ -250,7 +250,8 @@ function checkWord(
 function checkCount(name: Name, most: number, what: string, report: Report): number | undefined {
   const count = /^[0-9]+$/.test(name.text) ? Number(name.text) : Number.NaN;
   if (count >= 1 && count <= most) return count;
-  report(name, `a number of ${what} from 1 to ${most} is needed here`);
+  const limit = most === Number.MAX_SAFE_INTEGER ? 'from 1 up' : `from 1 to ${most}`;
+  report(name, `a number of ${what} ${limit} is needed here`);
   return undefined;
 }
 
@@ -265,7 +266,7 @@ function resolveExplore(body: readonly Statement[], report: Report): ScenarioMea
       const [value] = setting.values;
       if (value === undefined) continue;
       const name = setting.key.text as keyof typeof limits;
-      limits[name] = checkCount(value, Number.MAX_SAFE_INTEGER, 'steps', report);
+      limits[name] = checkCount(value, Number.MAX_SAFE_INTEGER, name, report);
     }
   return limits;
 }
@@ -365,21 +366,14 @@ interface Families {
 /** Fences are named by submissions and events by signals, anywhere; every thread may wait for them. */
 function declareFamilies(body: readonly Statement[], scope: Scope, report: Report): Families {
   const families: Families = { fences: [], events: [] };
-  const seen = new Map<string, 'fence' | 'event'>();
   for (const operation of operationsOf(body)) {
     const kind = operation.verb.text === 'submit' ? 'fence' : 'event';
     const path = kind === 'fence' ? operation.result : operation.target;
     if (path === undefined || (kind === 'event' && operation.verb.text !== 'signal')) continue;
     const name = baseOf(path);
     if (name === undefined || (path.kind !== 'reference' && path.kind !== 'index')) continue;
-    const before = seen.get(name.text);
-    if (before === kind) continue;
-    if (before !== undefined) {
-      report(name, `\`${name.text}\` is the name of a ${before} already; choose another name`);
-      continue;
-    }
-    if (kind === 'event' && scope.find(name.text) !== undefined) continue;
-    seen.set(name.text, kind);
+    // A name that stands for something else is reported where it is used.
+    if (scope.find(name.text) !== undefined) continue;
     const list = kind === 'fence' ? families.fences : families.events;
     const family = { from: name.from, to: name.to, index: list.length, name: name.text, size: 1 };
     list.push(family);

@@ -330,7 +330,7 @@ function map(
   }
   const isPrivate = node.words.some(({ text }) => text === 'private');
   const readonly = node.words.some(({ text }) => text === 'readonly');
-  if (extent === undefined) {
+  if (extent === undefined || (thing?.kind === 'place' && thing.single)) {
     if (scope.find(result.text) === undefined)
       scope.declare({ kind: 'broken', name: result.text, declared: result }, report);
     return undefined;
@@ -519,7 +519,7 @@ function command(statement: Statement, scope: Scope, report: Report): Command | 
     report(statement.verb, `say where to: \`${commands.copy.form}\``);
     return undefined;
   }
-  const copied = extentOf(clause.target, '`to`', scope, report);
+  const copied = extentOf(clause.target, 'to', scope, report);
   return target && copied && { verb: 'copy', from, to, source: target, target: copied };
 }
 

@@ -56,11 +56,11 @@ function failed(problem: string): ReadNumber {
   return { value: 0, unit: undefined, problem };
 }
 
-/** A size as one would write it: 98304 is `96KiB`. */
+/** A size as one would write it: 98304 is `96KiB`, 100 is `100 bytes`. */
 export function showBytes(bytes: number): string {
   for (const unit of ['GiB', 'MiB', 'KiB']) {
     const factor = units[unit] ?? 1;
     if (bytes !== 0 && bytes % factor === 0) return `${bytes / factor}${unit}`;
   }
-  return String(bytes);
+  return bytes === 0 ? '0' : bytes === 1 ? '1 byte' : `${bytes} bytes`;
 }
