@@ -516,9 +516,9 @@ export const do_cow_fault = routine(
   'mm/memory.c',
   'do_cow_fault',
   { ...of_vmf, locals: { ret: int, tmp: int }, returns: int },
-  ({ step, when, call, release, ret }) => [
-    step('anon_vma_prepare(vma)', (f) => {
-      f.vmf.vma.anon_vma = true;
+  ({ step, atomic, when, call, release, ret }) => [
+    atomic('anon_vma_prepare(vma)', (f) => {
+      anon_vma_prepare(f.vmf.vma);
     }),
     step('vmf->cow_page = alloc_page_vma(vma, vmf->address)', (f, k) => {
       f.vmf.cow_page = alloc_page(k);
@@ -552,6 +552,13 @@ export const do_cow_fault = routine(
     ret('ret', (f) => f.ret),
   ],
 );
+
+/** A group for a mapping's private copies, unless it has one: named by the mapping it was made for. */
+function anon_vma_prepare(vma: Structs['vm_area_struct']): void {
+  if (vma.anon_vma !== 0) return;
+  vma.anon_vma = vma.at;
+  vma.anon_vma_chain = 1;
+}
 
 /** A page with one reference, or NULL. */
 export function alloc_page(k: Engine): Structs['page'] {
@@ -950,8 +957,8 @@ export const wp_page_copy = routine(
     returns: int,
   },
   ({ step, atomic, when, call, acquire, release, ret }) => [
-    step('anon_vma_prepare(vma)', (f) => {
-      f.vmf.vma.anon_vma = true;
+    atomic('anon_vma_prepare(vma)', (f) => {
+      anon_vma_prepare(f.vmf.vma);
       f.old_page = f.vmf.page;
     }),
     step('new_page = alloc_page_vma(vma, vmf->address)', (f, k) => {

@@ -1,7 +1,7 @@
 // mm/mmu_gather.c and include/asm-generic/tlb.h (Linux 6.1): what an unmapping gathers, so that the TLB is flushed once
-// and pages are freed only after. Left out: page tables freed without a flush of their own (free_pgtables takes them
-// out when no entry is left in them), and batches larger than a handful of pages.
+// and pages are freed only after. Left out: batches larger than a handful of pages.
 
+import { PAGE_SIZE } from '../../hardware/pte';
 import { routine } from '../../routine/routine';
 import {
   array,
@@ -22,8 +22,9 @@ import '../include/linux/mm_types';
 import { VM_PFNMAP } from '../include/linux/mm';
 import { put_page } from './swap';
 
-/** Pages that wait for the flush; a full batch forces it. */
+/** Pages and page tables that wait for the flush; a full batch forces it. */
 const batchPages = 8;
+const batchTables = 8;
 
 /** What is gathered; lives on the stack of whoever unmaps. */
 export const mmu_gather = struct('mmu_gather', {
@@ -35,6 +36,8 @@ export const mmu_gather = struct('mmu_gather', {
     vma_pfn: bool, // what is unmapped is VM_PFNMAP: nothing but the flush keeps others from the frames
     nr: int,
     pages: array(ref('page') as unknown as Field<Ref>, batchPages),
+    nr_tables: int,
+    tables: array(ref('page_table') as unknown as Field<Ref>, batchTables),
   },
 });
 
@@ -63,6 +66,14 @@ export function __tlb_remove_page(tlb: Gather, page: Ref): boolean {
   tlb.pages.set(tlb.nr, page);
   tlb.nr++;
   return tlb.nr === batchPages;
+}
+
+/** Keeps a page table until no CPU can be walking it; true when the batch is full. */
+export function tlb_remove_table(tlb: Gather, table: Ref, address: number): boolean {
+  tlb_remove_tlb_entry(tlb, address, PAGE_SIZE);
+  tlb.tables.set(tlb.nr_tables, table);
+  tlb.nr_tables++;
+  return tlb.nr_tables === batchTables;
 }
 
 const of_tlb = { args: { tlb: ref('mmu_gather') } };
@@ -104,7 +115,7 @@ export const tlb_flush_mmu_tlbonly = routine(
 export const tlb_flush_mmu = routine(
   'mm/mmu_gather.c',
   'tlb_flush_mmu',
-  { ...of_tlb, locals: { page: ref('page') } },
+  { ...of_tlb, locals: { page: ref('page'), table: ref('page_table') } },
   ({ step, when, call, loop, leave }) => [
     call(tlb_flush_mmu_tlbonly, (f) => ({ tlb: f.tlb })),
     loop('tlb_batch_pages_flush(tlb)', [
@@ -118,6 +129,22 @@ export const tlb_flush_mmu = routine(
       }),
       when('none', (f) => isNull(f.page), [leave()]),
       call(put_page, (f) => ({ page: f.page })),
+    ]),
+    loop('tlb_table_flush(tlb)', [
+      step('the last table of the batch', (f) => {
+        const { tlb } = f;
+        f.table = NULL;
+        if (tlb.nr_tables === 0) return;
+        tlb.nr_tables--;
+        f.table = tlb.tables.get(tlb.nr_tables) as Structs['page_table'];
+        tlb.tables.set(tlb.nr_tables, NULL);
+      }),
+      when('none', (f) => isNull(f.table), [leave()]),
+      step('free_page(table)', (f, k) => {
+        const { table } = f;
+        f.table = NULL;
+        k.free(table);
+      }),
     ]),
   ],
 );

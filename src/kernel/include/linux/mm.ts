@@ -116,6 +116,7 @@ export const VM_FAULT_FLAGS = {
 
 /** Signals and their codes as an access reports them: the signal in the low byte, si_code above. */
 export const SIGBUS = 7;
+export const SIGKILL = 9;
 export const SIGSEGV = 11;
 export const SEGV_MAPERR = 1;
 export const SEGV_ACCERR = 2;

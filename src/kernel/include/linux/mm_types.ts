@@ -3,18 +3,7 @@
 
 import { sleepingLock, spinlock } from '../../../routine/locks';
 import { fnptr } from '../../../routine/routine';
-import {
-  bits,
-  bool,
-  flags,
-  int,
-  long,
-  pte,
-  ref,
-  struct,
-  tail,
-  type View,
-} from '../../../state/layout';
+import { bits, flags, int, long, pte, ref, struct, tail, type View } from '../../../state/layout';
 import { PAGE_FLAGS, VM_FLAGS } from './mm';
 
 /** One page-table entry in memory. Always shared: the walker sets A and D whatever lock is held. */
@@ -68,7 +57,9 @@ export const vm_operations_struct = struct('vm_operations_struct', {
 
 export const vm_area_struct = struct('vm_area_struct', {
   fixed: { vm_mm: ref('mm_struct'), vm_file: ref('file') },
-  shared: { anon_vma: bool }, // has private copies: the object itself is not modelled
+  // Private copies: the group they belong to (a number; neither the object nor its lock is modelled), and the number of
+  // groups on the mapping's chain.
+  own: { anon_vma: int, anon_vma_chain: int },
   under: {
     mmap_sem: {
       vm_next: ref('vm_area_struct'), // of the address space, by address
