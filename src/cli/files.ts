@@ -73,4 +73,6 @@ export function showDiagnostic(path: string, checked: Checked, diagnostic: Diagn
 /** Exit codes of all commands. */
 export const HOLDS = 0;
 export const DIFFERS = 1;
+export const VIOLATED = 1;
 export const BAD_INPUT = 2;
+export const INCOMPLETE = 3;

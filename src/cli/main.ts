@@ -3,8 +3,10 @@ import { Command, CommanderError } from 'commander';
 import { addCheck } from './check';
 import { BAD_INPUT } from './files';
 import { addFmt } from './fmt';
+import { addRun } from './run';
+import { addVariants } from './variants';
 
-const commands = [addCheck, addFmt];
+const commands = [addRun, addCheck, addFmt, addVariants];
 
 const program = new Command('coherence')
   .description('Scenarios of coherent graphics memory on an emulated kernel.')

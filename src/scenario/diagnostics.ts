@@ -10,6 +10,9 @@ export interface Diagnostic extends Span {
   readonly message: string;
 }
 
+/** Nobody reads more; a text that is no scenario at all would give one a line. */
+const DIAGNOSTICS_MAX = 1000;
+
 /** A checked text. The meanings can be run only when no diagnostic is an error. */
 export interface Checked {
   readonly parsed: Parsed;
@@ -50,7 +53,8 @@ function inOrder(found: readonly Diagnostic[], parsed: Parsed): readonly Diagnos
       seen.add(key);
       return true;
     })
-    .sort((a, b) => a.from - b.from || a.to - b.to);
+    .sort((a, b) => a.from - b.from || a.to - b.to)
+    .slice(0, DIAGNOSTICS_MAX);
 }
 
 function linesOf(parsed: Parsed): number[] {

@@ -2,10 +2,11 @@
 import { nearest } from '../base/suggest';
 import { variantSet } from '../kernel/variants';
 import { type Choice, parseSchedule } from '../routine/schedule';
-import { check, type Checked } from './diagnostics';
 import { composeRun } from './compose';
+import { type Checked, check } from './diagnostics';
 import { known } from './known';
 import type { ScenarioMeaning } from './meaning';
+import type { Resolved } from './resolve';
 import type { Run } from './run';
 
 /** What a command line or a launch configuration says beside the text. */
@@ -14,11 +15,12 @@ export interface RunOptions {
   readonly kernel?: string | undefined;
   readonly with?: readonly string[] | undefined;
   readonly without?: readonly string[] | undefined;
-  readonly schedule?: string | undefined;
+  readonly schedule?: string | readonly Choice[] | undefined;
 }
 
 export interface Loaded {
   readonly checked: Checked;
+  readonly resolved: Resolved;
   readonly meaning: ScenarioMeaning;
   readonly run: Run;
   /** Choices to follow before the default schedule takes over. */
@@ -36,7 +38,8 @@ export function loadScenario(text: string, options: RunOptions = {}): Loaded | R
   const checked = check(text, known);
   if (checked.diagnostics.some((d) => d.severity === 'error')) return { checked, problems: [] };
   const problems: string[] = [];
-  const meaning = chosen(checked, options.scenario, problems);
+  const resolved = chosen(checked, options.scenario, problems);
+  const meaning = resolved?.meaning;
   const machine = meaning?.machine;
   const kernel = options.kernel ?? machine?.kernel ?? '';
   if (meaning !== undefined && !known.presets.includes(kernel)) {
@@ -47,31 +50,32 @@ export function loadScenario(text: string, options: RunOptions = {}): Loaded | R
     if (!ids.includes(id)) problems.push(`there is no variant \`${id}\`${suggestion(id, ids)}`);
   }
   let schedule: readonly Choice[] = [];
-  const scheduleText = options.schedule ?? meaning?.schedule;
-  if (scheduleText !== undefined) {
-    const parsed = parseSchedule(scheduleText);
+  const wanted = options.schedule ?? meaning?.schedule;
+  if (typeof wanted !== 'string') schedule = wanted ?? [];
+  else {
+    const parsed = parseSchedule(wanted);
     if (typeof parsed === 'string') problems.push(`schedule: ${parsed}`);
     else schedule = parsed;
   }
-  if (problems.length > 0 || meaning === undefined) return { checked, problems };
+  if (problems.length > 0 || resolved === undefined || meaning === undefined) return { checked, problems };
   const variants = variantSet(
     kernel as never,
     [...meaning.machine.with, ...(options.with ?? [])],
     [...meaning.machine.without, ...(options.without ?? [])],
   );
-  return { checked, meaning, run: composeRun(meaning, text, variants), schedule };
+  return { checked, resolved, meaning, run: composeRun(meaning, text, variants), schedule };
 }
 
 function chosen(
   checked: Checked,
   wanted: string | undefined,
   problems: string[],
-): ScenarioMeaning | undefined {
-  const meanings = checked.scenarios.map((s) => s.meaning);
-  if (wanted === undefined) return meanings[0];
-  const found = meanings.find((m) => m.title === wanted);
+): Resolved | undefined {
+  const { scenarios } = checked;
+  if (wanted === undefined) return scenarios[0];
+  const found = scenarios.find((s) => s.meaning.title === wanted);
   if (found === undefined) {
-    const titles = meanings.map((m) => m.title);
+    const titles = scenarios.map((s) => s.meaning.title);
     problems.push(`there is no scenario "${wanted}"${suggestion(wanted, titles)}`);
   }
   return found;

@@ -1,4 +1,6 @@
 // What expressions see of a machine, by peeking: no fault is taken, no TLB filled, no bit set.
+
+import type { Contract } from '../contract/observer';
 import { peekWalk } from '../hardware/mmu';
 import {
   _PAGE_ACCESSED,
@@ -10,17 +12,24 @@ import {
   pte_pfn,
 } from '../hardware/pte';
 import { DMA_FENCE_FLAG_SIGNALED_BIT } from '../kernel/include/linux/dma-fence';
-import type { Contract } from '../contract/observer';
 import type { Engine } from '../routine/engine';
 import { isNull, type Structs } from '../state/layout';
 import type { Counters } from './counters';
 import type { Bytes, Look } from './evaluate';
 import type { Family, ScenarioMeaning, SurfaceMeaning, Variable } from './meaning';
 import { fieldName, type ScenarioState } from './state';
-import { methods, type CounterName, type OccurrenceName, type PteField, type TrackerField } from './vocabulary';
+import {
+  type CounterName,
+  methods,
+  type OccurrenceName,
+  type PteField,
+  type TrackerField,
+} from './vocabulary';
 
 /** Where the machine keeps what the scenario's names stand for. */
 export interface Whereabouts {
+  /** Address of the mm_struct of a process. */
+  mm(process: string): number;
   /** Frame of the root table of a process. */
   root(process: string): number;
   /** Task and frame field of a thread's variable. */
@@ -168,4 +177,3 @@ export class MachineLook implements Look {
     return this.k.parts.memory.frame(pfn).peek(offset % PAGE_SIZE);
   }
 }
-

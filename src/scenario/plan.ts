@@ -7,8 +7,8 @@ import {
   GPU_CMD_WRITE,
   SVGA_3D_CMD_READBACK_GB_SURFACE,
   SVGA_3D_CMD_UPDATE_GB_IMAGE,
-  svgaCommand,
   type SvgaCommand,
+  svgaCommand,
 } from '../hardware/svga/commands';
 import type { Engine } from '../routine/engine';
 import { type AnyBuilder, type Node, type Routine, routine } from '../routine/routine';
@@ -138,17 +138,20 @@ function threadRoutine(
     locals[name] = long;
     return name;
   };
-  const body = thread === undefined ? process.setup : process.threads.find((t) => t.name === thread)!.body;
+  const body =
+    thread === undefined ? process.setup : process.threads.find((t) => t.name === thread)!.body;
   const name = thread ?? process.name;
   const built = new StatementBuilder(meaning, user, temporary);
   // Statements name their temporaries while they are built; do so once before the frame is laid out.
   built.measure(body);
-  return routine(
-    'scenario',
-    name,
-    { mode: 'user', locals: locals as never },
-    (b) =>
-      new StatementBuilder(meaning, user, built.replay()).thread(b as AnyBuilder, process, thread, creates, body),
+  return routine('scenario', name, { mode: 'user', locals: locals as never }, (b) =>
+    new StatementBuilder(meaning, user, built.replay()).thread(
+      b as AnyBuilder,
+      process,
+      thread,
+      creates,
+      body,
+    ),
   ) as Routine;
 }
 
@@ -217,7 +220,8 @@ class StatementBuilder {
     return b.statement(surface, [
       b.call(
         this.user.createSurface as Routine<never>,
-        () => ({ bytes: surface.bytes, coherent: surface.coherent, surface: surface.index }) as never,
+        () =>
+          ({ bytes: surface.bytes, coherent: surface.coherent, surface: surface.index }) as never,
         '(result)',
       ),
       b.step(`${surface.name} = the handle`, (f: F, k) => {
@@ -228,7 +232,9 @@ class StatementBuilder {
   }
 
   private statement(b: AnyBuilder, s: Step): Node {
-    return s.kind === 'repeat' || s.kind === 'if' ? this.control(b, s) : b.statement(s, this.simple(b, s));
+    return s.kind === 'repeat' || s.kind === 'if'
+      ? this.control(b, s)
+      : b.statement(s, this.simple(b, s));
   }
 
   private control(b: AnyBuilder, s: Step & { kind: 'repeat' | 'if' }): Node {
@@ -240,8 +246,12 @@ class StatementBuilder {
             f[temporary] = now(s.condition, k);
           }),
         ]),
-        b.when('the condition holds', (f: F) => f[temporary] !== 0, s.then.map((t) => this.statement(b, t)),
-          s.otherwise.map((t) => this.statement(b, t))),
+        b.when(
+          'the condition holds',
+          (f: F) => f[temporary] !== 0,
+          s.then.map((t) => this.statement(b, t)),
+          s.otherwise.map((t) => this.statement(b, t)),
+        ),
       ];
     }
     const counter = localName(this.meaning, s.counter);
@@ -275,7 +285,8 @@ class StatementBuilder {
       case 'assert':
         return [
           b.step('assert', (_f: F, k) => {
-            if (now(s.condition, k) === 0) fail(k, s, `${textOf(k, s)} does not hold${sides(k, s.condition)}`, 'assertion');
+            if (now(s.condition, k) === 0)
+              fail(k, s, `${textOf(k, s)} does not hold${sides(k, s.condition)}`, 'assertion');
           }),
         ];
       case 'map':
@@ -502,7 +513,10 @@ class StatementBuilder {
     });
   }
 
-  private setter(v: Variable, local = localName(this.meaning, v)): (f: F, k: Engine, value: number) => void {
+  private setter(
+    v: Variable,
+    local = localName(this.meaning, v),
+  ): (f: F, k: Engine, value: number) => void {
     if (v.thread !== undefined) {
       return (f, _k, value) => {
         f[local] = value;

@@ -4,11 +4,12 @@
 import { lineStarts, positionAt } from '../base/text';
 import type { Contract } from '../contract/observer';
 import type { Engine } from '../routine/engine';
-import { type Choice, defaultAgent } from '../routine/schedule';
 import type { LoggedEvent } from '../state/events';
 import type { Counters } from './counters';
 import { evaluate, type Look } from './evaluate';
-import type { PropertyMeaning, ScenarioMeaning } from './meaning';
+import type { Whereabouts } from './look';
+import type { PropertyMeaning, ScenarioMeaning, Value } from './meaning';
+import type { ScenarioState } from './state';
 
 /** Something that makes a run not hold. `at` is where in the scenario's text, lines and columns from 1. */
 export interface Problem {
@@ -33,21 +34,51 @@ export interface Failure {
   readonly step: number;
 }
 
+/** A task of the scenario, or of the machine beside it. */
+export interface RunTask {
+  readonly task: number;
+  /** The process it belongs to; undefined for the device. */
+  readonly process: string | undefined;
+}
+
+/** What a run is made of. */
+export interface RunParts {
+  readonly meaning: ScenarioMeaning;
+  readonly text: string;
+  readonly engine: Engine;
+  readonly contract: Contract;
+  readonly counters: Counters;
+  readonly state: ScenarioState;
+  readonly look: Look;
+  readonly where: Whereabouts;
+  readonly tasks: readonly RunTask[];
+}
+
 export class Run {
+  readonly meaning: ScenarioMeaning;
+  readonly text: string;
+  readonly engine: Engine;
+  readonly contract: Contract;
+  readonly counters: Counters;
+  readonly state: ScenarioState;
+  readonly look: Look;
+  readonly where: Whereabouts;
+  private readonly tasks: readonly RunTask[];
   private readonly starts: readonly number[];
   private readonly places = new Map<number, number>(); // of accesses, by event
   private readonly submitted = new Map<number, number>(); // of submissions
 
-  constructor(
-    readonly meaning: ScenarioMeaning,
-    readonly text: string,
-    readonly engine: Engine,
-    readonly contract: Contract,
-    readonly counters: Counters,
-    readonly look: Look,
-    /** The statement that a task is at, as an offset in the text, or -1. */
-    readonly placeOf: (task: number) => number,
-  ) {
+  constructor(parts: RunParts) {
+    const { meaning, text, engine } = parts;
+    this.meaning = meaning;
+    this.text = text;
+    this.engine = engine;
+    this.contract = parts.contract;
+    this.counters = parts.counters;
+    this.state = parts.state;
+    this.look = parts.look;
+    this.where = parts.where;
+    this.tasks = parts.tasks;
     this.starts = lineStarts(text);
     engine.listeners.push((event) => this.note(event));
     const looked = meaning.properties.filter((p) => p.when !== 'finally' && !isOccurrence(p));
@@ -57,18 +88,34 @@ export class Run {
     }
   }
 
-  /** One micro-step under the default schedule, or the choice given. False when nobody can go. */
-  step(choice?: Choice): boolean {
-    const agent = choice?.agent ?? defaultAgent(this.engine);
-    if (agent < 0) return false;
-    this.engine.step(agent, choice?.branch ?? 0);
+  /** The tasks to show, in order of declaration: threads of the scenario, then the device's engines. */
+  get threads(): readonly number[] {
+    return this.tasks.map(({ task }) => task);
+  }
+
+  /** The process that a task belongs to. */
+  processOf(task: number): string | undefined {
+    return this.tasks.find((t) => t.task === task)?.process;
+  }
+
+  /** The statement that a task is at, as an offset in the text, or -1. */
+  placeOf(task: number): number {
+    for (const { code, pc } of this.engine.stack(task)) {
+      const { span } = code.ops[pc]!;
+      if (span !== undefined) return span.from;
+    }
+    return -1;
+  }
+
+  /** Nobody can go on. */
+  get isOver(): boolean {
+    const { engine } = this;
+    for (let agent = 0; agent < engine.agents; agent++) if (engine.runnable(agent)) return false;
     return true;
   }
 
-  /** Runs to the end, or until `stop` says so; `false` when the limit of steps was reached. */
-  toEnd(limit = stepsMax, stop: () => boolean = () => false): boolean {
-    for (let n = 0; n < limit; n++) if (stop() || !this.step()) return true;
-    return false;
+  evaluate(value: Value): number {
+    return evaluate(value, this.look);
   }
 
   /** Everything that is wrong up to now; at the end of a run also what `finally` and deadlock say. */
@@ -112,6 +159,16 @@ export class Run {
       add('finally', message, p.from, this.engine.steps);
     }
     return found;
+  }
+
+  /** The races of the application, listed whether or not they count. */
+  races(): Problem[] {
+    return this.contract.races().map((f) => {
+      const place = this.placeOfEvent(f.event);
+      const { line, column } = positionAt(this.starts, Math.max(0, place));
+      const at = { line: line + 1, column: column + 1, step: f.step };
+      return { kind: f.kind, message: f.message, ...at, cause: f.cause };
+    });
   }
 
   verdict(completed: boolean, problems = this.problems(completed)): Verdict {
@@ -200,7 +257,7 @@ export class Run {
     return lines;
   }
 
-  private textOf(span: { from: number; to: number }): string {
+  textOf(span: { from: number; to: number }): string {
     return this.text.slice(span.from, span.to).trim();
   }
 

@@ -1,0 +1,136 @@
+// `coherence run FILE`: one scenario under the default schedule, or a given one; what happened, and the verdict.
+import type { Command } from 'commander';
+import { type Loaded, loadScenario, type RunOptions } from '../scenario/load';
+import { type Problem, stepsMax, type Verdict } from '../scenario/run';
+import type { CounterName } from '../scenario/vocabulary';
+import { ScheduleMismatch, Timeline } from '../timeline/timeline';
+import { BAD_INPUT, HOLDS, INCOMPLETE, readScenario, showDiagnostic, VIOLATED } from './files';
+
+interface Options {
+  readonly scenario?: string;
+  readonly kernel?: string;
+  readonly with?: string[];
+  readonly without?: string[];
+  readonly schedule?: string;
+  readonly json?: boolean;
+}
+
+const collect = (id: string, ids: string[] = []): string[] => [...ids, id];
+
+export function addRun(program: Command): void {
+  program
+    .command('run')
+    .description('run one scenario and print what happened and the verdict')
+    .argument('<file>', 'a scenario file (.coh)')
+    .option('--scenario <name>', "the scenario's title; else the first of the file")
+    .option('--kernel <preset>', 'the preset of variants')
+    .option('--with <id>', 'add a variant (may be repeated)', collect)
+    .option('--without <id>', 'take a variant out (may be repeated)', collect)
+    .option('--schedule <text>', 'who goes first, as a run printed it')
+    .option('--json', 'print one JSON object')
+    .action((file: string, options: Options) => {
+      process.exitCode = runFile(file, options);
+    });
+}
+
+/** Runs one scenario; returns the exit code. */
+function runFile(path: string, options: Options): number {
+  const refuse = (messages: readonly string[]): number => {
+    if (options.json === true) {
+      console.log(JSON.stringify({ verdict: 'error', scenario: options.scenario ?? null, messages }));
+    } else for (const message of messages) console.error(message);
+    return BAD_INPUT;
+  };
+  const read = readScenario(path);
+  if ('problem' in read) return refuse([read.problem]);
+  const loaded = loadScenario(read.text, options satisfies RunOptions);
+  if (!('run' in loaded)) {
+    const { checked } = loaded;
+    const problems = loaded.problems.map((p) => `${path}: ${p}`);
+    return refuse([...checked.diagnostics.map((d) => showDiagnostic(path, checked, d)), ...problems]);
+  }
+  const outcome = execute(loaded);
+  if (typeof outcome === 'string') return refuse([`${path}: ${outcome}`]);
+  if (options.json === true) console.log(JSON.stringify(json(loaded, outcome)));
+  else console.log(report(path, loaded, outcome));
+  return outcome.verdict === 'holds' ? HOLDS : outcome.verdict === 'violated' ? VIOLATED : INCOMPLETE;
+}
+
+interface Outcome {
+  readonly verdict: Verdict;
+  readonly problems: readonly Problem[];
+  readonly schedule: string;
+}
+
+/** Runs to the end; a sentence when the schedule does not fit. */
+function execute({ run, schedule }: Loaded): Outcome | string {
+  const timeline = new Timeline(run.engine, schedule);
+  try {
+    const completed = timeline.run(() => undefined, stepsMax) === 'end';
+    const problems = run.problems(completed);
+    return { verdict: run.verdict(completed, problems), problems, schedule: timeline.schedule() };
+  } catch (error) {
+    if (error instanceof ScheduleMismatch) return error.message;
+    throw error;
+  }
+}
+
+const shown: readonly [CounterName, string][] = [
+  ['faults.read', 'read faults'],
+  ['faults.write', 'write faults'],
+  ['faults.writeProtect', 'write-protect faults'],
+  ['scans', 'scans'],
+  ['scannedPtes', 'PTEs scanned'],
+  ['updates', 'updates'],
+  ['flushedBytes', 'bytes uploaded'],
+  ['tlbFlushes', 'TLB flushes'],
+  ['readbacks', 'readbacks'],
+  ['fences', 'fences'],
+];
+
+function report(path: string, { run, meaning }: Loaded, { verdict, problems }: Outcome): string {
+  const lines = [`${meaning.title}`];
+  const counts = shown.map(([name, text]) => `${run.counters.get(name)} ${text}`);
+  lines.push(`  ${counts.join(', ')}; ${run.engine.steps} micro-steps`);
+  for (const p of problems) {
+    lines.push(`${path}:${p.line}:${p.column}: ${p.kind}: ${p.message}`);
+    for (const c of p.cause) lines.push(`    ${c}`);
+  }
+  if (!problems.some((p) => p.kind === 'race')) {
+    for (const r of run.races()) lines.push(`${path}:${r.line}:${r.column}: ${r.message}`);
+  }
+  lines.push(verdict === 'incomplete' ? `incomplete: no end within ${stepsMax} micro-steps` : verdict);
+  return lines.join('\n');
+}
+
+/** The object of `--json`. */
+function json({ run, meaning }: Loaded, { verdict, problems, schedule }: Outcome) {
+  const count = (name: CounterName) => run.counters.get(name);
+  return {
+    verdict,
+    scenario: meaning.title,
+    violations: problems.map((p) => ({
+      kind: p.kind,
+      message: p.message,
+      at: { line: p.line, column: p.column, step: p.step },
+      schedule,
+      cause: p.cause,
+    })),
+    races: run.races().map((r) => ({ message: r.message, at: { line: r.line, column: r.column, step: r.step } })),
+    counters: {
+      faults: {
+        read: count('faults.read'),
+        write: count('faults.write'),
+        writeProtect: count('faults.writeProtect'),
+      },
+      scans: count('scans'),
+      scannedPtes: count('scannedPtes'),
+      updates: count('updates'),
+      flushedBytes: count('flushedBytes'),
+      tlbFlushes: count('tlbFlushes'),
+      readbacks: count('readbacks'),
+      fences: count('fences'),
+      steps: run.engine.steps,
+    },
+  };
+}

@@ -1,0 +1,152 @@
+// A scenario as the debugger's debuggee: loads it, evaluates what the user types, puts names to addresses.
+import { lineStarts, positionAt } from '../base/text';
+import { peekWalk } from '../hardware/mmu';
+import type { Thing } from '../scenario/expressions';
+import { type Loaded, loadScenario } from '../scenario/load';
+import { fieldName } from '../scenario/state';
+import { formProblem, watch } from '../scenario/watch';
+import type { LoggedEvent } from '../state/events';
+import { isNull, pte, structNamed } from '../state/layout';
+import type { Debuggee, Evaluated, Finding, Load, Verdict, Where } from './debuggee';
+
+/** Loads a scenario for debugging. */
+export const loadDebuggee: Load = (path, text, options) => {
+  const loaded = loadScenario(text, options);
+  if ('run' in loaded) return new ScenarioDebuggee(path, text, loaded);
+  const starts = lineStarts(text);
+  const found = loaded.checked.diagnostics
+    .filter((d) => d.severity === 'error')
+    .map((d) => ({ message: d.message, ...positionAt(starts, d.from) }));
+  return [...found, ...loaded.problems.map((message) => ({ message }))];
+};
+
+class ScenarioDebuggee implements Debuggee {
+  readonly engine;
+  readonly name;
+  readonly threads;
+  readonly schedule;
+
+  constructor(
+    readonly path: string,
+    readonly text: string,
+    private readonly loaded: Loaded,
+  ) {
+    const { run, meaning, schedule } = loaded;
+    this.engine = run.engine;
+    this.name = meaning.title;
+    this.schedule = schedule;
+    this.threads = run.threads.map((task) => {
+      const cpu = this.engine.cpuOf(task);
+      const name = this.engine.taskName(task);
+      return { task, name: cpu < 0 ? name : `${name} on cpu${cpu}` };
+    });
+  }
+
+  evaluate(expression: string, where: Where): Evaluated {
+    const { run, resolved } = this.loaded;
+    const direct = where.lookup(expression.trim());
+    if (direct !== undefined) return { value: direct };
+    const place = Math.max(0, run.placeOf(where.task));
+    const watched = watch(expression, resolved.notes, place, run.look, (name) => {
+      const value = where.lookup(name);
+      return typeof value === 'number'
+        ? value
+        : typeof value === 'boolean'
+          ? Number(value)
+          : undefined;
+    });
+    return 'thing' in watched ? this.valueOf(watched.thing) : watched;
+  }
+
+  check(expression: string): string | undefined {
+    return formProblem(expression);
+  }
+
+  finding(event: LoggedEvent): Finding | undefined {
+    const { contract } = this.loaded.run;
+    if (event.name === 'violation' || event.name === 'race') {
+      const found = contract.findings()[Number(event.args.index)];
+      return found === undefined ? undefined : { message: found.message, causes: found.cause };
+    }
+    const { message } = event.args;
+    return typeof message === 'string' ? { message, causes: [] } : undefined;
+  }
+
+  describe(address: number, task: number): string | undefined {
+    const { meaning, run } = this.loaded;
+    const process = run.processOf(task);
+    for (const v of meaning.variables) {
+      if (v.mapping === undefined || v.process !== process) continue;
+      const base = run.look.variable(v);
+      const bytes =
+        v.thread === undefined ? run.state.get(`${fieldName(v)} bytes`) : v.mapping.surface.bytes;
+      if (base === 0 || address < base || address >= base + bytes) continue;
+      return `page ${Math.floor((address - base) / 4096)} of ${v.name} (${v.mapping.surface.name})`;
+    }
+    return undefined;
+  }
+
+  nameOf(struct: string, at: number): string | undefined {
+    const { meaning, run } = this.loaded;
+    if (struct === 'vmw_buffer_object' || struct === 'ttm_buffer_object') {
+      return meaning.surfaces.find((s) => run.where.object(s).at === at)?.name;
+    }
+    if (struct === 'mm_struct') {
+      return meaning.processes.find((p) => run.where.mm(p.name) === at)?.name;
+    }
+    if (struct === 'vm_area_struct') {
+      const vma = this.engine.view('vm_area_struct', at);
+      const mapping = meaning.variables.find(
+        (v) =>
+          v.mapping !== undefined &&
+          run.where.mm(v.process) === vma.vm_mm.at &&
+          run.look.variable(v) === vma.vm_start,
+      );
+      return mapping?.name;
+    }
+    return undefined;
+  }
+
+  verdict(): Verdict {
+    const { run } = this.loaded;
+    const problems = run.problems(run.isOver);
+    const verdict = run.verdict(run.isOver, problems);
+    const lines = problems.flatMap((p) => [
+      `line ${p.line}: ${p.kind}: ${p.message}`,
+      ...p.cause.map((c) => `    ${c}`),
+    ]);
+    const races = run.races().map((r) => `line ${r.line}: ${r.message}`);
+    const exitCode = verdict === 'holds' ? 0 : verdict === 'violated' ? 1 : 3;
+    return { lines: [...lines, ...races, `${this.name}: ${verdict}`], exitCode };
+  }
+
+  /** What stands behind a name that has no value of its own. */
+  private valueOf(thing: Thing): Evaluated {
+    const { run } = this.loaded;
+    switch (thing.kind) {
+      case 'pte': {
+        const address = run.look.variable(thing.mapping) + run.evaluate(thing.offset);
+        const found = peekWalk(this.engine, run.where.root(thing.mapping.process), address);
+        return found === undefined || found.level !== 3
+          ? { error: 'there is no page table for this page yet' }
+          : { value: { field: pte, at: found.at } };
+      }
+      case 'mapping':
+        return { value: run.look.variable(thing.mapping) };
+      case 'surface':
+      case 'device':
+      case 'tracker': {
+        const bo = run.where.object(thing.surface);
+        if (isNull(bo)) return { error: `${thing.surface.name} does not exist yet` };
+        if (thing.kind !== 'tracker') {
+          return { value: { struct: structNamed('vmw_buffer_object'), at: bo.at } };
+        }
+        return isNull(bo.dirty)
+          ? { value: 'not tracked' }
+          : { value: { struct: structNamed('vmw_bo_dirty'), at: bo.dirty.at } };
+      }
+      default:
+        return { error: 'this has no value; ask for one of its fields' };
+    }
+  }
+}

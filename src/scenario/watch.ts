@@ -1,0 +1,89 @@
+// Expressions that are not part of a scenario's text: watches, hovers, conditions of breakpoints. They are parsed and
+// resolved as if they stood at a place of the text, and only look.
+import type { Expression } from '../syntax/tree';
+import { parse } from '../syntax/parser';
+import { evaluate, type Look } from './evaluate';
+import { isPath, resolvePath, resolveValue, type Thing } from './expressions';
+import { Scope, type Entity, type Notes } from './names';
+import { methods } from './vocabulary';
+
+const heading = 'scenario "watch"\nfinally ';
+
+/** What a watch yields: a value, a thing that has no value of its own, or what is wrong. */
+export type Watched =
+  | { readonly value: number | boolean | string }
+  | { readonly thing: Thing }
+  | { readonly error: string };
+
+/** What is wrong with an expression's form, or undefined. */
+export function formProblem(expression: string): string | undefined {
+  const parsed = parseExpression(expression);
+  return 'error' in parsed ? parsed.error : undefined;
+}
+
+/**
+ * The value of an expression at `place` of the scenario's text. `lookup` gives names that come before all others,
+ * such as the arguments of an event.
+ */
+export function watch(
+  expression: string,
+  notes: Notes,
+  place: number,
+  look: Look,
+  lookup: (name: string) => number | undefined,
+): Watched {
+  const parsed = parseExpression(expression);
+  if ('error' in parsed) return parsed;
+  const scope = new Scope(scopeAt(notes, place), { uses: [], scopes: [] }, { from: place, to: place });
+  const problems: string[] = [];
+  for (const name of namesIn(parsed.tree)) {
+    const value = lookup(name);
+    if (value === undefined) continue;
+    const entity: Entity = { kind: 'constant', name, declared: { from: 0, to: 0 }, value };
+    scope.override(entity);
+  }
+  const report = (_span: unknown, message: string) => problems.push(message);
+  if (isPath(parsed.tree)) {
+    const thing = resolvePath(parsed.tree, scope, report);
+    if (thing === undefined || problems.length > 0) return { error: problems[0] ?? 'no such thing' };
+    if (thing.kind !== 'value' && thing.kind !== 'place') return { thing };
+  }
+  const value = resolveValue(parsed.tree, scope, report);
+  if (value === undefined || problems.length > 0) return { error: problems[0] ?? 'no value' };
+  const number = evaluate(value, look);
+  if (value.type === 'boolean') return { value: number !== 0 };
+  if (value.type !== 'method') return { value: number };
+  return { value: Object.entries(methods).find(([, n]) => n === number)?.[0] ?? String(number) };
+}
+
+
+function parseExpression(expression: string): { tree: Expression } | { error: string } {
+  const { file, problems } = parse(heading + expression);
+  const [problem] = problems;
+  if (problem !== undefined) return { error: problem.message };
+  const statement = file.scenarios[0]?.body[0];
+  if (statement?.kind !== 'property' || statement.condition === undefined) {
+    return { error: 'an expression is needed, such as `pte(p[0]).dirty` or `faults.write`' };
+  }
+  if ((file.scenarios[0]?.body.length ?? 0) > 1) return { error: 'one expression is needed' };
+  return { tree: statement.condition };
+}
+
+/** The innermost scope that covers a place of the text. */
+function scopeAt(notes: Notes, place: number): Scope | undefined {
+  let best: Notes['scopes'][number] | undefined;
+  for (const candidate of notes.scopes) {
+    const { from, to } = candidate.span;
+    if (best !== undefined && (place < from || place > to)) continue;
+    if (best === undefined || to - from <= best.span.to - best.span.from) best = candidate;
+  }
+  return best?.scope;
+}
+
+/** All words of an expression that stand alone. */
+function namesIn(tree: unknown, found: Set<string> = new Set()): Set<string> {
+  if (typeof tree !== 'object' || tree === null) return found;
+  if ('kind' in tree && tree.kind === 'reference' && 'name' in tree) found.add(String(tree.name));
+  for (const part of Object.values(tree)) namesIn(part, found);
+  return found;
+}
