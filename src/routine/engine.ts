@@ -3,8 +3,10 @@
 import { assert, fail } from '../base/assert';
 import { EventLog, type LoggedEvent, plainArguments, type Tracepoint } from '../state/events';
 import {
+  type Cursor,
   type Fields,
   type FieldsView,
+  movingView,
   NullPointer,
   type Ref,
   type Structs,
@@ -25,16 +27,7 @@ import {
   take,
   type Waiters,
 } from './locks';
-import {
-  Code,
-  type Frame,
-  type Op,
-  type Program,
-  pcIn,
-  type RoutineCode,
-  routineIn,
-  whereOf,
-} from './program';
+import { Code, type Frame, type Op, type Program, type RoutineCode } from './program';
 import type { FnPtr, Routine } from './routine';
 
 /** Things a machine hangs on its engine for routines to reach, such as physical memory; by declaration merging. */
@@ -145,7 +138,8 @@ export class Engine {
   private readonly historyAt: number;
   private readonly stackAt: number;
   private readonly stackCells: number;
-  private readonly frames: Frame[];
+  private readonly cursor: Cursor;
+  private readonly frames: readonly Frame[];
   private readonly vectors: readonly RoutineCode[];
   private readonly names: readonly string[];
   private readonly daemons: ReadonlySet<number>;
@@ -179,7 +173,8 @@ export class Engine {
     this.historyAt = this.store.region('engine').base;
     this.events = new EventLog(this.store, this.historyAt + historyEvents);
     this.parts = {} as Parts;
-    this.frames = program.routines.map((code) => code.frame.view(this.store, 0));
+    this.cursor = { store: this.store, at: 0 };
+    this.frames = program.routines.map((code) => movingView(code.frame, this.cursor));
     this.vectors = spec.vectors.map((v) => program.at(program.numberOf(v)));
     this.waiters = {
       next: (t) => this.store.peek(this.taskAt(t) + taskNext),
@@ -378,7 +373,7 @@ export class Engine {
     if (op === undefined || this.runnable(this.agentOfTask(task))) return undefined;
     if (!this.canProceed(task)) {
       return op.code === Code.acquire
-        ? { by: 'lock', text: op.text, at: op.lock!(this.frameOf(task), this).at }
+        ? { by: 'lock', text: op.text, at: this.lockOf(task, op).at }
         : { by: 'wait', text: op.text };
     }
     return { by: 'cpu', task: this.currentOf(this.cpuOf(task)) };
@@ -400,7 +395,8 @@ export class Engine {
   /** Makes one micro-step of a runnable agent; `branch` says which way a `choose` goes. */
   step(agent: number, branch = 0): void {
     this.microStep(agent, branch);
-    for (const hear of this.afterStep) hear();
+    const { afterStep } = this;
+    for (let i = 0; i < afterStep.length; i++) afterStep[i]!();
   }
 
   private microStep(agent: number, branch: number): void {
@@ -447,8 +443,8 @@ export class Engine {
     let at = this.store.peek(this.taskAt(task) + taskFrame);
     while (at !== 0) {
       const caller = this.store.peek(at + frameCaller);
-      const pc = pcIn(this.store.peek(at));
-      frames.push({ at, code: this.codeAt(at), pc, interrupt: caller < 0 });
+      const { of: code } = this.opAt(at);
+      frames.push({ at, code, pc: this.store.peek(at) - code.first, interrupt: caller < 0 });
       at = Math.abs(caller);
     }
     return frames;
@@ -473,8 +469,7 @@ export class Engine {
   /** The operation a task rests on. */
   opOf(task: number): Op | undefined {
     const frame = this.topFrame(task);
-    if (frame === 0) return undefined;
-    return this.codeAt(frame).ops[pcIn(this.store.peek(frame))];
+    return frame === 0 ? undefined : this.opAt(frame);
   }
 
   /** Whether the agent whose turn it is has executed something and come to the beginning of its next turn. */
@@ -549,16 +544,15 @@ export class Engine {
     return this.cpusAt + cpu * cpuCells;
   }
 
-  /** The routine of the frame at `at`. */
-  private codeAt(at: number): RoutineCode {
-    return this.program.at(routineIn(this.store.peek(at)));
+  /** The operation that the frame at `at` rests on. */
+  private opAt(at: number): Op {
+    return this.program.ops[this.store.peek(at)]!;
   }
 
-  private frameOf(task: number): Frame {
-    const at = this.topFrame(task);
-    const frame = this.frames[routineIn(this.store.peek(at)) - 1];
-    frame.at = at;
-    return frame;
+  /** The frame at `at`, as the functions of its operations see it. */
+  private seen(at: number): Frame {
+    this.cursor.at = at;
+    return this.frames[this.opAt(at).of.number - 1];
   }
 
   private interruptible(cpu: number): boolean {
@@ -567,7 +561,7 @@ export class Engine {
       return false;
     const frame = this.topFrame(this.currentOf(cpu));
     if (frame === 0) return true;
-    const { mode } = this.codeAt(frame);
+    const { mode } = this.opAt(frame).of;
     return mode === 'user' || mode === 'kernel';
   }
 
@@ -585,7 +579,7 @@ export class Engine {
     if (op === undefined) return false;
     if (op.code === Code.acquire) {
       const at = this.taskAt(task);
-      const lock = op.lock!(this.frameOf(task), this);
+      const lock = this.lockOf(task, op);
       const queued = this.store.peek(at + taskLock) === lock.at;
       if (lock.sleeps && !queued) return true;
       if (op.interruptible && this.store.peek(at + taskSignal) !== 0) return true;
@@ -593,20 +587,36 @@ export class Engine {
     }
     if (op.code === Code.wait) {
       if (op.interruptible && this.store.peek(this.taskAt(task) + taskSignal) !== 0) return true;
-      return op.guard!(this.frameOf(task), this);
+      return this.guardOf(task, op);
     }
     return true;
+  }
+
+  /** The lock that the operation of a task is about. May be asked within a step of another. */
+  private lockOf(task: number, op: Op): LockView {
+    const stands = this.cursor.at;
+    const lock = op.lock!(this.seen(this.topFrame(task)), this);
+    this.cursor.at = stands;
+    return lock;
+  }
+
+  /** Whether the guard of a task's wait holds. May be asked within a step of another. */
+  private guardOf(task: number, op: Op): boolean {
+    const stands = this.cursor.at;
+    const holds = op.guard!(this.seen(this.topFrame(task)), this);
+    this.cursor.at = stands;
+    return holds;
   }
 
   /** A CPU changes tasks where the kernel would: at a sleep, in user mode, at the end; never under a spinlock. */
   private givesUpCpu(current: number): boolean {
     const frame = this.topFrame(current);
     if (frame === 0 || this.isDead(current)) return true;
-    const { mode } = this.codeAt(frame);
+    const { mode } = this.opAt(frame).of;
     if (mode === 'user') return true;
     if (mode !== 'kernel' || this.holdsSpinlock(current) || this.canProceed(current)) return false;
     const op = this.opOf(current)!;
-    return op.code === Code.acquire ? op.lock!(this.frameOf(current), this).sleeps : !op.spins;
+    return op.code === Code.acquire ? this.lockOf(current, op).sleeps : !op.spins;
   }
 
   private holdsSpinlock(task: number): boolean {
@@ -620,12 +630,9 @@ export class Engine {
   private execute(task: number, branch: number): void {
     const { store } = this;
     const at = this.topFrame(task);
-    const where = store.peek(at);
-    const code = this.codeAt(at);
-    const pc = pcIn(where);
-    const op = code.ops[pc]!;
-    const frame = this.frames[code.number - 1];
-    frame.at = at;
+    const op = this.opAt(at);
+    const code = op.of;
+    const frame = this.seen(at);
     this.checker?.begin(this, task, code, op);
     switch (op.code) {
       case Code.step:
@@ -641,20 +648,20 @@ export class Engine {
         const lock = op.lock!(frame, this);
         const free = mayTake(store, lock.at, op.mode, task, this.waiters);
         if (free) this.hold(task, lock, op.mode);
-        this.assign(op, frame, free ? 1 : 0);
+        this.assign(op, at, free ? 1 : 0);
         break;
       }
       case Code.release:
         this.release(task, op.lock!(frame, this));
         break;
       case Code.wait:
-        this.assign(op, frame, op.guard!(frame, this) ? 0 : EINTR);
+        this.assign(op, at, op.guard!(frame, this) ? 0 : EINTR);
         break;
       case Code.choose:
         if (branch >= op.options.length) {
           fail(`a branch below ${op.options.length} of ${op.text}`);
         }
-        this.assign(op, frame, branch);
+        this.assign(op, at, branch);
         break;
       case Code.call: {
         const callee = op.callee ?? this.pointedTo(op, frame);
@@ -671,8 +678,7 @@ export class Engine {
       }
     }
     this.checker?.end();
-    // A step may have changed the frame's place in nothing: it is still on top.
-    this.advance(code, frame, at, pc + 1);
+    this.advance(at, store.peek(at) + 1);
   }
 
   private pointedTo(op: Op, frame: Frame): RoutineCode {
@@ -681,24 +687,26 @@ export class Engine {
     return this.program.at(number);
   }
 
-  private assign(op: Op, frame: Frame, value: unknown): void {
-    if (op.into !== undefined) op.into.field.set(this.store, frame.at + op.into.offset, value);
+  private assign(op: Op, at: number, value: unknown): void {
+    if (op.into !== undefined) op.into.field.set(this.store, at + op.into.offset, value);
   }
 
-  /** Moves on to the next operation that is not private control flow. */
-  private advance(code: RoutineCode, frame: Frame, at: number, from: number): void {
-    let pc = from;
-    for (;;) {
-      const op = code.ops[pc]!;
-      if (op.code === Code.jump) pc = op.to;
-      else if (op.code === Code.branch) {
-        frame.at = at;
-        this.checker?.beginCondition(this, code, op);
-        pc = op.condition!(frame) ? pc + 1 : op.to;
-        this.checker?.end();
-      } else break;
+  /** Moves the frame at `at` on to `number`, or past it to the next operation that is not private control flow. */
+  private advance(at: number, number: number): void {
+    const { ops } = this.program;
+    let next = number;
+    for (let op = ops[next]!; op.code === Code.jump || op.code === Code.branch; op = ops[next]!) {
+      next = op.code === Code.jump || !this.decide(op, at) ? op.of.first + op.to : next + 1;
     }
-    this.store.put(at, whereOf(code.number, pc));
+    this.store.put(at, next);
+  }
+
+  private decide(op: Op, at: number): boolean {
+    const frame = this.seen(at);
+    this.checker?.beginCondition(this, op.of, op);
+    const holds = op.condition!(frame);
+    this.checker?.end();
+    return holds;
   }
 
   private push(
@@ -710,10 +718,11 @@ export class Engine {
     const { store } = this;
     const stack = this.stackAt + task * this.stackCells;
     const below = Math.abs(caller);
-    const base = below === 0 ? stack : below + this.codeAt(below).frame.cells;
+    const base = below === 0 ? stack : below + this.opAt(below).of.frame.cells;
     if (base + code.frame.cells > stack + this.stackCells) {
       fail(`room on the stack of ${this.names[task]}`);
     }
+    store.put(base, code.first);
     store.put(base + frameCaller, caller);
     const { slots } = code.frame;
     for (let i = 0; i < code.args.length; i++) {
@@ -721,9 +730,7 @@ export class Engine {
       slot.field.set(store, base + slot.offset, args[slot.name]);
     }
     store.put(this.taskAt(task) + taskFrame, base);
-    const frame = this.frames[code.number - 1];
-    frame.at = base;
-    this.advance(code, frame, base, 0);
+    this.advance(base, code.first);
   }
 
   private pop(task: number, at: number, code: RoutineCode, value: unknown): void {
@@ -733,12 +740,8 @@ export class Engine {
     store.put(this.taskAt(task) + taskFrame, Math.abs(caller));
     if (caller === 0) this.finish(task);
     if (caller <= 0) return; // finished, or back in what the interrupt interrupted
-    const below = this.codeAt(caller);
-    const pc = pcIn(store.peek(caller));
-    const frame = this.frames[below.number - 1];
-    frame.at = caller;
-    this.assign(below.ops[pc]!, frame, value);
-    this.advance(below, frame, caller, pc + 1);
+    this.assign(this.opAt(caller), caller, value);
+    this.advance(caller, store.peek(caller) + 1);
   }
 
   private finish(task: number): void {
@@ -771,7 +774,7 @@ export class Engine {
       store.put(at + taskMode, 0);
     }
     if (!interrupted) this.hold(task, lock, op.mode);
-    this.assign(op, frame, interrupted ? EINTR : 0);
+    this.assign(op, frame.at, interrupted ? EINTR : 0);
     return true;
   }
 
@@ -803,7 +806,7 @@ export class Engine {
     const { store } = this;
     for (let task = 0; task < this.taskCount; task++) {
       for (let at = this.topFrame(task); at !== 0; at = Math.abs(store.peek(at + frameCaller))) {
-        const { references } = this.codeAt(at);
+        const { references } = this.opAt(at).of;
         if (points(store, at, references, from, to)) return true;
       }
     }

@@ -38,6 +38,8 @@ export type Frame = any;
 /** One operation. Every field is there in every operation, so that the interpreter sees one shape. */
 export interface Op {
   code: Code;
+  /** The routine it is of. */
+  of: RoutineCode;
   /** As the listing prints it. */
   text: string;
   /** Nesting in the listing. */
@@ -68,6 +70,8 @@ export interface RoutineCode {
   readonly number: number;
   readonly routine: Routine;
   readonly mode: Mode;
+  /** Number of its first operation among those of the program. */
+  first: number;
   readonly frame: Struct;
   /** Offsets of the references in a frame. */
   readonly references: readonly number[];
@@ -84,20 +88,14 @@ export interface ListingLine {
   readonly op: number | undefined;
 }
 
-/** Cells of a frame before its fields: where it stands, and the caller's frame. */
+/** Cells of a frame before its fields: the number of its next operation, and the caller's frame. */
 export const frameHeader = 2;
-
-// Where a frame stands is one cell: the number of its routine, and above it the program counter.
-const routineBits = 12;
-const routineMask = (1 << routineBits) - 1;
-
-export const whereOf = (routine: number, pc: number): number => (pc << routineBits) | routine;
-export const routineIn = (where: number): number => where & routineMask;
-export const pcIn = (where: number): number => where >>> routineBits;
 
 /** All routines of a machine, numbered from 1. */
 export class Program {
   readonly routines: RoutineCode[] = [];
+  /** The operations of all routines, numbered from 1: a frame names the one it rests on. */
+  readonly ops: (Op | undefined)[] = [undefined];
   private readonly byRoutine = new Map<Routine, RoutineCode>();
 
   /** Builds `roots`, the routines that `statics` point to, and all they call. */
@@ -119,7 +117,10 @@ export class Program {
       want(routine);
     }
     for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
-      flatten(this.byRoutine.get(next)!, this.variants, want);
+      const code = this.byRoutine.get(next)!;
+      flatten(code, this.variants, want);
+      code.first = this.ops.length;
+      this.ops.push(...code.ops);
     }
   }
 
@@ -155,13 +156,13 @@ export class Program {
       number: this.routines.length + 1,
       routine,
       mode: routine.mode,
+      first: 0, // until it is flattened
       frame,
       references: referenceOffsets(frame, offset),
       args: Object.keys(routine.args),
       ops: [],
       lines: [],
     };
-    assert(code.number <= routineMask, `at most ${routineMask} routines`);
     this.routines.push(code);
     this.byRoutine.set(routine, code);
     return code;
@@ -200,6 +201,7 @@ function flatten(
 
   const emit = (op: Partial<Op> & Pick<Op, 'code' | 'text'>, depth: number): Op => {
     const full: Op = {
+      of: code,
       manner: 'plain',
       run: undefined,
       lock: undefined,

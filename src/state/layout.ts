@@ -170,6 +170,35 @@ export function structOf(name: string, slots: readonly Slot[], cells: number): S
   };
 }
 
+/** Where a moving view stands. */
+export interface Cursor {
+  readonly store: Store;
+  at: number;
+}
+
+/**
+ * A view that stands where a cursor does. Frames are seen through these: all of an engine's share one cursor, so that
+ * moving to another frame is one assignment, whatever routine it is of.
+ */
+export function movingView({ slots }: Struct, cursor: Cursor): Ref {
+  class MovingView implements Ref {
+    get store() {
+      return cursor.store;
+    }
+    get at() {
+      return cursor.at;
+    }
+  }
+  for (const { name, offset, field } of slots) {
+    Object.defineProperty(MovingView.prototype, name, {
+      enumerable: true,
+      get: () => field.get(cursor.store, cursor.at + offset),
+      set: (value: unknown) => field.set(cursor.store, cursor.at + offset, value),
+    });
+  }
+  return new MovingView();
+}
+
 /** The emulated kernel followed a null pointer: an oops of that kernel, not a defect of ours. */
 export class NullPointer extends Error {
   constructor(what: string) {

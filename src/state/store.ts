@@ -113,23 +113,15 @@ export class Store {
     this.log[end + 1] = before;
     this.logLength = end + 2;
     cells[at] = value;
-    if (at < this.contentsStart) this.rehash(at, before, value, before, value);
-    else if (at < this.historyStart) {
-      const { blocks } = this;
-      this.rehash(
-        at,
-        blocks.digestLo(before),
-        blocks.digestLo(value),
-        blocks.digestHi(before),
-        blocks.digestHi(value),
-      );
-    }
-  }
-
-  private rehash(at: number, lo: number, newLo: number, hi: number, newHi: number): void {
     const { lanes } = this;
-    lanes[0] = lanes[0]! ^ mixLo(at, lo) ^ mixLo(at, newLo);
-    lanes[1] = lanes[1]! ^ mixHi(at, hi) ^ mixHi(at, newHi);
+    if (at < this.contentsStart) {
+      lanes[0] = lanes[0]! ^ mixLo(at, before) ^ mixLo(at, value);
+      lanes[1] = lanes[1]! ^ mixHi(at, before) ^ mixHi(at, value);
+    } else if (at < this.historyStart) {
+      const { blocks } = this;
+      lanes[0] = lanes[0]! ^ mixLo(at, blocks.digestLo(before)) ^ mixLo(at, blocks.digestLo(value));
+      lanes[1] = lanes[1]! ^ mixHi(at, blocks.digestHi(before)) ^ mixHi(at, blocks.digestHi(value));
+    }
   }
 
   kindOf(at: number): CellKind {
