@@ -1,12 +1,13 @@
 // The command line: `coherence COMMAND`. Each command is a file beside this one and adds itself here.
 import { Command, CommanderError } from 'commander';
 import { addCheck } from './check';
+import { addDap } from './dap';
 import { BAD_INPUT } from './files';
 import { addFmt } from './fmt';
 import { addRun } from './run';
 import { addVariants } from './variants';
 
-const commands = [addRun, addCheck, addFmt, addVariants];
+const commands = [addRun, addCheck, addFmt, addVariants, addDap];
 
 const program = new Command('coherence')
   .description('Scenarios of coherent graphics memory on an emulated kernel.')

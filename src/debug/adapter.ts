@@ -567,10 +567,7 @@ export class CoherenceAdapter extends DebugSession {
   private threads(): P.Thread[] {
     const { session } = this;
     if (session === undefined) return [];
-    return session.threads.map(({ task, name }) => {
-      const cpu = session.engine.cpuOf(task);
-      return { id: task + 1, name: cpu < 0 ? name : `${name} (CPU ${cpu})` };
-    });
+    return session.threads.map(({ task, name }) => ({ id: task + 1, name }));
   }
 
   private stackTrace({ threadId, startFrame = 0, levels }: P.StackTraceArguments): unknown {

@@ -1,5 +1,6 @@
 // Breakpoints of a session: on operations, on the entry of routines, on events. A breakpoint holds or not at a
 // position of the timeline, whichever direction it was reached from; hit counts count up forwards and down backwards.
+import type { Op, RoutineCode } from '../routine/program';
 import type { LoggedEvent } from '../state/events';
 import type { Filter } from './stops';
 
@@ -22,8 +23,8 @@ export interface Breakpoint {
 export class Breakpoints {
   /** Sources, functions and filters are set apart and replaced as a whole: each under its own key. */
   private readonly sets = new Map<string, readonly Placed[]>();
-  private readonly byOp = new Map<number, Breakpoint[]>();
-  private readonly byEntry = new Map<number, Breakpoint[]>();
+  private readonly byOp = new Map<Op, Breakpoint[]>();
+  private readonly byEntry = new Map<RoutineCode, Breakpoint[]>();
   private readonly byEvent: { filter: Filter; breakpoint: Breakpoint }[] = [];
 
   /** Replaces all breakpoints of one set. */
@@ -44,12 +45,11 @@ export class Breakpoints {
     }
   }
 
-  /** `where`: a place of a program, as the first cell of a frame holds it. */
-  atOp(where: number): readonly Breakpoint[] {
-    return this.byOp.get(where) ?? none;
+  atOp(op: Op): readonly Breakpoint[] {
+    return this.byOp.get(op) ?? none;
   }
 
-  atEntry(routine: number): readonly Breakpoint[] {
+  atEntry(routine: RoutineCode): readonly Breakpoint[] {
     return this.byEntry.get(routine) ?? none;
   }
 
@@ -62,10 +62,8 @@ export class Breakpoints {
 /** A breakpoint with the places it is at. */
 export interface Placed {
   readonly breakpoint: Breakpoint;
-  /** Operations, as the first cell of a frame names them. */
-  readonly ops?: readonly number[];
-  /** Numbers of routines. */
-  readonly entries?: readonly number[];
+  readonly ops?: readonly Op[];
+  readonly entries?: readonly RoutineCode[];
   readonly filter?: Filter;
 }
 
@@ -75,7 +73,7 @@ const none: readonly Breakpoint[] = [];
 const sameWish = (a: Breakpoint, b: Breakpoint): boolean =>
   a.what === b.what && a.condition === b.condition && a.log === b.log;
 
-function add(map: Map<number, Breakpoint[]>, key: number, breakpoint: Breakpoint): void {
+function add<K>(map: Map<K, Breakpoint[]>, key: K, breakpoint: Breakpoint): void {
   const known = map.get(key);
   if (known === undefined) map.set(key, [breakpoint]);
   else known.push(breakpoint);

@@ -31,7 +31,7 @@ export interface Where {
   readonly lookup: (name: string) => Value | undefined;
 }
 
-/** A thread as the user sees it: a scenario thread, a GPU engine, a kernel worker. */
+/** A thread as the user sees it: `render on cpu0`, a GPU engine, a kernel worker. */
 export interface DebugThread {
   readonly task: number;
   readonly name: string;

@@ -2,7 +2,7 @@
 // is none. Lines and columns count from 0.
 import { nearest } from '../base/suggest';
 import { lineAt, lineStarts, type Position, positionAt } from '../base/text';
-import { whereOf } from '../routine/program';
+import type { Op } from '../routine/program';
 import type { SourceSpan } from '../routine/routine';
 import { type Breakpoint, functionPattern, type Placed, parseHitCondition } from './breakpoints';
 import type { Session } from './session';
@@ -79,10 +79,9 @@ export function place(session: Session, wanted: Wanted, source?: SourceKey): Ans
           `no emulated function is called ${name}${near === undefined ? '' : `; did you mean ${near}?`}`,
         );
       }
-      const entries = found.map((code) => code.number);
       const placed = {
         breakpoint: breakpoint(found.map((c) => c.routine.name).join(', ')),
-        entries,
+        entries: found,
       };
       return { placed, problem: undefined, range: undefined };
     }
@@ -134,7 +133,7 @@ function atLine(
     const { code, pc } = found.place;
     const what = `${code.routine.name}, ${source.file} line ${found.line + 1}`;
     const start = { line: found.line, column: 0 };
-    const ops = [whereOf(code.number, pc)];
+    const ops = [code.ops[pc]!];
     return {
       placed: { breakpoint: breakpoint(what), ops },
       problem: undefined,
@@ -145,17 +144,17 @@ function atLine(
   const at = Math.min(...all.map((s) => s.line).filter((l) => l >= line));
   const here = all.filter((s) => s.line === at);
   if (here[0] === undefined) return undefined;
-  const placed = { breakpoint: breakpoint(`line ${at + 1}`), ops: here.map((s) => s.key) };
+  const placed = { breakpoint: breakpoint(`line ${at + 1}`), ops: here.map((s) => s.op) };
   return { placed, problem: undefined, range: spanRange(session, here[0].span) };
 }
 
 /** The first operation of every statement of the scenario, with the line that the statement begins on. */
-function statements(session: Session): { line: number; key: number; span: SourceSpan }[] {
+function statements(session: Session): { line: number; op: Op; span: SourceSpan }[] {
   const starts = lineStarts(session.debuggee.text);
   return session.engine.program.routines.flatMap((code) =>
-    code.ops.flatMap((op, pc) =>
+    code.ops.flatMap((op) =>
       op.turn && op.span !== undefined
-        ? [{ line: lineAt(starts, op.span.from), key: whereOf(code.number, pc), span: op.span }]
+        ? [{ line: lineAt(starts, op.span.from), op, span: op.span }]
         : [],
     ),
   );

@@ -1,7 +1,6 @@
 // One debugged run: where it stands, why it stopped, how it goes on. Knows engines and time, not DAP: the adapter
 // asks it to begin a motion and lets it advance in chunks, so that a pause is heard in between.
 
-import { routineIn } from '../routine/program';
 import type { LoggedEvent } from '../state/events';
 import { ScheduleMismatch, Timeline } from '../timeline/timeline';
 import { type Breakpoint, Breakpoints } from './breakpoints';
@@ -263,9 +262,9 @@ export class Session {
     const { engine, breakpoints, timeline } = this;
     const at = engine.topFrame(task);
     if (at === 0) return [];
-    const where = engine.store.peek(at);
-    const found = [...breakpoints.atOp(where)];
-    const entries = breakpoints.atEntry(routineIn(where));
+    const op = engine.opOf(task)!;
+    const found = [...breakpoints.atOp(op)];
+    const entries = breakpoints.atEntry(op.of);
     if (found.length + entries.length === 0) return [];
     if (timeline.position > 0 && !moved(timeline, task)) return [];
     if (entries.length > 0 && this.entered(at)) found.push(...entries);

@@ -155,10 +155,7 @@ export function explain(event: LoggedEvent, debuggee: Debuggee): Explanation {
           'write and dirty bits, and the store is tried again.'
         : "Next the kernel looks up the mapping and calls the driver's fault handler, which enters the page; then " +
           'the access is tried again.';
-      return plain(
-        `${kind} fault at ${where}`,
-        `${who} on CPU ${n('cpu')} ${how} ${where}, ${entry}. ${next}`,
-      );
+      return plain(`${kind} fault at ${where}`, `${who} ${how} ${where}, ${entry}. ${next}`);
     }
     case 'vmw_mkwrite':
       return plain(
@@ -205,7 +202,7 @@ export function explain(event: LoggedEvent, debuggee: Debuggee): Explanation {
       const where = place(debuggee, n('address'), event.task);
       return plain(
         `Stale TLB entry at ${where}`,
-        `${who} on CPU ${n('cpu')} reached ${where} through a cached translation that the page table no longer ` +
+        `${who} reached ${where} through a cached translation that the page table no longer ` +
           'grants. Nothing faults, so the kernel does not hear of it.',
       );
     }

@@ -46,7 +46,7 @@ test('a session from launch to end, every message in its order', async () => {
       * stopped {"reason":"entry","description":"Stopped on entry","threadId":1,"allThreadsStopped":true}
       * coherence/moved {"time":0,"text":"Stopped on entry"}
     > threads
-    < threads {"threads":[{"id":1,"name":"a (CPU 0)"},{"id":2,"name":"worker"}]}
+    < threads {"threads":[{"id":1,"name":"a on cpu0"},{"id":2,"name":"worker"}]}
     > continue {"threadId":1}
     < continue {"allThreadsContinued":true}
       * stopped {"reason":"exception","description":"byte 3 of the box is 0, 7 was stored","threadId":1,"allThreadsStopped":true,"hitBreakpointIds":[4]}
@@ -74,16 +74,16 @@ test('step over finishes statements in turn, step back is its inverse', async ()
   }
   expect(places).toMatchInlineSnapshot(`
     [
-      "a @ two.toy:2",
-      "a @ two.toy:3",
-      "a @ two.toy:4",
+      "a on cpu0 @ two.toy:2",
+      "a on cpu0 @ two.toy:3",
+      "a on cpu0 @ two.toy:4",
     ]
   `);
   expect(walk).toMatchInlineSnapshot(`
     [
       "step: Stopped before: add 2 (thread 1)",
       "step: Stopped before: touch 8192 (thread 1)",
-      "step: a has finished (thread 1)",
+      "step: a on cpu0 has finished (thread 1)",
     ]
   `);
   const back: string[] = [];
@@ -108,7 +108,7 @@ test('step into enters the kernel, the stack goes from the statement to the micr
   await client.go('continue');
   expect(await client.stack()).toMatchInlineSnapshot(`
     [
-      "a @ two.toy:4",
+      "a on cpu0 @ two.toy:4",
     ]
   `);
   const stops: string[] = [];
@@ -125,7 +125,7 @@ test('step into enters the kernel, the stack goes from the statement to the micr
     [
       "handle_fault: page->entry = pte_mkwrite(entry) @ kernel/fault.c:13",
       "touch @ kernel/fault.c:6",
-      "a @ two.toy:4",
+      "a on cpu0 @ two.toy:4",
     ]
   `);
   expect(await client.scope('Locals')).toMatchInlineSnapshot(`
@@ -309,7 +309,7 @@ test('exception filters stop on the kind of fault they name, with conditions ove
         4,
       ],
       "reason": "exception",
-      "text": "a on CPU 0 stored to page 2 of box (0x2000), whose page-table entry is present but does not allow the access. Next the kernel asks the driver by its mkwrite callback whether the page may be written, then sets the write and dirty bits, and the store is tried again.",
+      "text": "a on cpu0 stored to page 2 of box (0x2000), whose page-table entry is present but does not allow the access. Next the kernel asks the driver by its mkwrite callback whether the page may be written, then sets the write and dirty bits, and the store is tried again.",
       "threadId": 1,
     }
   `);
@@ -323,7 +323,7 @@ test('exception filters stop on the kind of fault they name, with conditions ove
   `);
   const info = await client.request('exceptionInfo', { threadId: 1 });
   expect(info.body.description).toMatchInlineSnapshot(
-    `"a on CPU 0 stored to page 2 of box (0x2000), whose page-table entry is present but does not allow the access. Next the kernel asks the driver by its mkwrite callback whether the page may be written, then sets the write and dirty bits, and the store is tried again."`,
+    `"a on cpu0 stored to page 2 of box (0x2000), whose page-table entry is present but does not allow the access. Next the kernel asks the driver by its mkwrite callback whether the page may be written, then sets the write and dirty bits, and the store is tried again."`,
   );
   expect((await client.stack())[0]).toMatchInlineSnapshot(
     `"touch: handle_fault(address, page) @ kernel/fault.c:6"`,
@@ -477,7 +477,7 @@ test('a deadlock stops with what every thread waits for; going on from there end
       "allThreadsStopped": true,
       "description": "Deadlock",
       "reason": "exception",
-      "text": "No thread can go on: a deadlock. a: waits: box->value >= 5.",
+      "text": "No thread can go on: a deadlock. a on cpu0: waits: box->value >= 5.",
       "threadId": 2,
     }
   `);
@@ -490,12 +490,12 @@ test('stepping to the end stays there, so that one can go back; the next step en
   client = new Client();
   await client.start({ program: '/toys/lost.toy' });
   let stop = await client.go('next');
-  for (let i = 0; i < 9 && stop.body.description !== 'a has finished'; i++)
+  for (let i = 0; i < 9 && stop.body.description !== 'a on cpu0 has finished'; i++)
     stop = await client.go('next');
-  expect(stopOf(stop)).toBe('step: a has finished (thread 1)');
+  expect(stopOf(stop)).toBe('step: a on cpu0 has finished (thread 1)');
   expect(await client.stack()).toEqual([]);
   await client.go('stepBack');
-  expect((await client.stack())[0]).toBe('a @ lost.toy:4');
+  expect((await client.stack())[0]).toBe('a on cpu0 @ lost.toy:4');
   await client.go('next');
   expect((await client.go('next')).event).toBe('terminated');
 });
@@ -504,8 +504,8 @@ test('choosing another thread to step moves it first, and the schedule says so',
   client = new Client();
   await client.start(two);
   await client.go('next', { threadId: 2 });
-  expect((await client.stack(2))[0]).toBe('b @ two.toy:7');
-  expect((await client.stack(1))[0]).toBe('a @ two.toy:2');
+  expect((await client.stack(2))[0]).toBe('b on cpu1 @ two.toy:7');
+  expect((await client.stack(1))[0]).toBe('a on cpu0 @ two.toy:2');
   const { schedule } = (await client.request('coherence/time')).body;
   expect(schedule).toMatch(/^3x\d+$/);
   client.close();
@@ -513,14 +513,14 @@ test('choosing another thread to step moves it first, and the schedule says so',
   await client.start({ ...two, schedule, stopOnEntry: false }, () =>
     client.request('setBreakpoints', { source: { path }, breakpoints: [{ line: 7 }] }),
   );
-  expect((await client.stack(1))[0]).toBe('a @ two.toy:2');
+  expect((await client.stack(1))[0]).toBe('a on cpu0 @ two.toy:2');
 });
 
 test('a schedule that does not fit the run stops and says where', async () => {
   client = new Client();
   const stop = await client.start({ ...two, schedule: '2 3/1', stopOnEntry: false });
   expect(stop.body.text).toMatchInlineSnapshot(
-    `"the schedule does not fit this run: at step 1 b has no branch 1"`,
+    `"the schedule does not fit this run: at step 1 b on cpu1 has no branch 1"`,
   );
 });
 
@@ -635,7 +635,7 @@ test('a client that counts lines and columns from 0 is spoken to in its way', as
   await client.request('configurationDone');
   await client.request('launch', two);
   await client.event('stopped');
-  expect(await client.stack()).toEqual(['a @ two.toy:1']);
+  expect(await client.stack()).toEqual(['a on cpu0 @ two.toy:1']);
   const set = await client.request('setBreakpoints', {
     source: { path },
     breakpoints: [{ line: 2 }],

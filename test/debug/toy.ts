@@ -171,7 +171,11 @@ export function toyLoad(
   const parsed = read(text);
   if (Array.isArray(parsed)) return parsed;
   const { threads } = parsed;
-  const tasks = threads.map(({ name, root: r }, i) => ({ name, cpu: i % 2, root: r }));
+  const tasks = threads.map(({ name, root: r }, i) => ({
+    name: `${name} on cpu${i % 2}`,
+    cpu: i % 2,
+    root: r,
+  }));
   const daemon = { name: 'worker', cpu: -1, root: worker, daemon: true };
   const engine = new Engine({
     program: new Program([cpu_idle, toy_interrupt, ...kernel, ...threads.map((t) => t.root)], {
