@@ -3,6 +3,7 @@
 import { spinlock } from '../../../../routine/locks';
 import { fnptr } from '../../../../routine/routine';
 import { embed, int, oneOf, ref, struct, tail, type View } from '../../../../state/layout';
+import '../../../../hardware/svga/device';
 import '../../linux/dma-resv';
 import '../../linux/mm_types';
 
@@ -47,6 +48,7 @@ export const ttm_buffer_object = struct('ttm_buffer_object', {
     dma_resv: {
       mem_type: oneOf(TTM_PLACEMENTS),
       mem_start: int, // the MOB's id
+      mem_pt: ref('svga_mob_pt'), // its page table
       ttm: ref('ttm_tt'),
     },
   },

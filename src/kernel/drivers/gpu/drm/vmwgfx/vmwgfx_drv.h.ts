@@ -47,7 +47,7 @@ export const vmw_bo_dirty = struct('vmw_bo_dirty', {
 });
 
 export const vmw_buffer_object = struct('vmw_buffer_object', {
-  own: { base: embed('ttm_buffer_object') }, // first: the addresses are equal
+  fixed: { base: embed('ttm_buffer_object') }, // first: the addresses are equal
   shared: { cpu_writers: int },
   under: {
     dma_resv: {
@@ -118,12 +118,11 @@ export const vmw_surface_dirty = struct('vmw_surface_dirty', {
 });
 
 export const vmw_surface = struct('vmw_surface', {
-  own: { res: embed('vmw_resource') }, // first: the addresses are equal
-  fixed: { format: int, size: int },
+  fixed: { res: embed('vmw_resource'), format: int, size: int }, // res first: the addresses are equal
 });
 
 export const vmw_fence_obj = struct('vmw_fence_obj', {
-  own: { base: embed('dma_fence') }, // first: the addresses are equal
+  fixed: { base: embed('dma_fence') }, // first: the addresses are equal
   under: { fence_lock: { next: ref('vmw_fence_obj') } },
 });
 
@@ -181,6 +180,11 @@ export const vmw_validation_context = struct('vmw_validation_context', {
   },
 });
 
+/** The kernel's copy of the commands of the submission at hand; `sid` is the address of the resource meanwhile. */
+export const vmw_sw_context = struct('vmw_sw_context', {
+  under: { cmdbuf_mutex: { commands: tail(command) } },
+});
+
 /** A command buffer of user space, commands one after the other; `sid` is a handle there. */
 export const user_command_buffer = struct('user_command_buffer', {
   shared: { commands: tail(command) },
@@ -201,6 +205,7 @@ declare module '../../../../../state/layout' {
     vmw_validation_res_node: View<typeof vmw_validation_res_node>;
     vmw_validation_bo_node: View<typeof vmw_validation_bo_node>;
     vmw_validation_context: View<typeof vmw_validation_context>;
+    vmw_sw_context: View<typeof vmw_sw_context>;
     user_command_buffer: View<typeof user_command_buffer>;
   }
 }

@@ -1,0 +1,89 @@
+// drivers/gpu/drm/vmwgfx/vmwgfx_cmd.c and vmwgfx_cmdbuf.c: commands are written into the current command buffer and
+// handed to the device when it is flushed, at the latest by the next fence. Linux 5.1 (vmwgfx_fifo.c there). Left out:
+// several buffers at a time, the legacy fifo, errors of the device.
+import {
+  SVGA_CMD_FENCE,
+  type SvgaCommand,
+  svgaCommand,
+} from '../../../../../hardware/svga/commands';
+import type { Engine } from '../../../../../routine/engine';
+import { routine } from '../../../../../routine/routine';
+import { int, type Structs } from '../../../../../state/layout';
+
+const file = 'drivers/gpu/drm/vmwgfx/vmwgfx_cmd.c';
+
+/** The device's driver: there is one device. */
+export const vmw_priv = (k: Engine): Structs['vmw_private'] => k.the('dev_priv', 'vmw_private');
+
+/** Takes the current command buffer, with room for `count` commands; whoever has it writes and commits them. */
+export const vmw_cmd_reserve = routine(
+  file,
+  'vmw_cmd_reserve',
+  { args: { count: int }, locals: { room: int } },
+  ({ step, atomic, acquire, wait, when }) => [
+    acquire('mutex_lock(&man->cur_mutex)', (_f, k) => vmw_priv(k).cur_mutex),
+    step('room = what the device has taken', (f, k) => {
+      const { queued } = k.the('svga', 'svga_regs');
+      f.room = k.the('svga_ring', 'svga_ring').size - queued - vmw_priv(k).pending;
+    }),
+    when('room < count', (f) => f.room < f.count, [
+      atomic('__vmw_cmdbuf_cur_flush(man)', (_f, k) => handOver(k)),
+      wait('wait_event(man->alloc_queue, there is room)', (f, k) => {
+        const { queued } = k.the('svga', 'svga_regs');
+        return k.the('svga_ring', 'svga_ring').size - queued >= f.count;
+      }),
+    ]),
+  ],
+);
+
+/** Writes the next command into the reserved room; a step's only access. */
+export function putCommand(k: Engine, fields: Partial<SvgaCommand>): void {
+  const dev_priv = vmw_priv(k);
+  const ring = k.the('svga_ring', 'svga_ring');
+  ring.commands.set(dev_priv.next, svgaCommand(fields));
+  dev_priv.next = (dev_priv.next + 1) % ring.size;
+  dev_priv.pending++;
+}
+
+/** Lets go of the current command buffer; the device sees the commands at the next flush. */
+export const vmw_cmd_commit = routine(file, 'vmw_cmd_commit', {}, ({ release }) => [
+  release('mutex_unlock(&man->cur_mutex)', (_f, k) => vmw_priv(k).cur_mutex),
+]);
+
+/** Lets go of the current command buffer and hands everything in it to the device. */
+export const vmw_cmd_commit_flush = routine(
+  file,
+  'vmw_cmd_commit_flush',
+  {},
+  ({ atomic, release }) => [
+    atomic('__vmw_cmdbuf_cur_flush(man)', (_f, k) => handOver(k)),
+    release('mutex_unlock(&man->cur_mutex)', (_f, k) => vmw_priv(k).cur_mutex),
+  ],
+);
+
+function handOver(k: Engine): void {
+  const dev_priv = vmw_priv(k);
+  k.the('svga', 'svga_regs').queued += dev_priv.pending;
+  dev_priv.pending = 0;
+}
+
+/** Writes a fence command with the next sequence number, which it returns, and flushes. */
+export const vmw_cmd_send_fence = routine(
+  file,
+  'vmw_cmd_send_fence',
+  { locals: { seqno: int }, returns: int },
+  ({ step, atomic, call, loop, leave, when, ret }) => [
+    call(vmw_cmd_reserve, () => ({ count: 1 })),
+    loop('do', [
+      atomic('seqno = atomic_add_return(1, &dev_priv->marker_seq)', (f, k) => {
+        const dev_priv = vmw_priv(k);
+        dev_priv.marker_seq++;
+        f.seqno = dev_priv.marker_seq | 0;
+      }),
+      when('seqno != 0', (f) => f.seqno !== 0, [leave()]),
+    ]),
+    step('SVGA_CMD_FENCE{seqno}', (f, k) => putCommand(k, { id: SVGA_CMD_FENCE, value: f.seqno })),
+    call(vmw_cmd_commit_flush, () => ({})),
+    ret('seqno', (f) => f.seqno),
+  ],
+);

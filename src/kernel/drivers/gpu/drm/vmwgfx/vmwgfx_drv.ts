@@ -1,0 +1,160 @@
+// drivers/gpu/drm/vmwgfx/vmwgfx_drv.c and vmwgfx_ttm_glue.c: the driver as a whole: its operation tables, what it
+// keeps, and how it is set up when a machine is built.
+import { command } from '../../../../../hardware/svga/commands';
+import type { Engine } from '../../../../../routine/engine';
+import { routine } from '../../../../../routine/routine';
+import { int, ref } from '../../../../../state/layout';
+import type { PoolSize, StaticSize } from '../../../../../state/objects';
+import { ttm_bo_driver, ttm_tt } from '../../../../include/drm/ttm/ttm_bo_api';
+import { dma_fence_ops } from '../../../../include/linux/dma-fence';
+import { FMODE_READ, FMODE_WRITE } from '../../../../include/linux/mm';
+import {
+  address_space,
+  file,
+  file_operations,
+  vm_operations_struct,
+} from '../../../../include/linux/mm_types';
+import { ttm_bo_mmap, ttm_bo_vm_close, ttm_bo_vm_open } from '../ttm/ttm_bo_vm';
+import { vmw_bo_bo_free } from './vmwgfx_bo';
+import { vmw_priv } from './vmwgfx_cmd';
+import {
+  user_command_buffer,
+  vmw_bo_dirty,
+  vmw_buffer_object,
+  vmw_fence_manager,
+  vmw_fence_obj,
+  vmw_fpriv,
+  vmw_private,
+  vmw_res_func,
+  vmw_surface,
+  vmw_surface_dirty,
+  vmw_sw_context,
+  vmw_validation_bo_node,
+  vmw_validation_res_node,
+} from './vmwgfx_drv.h';
+import { vmw_fence_enable_signaling, vmw_fence_obj_destroy, vmw_fence_wait } from './vmwgfx_fence';
+import { vmw_irq_handler } from './vmwgfx_irq';
+import { vmw_bo_vm_fault, vmw_bo_vm_mkwrite } from './vmwgfx_page_dirty';
+import {
+  vmw_gb_surface_bind,
+  vmw_gb_surface_create,
+  vmw_gb_surface_destroy,
+  vmw_gb_surface_unbind,
+  vmw_surface_clean,
+  vmw_surface_dirty_alloc,
+  vmw_surface_dirty_free,
+  vmw_surface_dirty_range_add,
+  vmw_surface_dirty_sync,
+} from './vmwgfx_surface';
+import { vmw_move } from './vmwgfx_ttm_buffer';
+
+/** mmap of the device's file. */
+export const vmw_mmap = routine(
+  'drivers/gpu/drm/vmwgfx/vmwgfx_ttm_glue.c',
+  'vmw_mmap',
+  {
+    args: { file: ref('file'), vma: ref('vm_area_struct') },
+    locals: { ret: int },
+    returns: int,
+  },
+  ({ call, ret }) => [
+    call(ttm_bo_mmap, (f, k) => ({ vma: f.vma, bdev: vmw_priv(k).bdev }), 'ret'),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+/** Room that the driver needs. */
+export interface DriverLimits {
+  readonly surfaces: number; // handles of surfaces, and buffer objects behind them
+  readonly surfacePages: number; // of the largest
+  readonly fences: number; // handles of fences that the application has not given back
+  readonly submitters: number; // threads that may submit at a time
+  readonly commands: number; // of one submission
+  readonly userCommands: number; // of all command buffers of the application
+}
+
+/** What the driver adds to a machine. Call `boot` before the machine's first step. */
+export function driverParts(limits: DriverLimits) {
+  const { surfaces, surfacePages, fences, submitters, commands, userCommands } = limits;
+  const nodes = surfaces * submitters;
+  // Besides handles: the exclusive fence and the moving fence of each object, and one being made by each thread.
+  const fenceObjects = fences + 2 * surfaces + 2 * submitters + 4;
+  const pools: PoolSize[] = [
+    { struct: ttm_tt, count: surfaces, tail: surfacePages },
+    { struct: vmw_buffer_object, count: surfaces },
+    { struct: vmw_bo_dirty, count: surfaces, tail: Math.ceil(surfacePages / 32) },
+    { struct: vmw_surface, count: surfaces },
+    { struct: vmw_surface_dirty, count: surfaces, tail: 6 },
+    { struct: vmw_fence_obj, count: fenceObjects },
+    { struct: vmw_validation_res_node, count: nodes },
+    { struct: vmw_validation_bo_node, count: nodes },
+  ];
+  const statics: StaticSize[] = [
+    { name: 'dev_priv', struct: vmw_private },
+    { name: 'fman', struct: vmw_fence_manager },
+    { name: 'dev_mapping', struct: address_space },
+    { name: 'drm_file', struct: file },
+    { name: 'surface_handles', struct: vmw_fpriv, tail: surfaces, initial: { size: surfaces } },
+    { name: 'fence_handles', struct: vmw_fpriv, tail: fences, initial: { size: fences } },
+    { name: 'sw_context', struct: vmw_sw_context, tail: commands * command.cells },
+    { name: 'user_commands', struct: user_command_buffer, tail: userCommands * command.cells },
+    {
+      name: 'vmw_vm_ops',
+      struct: vm_operations_struct,
+      initial: {
+        open: ttm_bo_vm_open,
+        close: ttm_bo_vm_close,
+        fault: vmw_bo_vm_fault,
+        page_mkwrite: vmw_bo_vm_mkwrite,
+        pfn_mkwrite: vmw_bo_vm_mkwrite,
+      },
+    },
+    { name: 'vmwgfx_driver_fops', struct: file_operations, initial: { mmap: vmw_mmap } },
+    {
+      name: 'vmw_bo_driver',
+      struct: ttm_bo_driver,
+      initial: { move: vmw_move, destroy: vmw_bo_bo_free },
+    },
+    {
+      name: 'vmw_fence_ops',
+      struct: dma_fence_ops,
+      initial: {
+        enable_signaling: vmw_fence_enable_signaling,
+        wait: vmw_fence_wait,
+        release: vmw_fence_obj_destroy,
+      },
+    },
+    {
+      name: 'vmw_gb_surface_func',
+      struct: vmw_res_func,
+      initial: {
+        create: vmw_gb_surface_create,
+        destroy: vmw_gb_surface_destroy,
+        bind: vmw_gb_surface_bind,
+        unbind: vmw_gb_surface_unbind,
+        dirty_alloc: vmw_surface_dirty_alloc,
+        dirty_free: vmw_surface_dirty_free,
+        dirty_sync: vmw_surface_dirty_sync,
+        dirty_range_add: vmw_surface_dirty_range_add,
+        clean: vmw_surface_clean,
+      },
+    },
+  ];
+  return {
+    pools,
+    statics,
+    /** Handler of the device's interrupt, DEVICE_VECTOR. */
+    irqHandler: vmw_irq_handler,
+    /** vmw_driver_load(): the device's address space and tables. */
+    boot: (k: Engine): void => {
+      const { bdev } = vmw_priv(k);
+      bdev.driver = k.the('vmw_bo_driver', 'ttm_bo_driver');
+      bdev.dev_mapping = k.the('dev_mapping', 'address_space');
+      bdev.vm_ops = k.the('vmw_vm_ops', 'vm_operations_struct');
+      const opened = k.the('drm_file', 'file');
+      opened.f_mapping = k.the('dev_mapping', 'address_space');
+      opened.f_op = k.the('vmwgfx_driver_fops', 'file_operations');
+      opened.f_mode = FMODE_READ | FMODE_WRITE;
+    },
+  };
+}

@@ -1,0 +1,173 @@
+// drivers/gpu/drm/vmwgfx/vmwgfx_execbuf.c: the EXECBUF ioctl. Checks a buffer of the application's commands, validates
+// what they use, and puts them into the command stream with a fence behind them. Linux 5.1 with the series. Left out:
+// contexts and their bindings, command verification beyond handles, fence file descriptors.
+import {
+  GPU_CMD_READ,
+  GPU_CMD_WRITE,
+  SVGA_3D_CMD_INVALIDATE_GB_IMAGE,
+  SVGA_3D_CMD_INVALIDATE_GB_SURFACE,
+  SVGA_3D_CMD_READBACK_GB_IMAGE,
+  SVGA_3D_CMD_READBACK_GB_SURFACE,
+  SVGA_3D_CMD_UPDATE_GB_IMAGE,
+  SVGA_3D_CMD_UPDATE_GB_SURFACE,
+} from '../../../../../hardware/svga/commands';
+import type { Engine } from '../../../../../routine/engine';
+import { routine } from '../../../../../routine/routine';
+import { tracepoint } from '../../../../../state/events';
+import { embed, int, isNull, ref, u32 } from '../../../../../state/layout';
+import { EINVAL, ENOMEM, ERESTARTSYS } from '../../../../include/linux/errno';
+import { dma_fence_put } from '../../../dma-buf/dma-fence';
+import { putCommand, vmw_cmd_commit, vmw_cmd_reserve, vmw_priv } from './vmwgfx_cmd';
+import { VMW_RES_DIRTY_CLEAR, VMW_RES_DIRTY_NONE, VMW_RES_DIRTY_SET } from './vmwgfx_drv.h';
+import { vmw_execbuf_fence_commands, vmw_user_fence_create } from './vmwgfx_fence';
+import { vmw_resource_unreference } from './vmwgfx_resource';
+import { vmw_user_surface_lookup_handle } from './vmwgfx_surface';
+import {
+  vmw_validation_add_resource,
+  vmw_validation_bo_backoff,
+  vmw_validation_bo_fence,
+  vmw_validation_bo_reserve,
+  vmw_validation_bo_validate,
+  vmw_validation_res_reserve,
+  vmw_validation_res_unreserve,
+  vmw_validation_res_validate,
+  vmw_validation_unref_lists,
+} from './vmwgfx_validation';
+
+const file = 'drivers/gpu/drm/vmwgfx/vmwgfx_execbuf.c';
+
+/** A submission is in the command stream. */
+export const vmw_execbuf = tracepoint('vmw_execbuf', { task: int, seqno: u32 });
+
+/** vmw_cmd_entries: commands that user space may send, with what they do to the surface they name. */
+const commandEffects: ReadonlyMap<number, number> = new Map([
+  [GPU_CMD_READ, VMW_RES_DIRTY_NONE],
+  [GPU_CMD_WRITE, VMW_RES_DIRTY_SET],
+  [SVGA_3D_CMD_UPDATE_GB_IMAGE, VMW_RES_DIRTY_NONE],
+  [SVGA_3D_CMD_READBACK_GB_IMAGE, VMW_RES_DIRTY_NONE],
+  [SVGA_3D_CMD_INVALIDATE_GB_IMAGE, VMW_RES_DIRTY_NONE],
+  [SVGA_3D_CMD_UPDATE_GB_SURFACE, VMW_RES_DIRTY_CLEAR],
+  [SVGA_3D_CMD_READBACK_GB_SURFACE, VMW_RES_DIRTY_CLEAR],
+  [SVGA_3D_CMD_INVALIDATE_GB_SURFACE, VMW_RES_DIRTY_CLEAR],
+]);
+
+const sw_context = (k: Engine) => k.the('sw_context', 'vmw_sw_context');
+
+/** Looks at one command of the kernel's copy: the surface it names goes on the list. -EINVAL. */
+const vmw_cmd_check = routine(
+  file,
+  'vmw_cmd_check',
+  {
+    args: { ctx: ref('vmw_validation_context'), i: int },
+    locals: { handle: int, dirty: int, res: ref('vmw_resource'), ret: int },
+    returns: int,
+  },
+  ({ step, call, when, ret }) => [
+    step('entry = vmw_cmd_entries[header->id]', (f, k) => {
+      const { id, sid } = sw_context(k).commands.get(f.i);
+      f.handle = sid;
+      f.dirty = commandEffects.get(id) ?? -1;
+    }),
+    when('no such command', (f) => f.dirty < 0, [ret('-EINVAL', () => -EINVAL)]),
+    call(vmw_user_surface_lookup_handle, (f) => ({ handle: f.handle }), 'res'),
+    when('!res', (f) => isNull(f.res), [ret('-EINVAL', () => -EINVAL)]),
+    call(vmw_validation_add_resource, (f) => ({ ctx: f.ctx, res: f.res, dirty: f.dirty }), 'ret'),
+    // The list has a reference of its own, and the relocation names the resource meanwhile.
+    step('vmw_resource_relocation_add(sw_context, res, offset of sid)', (f, k) => {
+      const { commands } = sw_context(k);
+      commands.set(f.i, { ...commands.get(f.i), sid: f.res.at });
+    }),
+    call(vmw_resource_unreference, (f) => ({ res: f.res })),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+/**
+ * Submits `count` commands from `commands` on of the user's command buffer. Returns the handle of a fence behind them,
+ * or -EINVAL, -ENOMEM, -EBUSY, -ERESTARTSYS: then nothing of the user's was submitted (save without a fence handle).
+ */
+export const vmw_execbuf_process = routine(
+  file,
+  'vmw_execbuf_process',
+  {
+    args: { commands: int, count: int, submission: int },
+    locals: {
+      ctx: embed('vmw_validation_context'),
+      i: int,
+      ret: int,
+      handle: int,
+      fence: ref('dma_fence'),
+    },
+    returns: int,
+  },
+  ({ step, call, acquire, release, when, loop, leave, ret }) => {
+    const unlock = release(
+      'mutex_unlock(&dev_priv->cmdbuf_mutex)',
+      (_f, k: Engine) => vmw_priv(k).cmdbuf_mutex,
+    );
+    const unref = call(vmw_validation_unref_lists, (f) => ({ ctx: f.ctx }));
+    const backoffResources = call(vmw_validation_res_unreserve, (f) => ({
+      ctx: f.ctx,
+      backoff: true,
+    }));
+    const backoffObjects = call(vmw_validation_bo_backoff, (f) => ({ ctx: f.ctx }));
+    const fails = (undo: Parameters<typeof when>[2]) =>
+      when('ret', (f) => f.ret !== 0, [...undo, unlock, unref, ret('ret', (f) => f.ret)]);
+    return [
+      acquire(
+        'ret = mutex_lock_interruptible(&dev_priv->cmdbuf_mutex)',
+        (_f, k) => vmw_priv(k).cmdbuf_mutex,
+        { interruptible: true, into: 'ret' },
+      ),
+      when('ret', (f) => f.ret !== 0, [ret('-ERESTARTSYS', () => -ERESTARTSYS)]),
+      loop('for (i = 0; i < count; ++i)', [
+        when('i == count', (f) => f.i === f.count, [leave()]),
+        step('copy_from_user(sw_context->cmd_bounce + i, user_commands + i)', (f, k) => {
+          const user = k.the('user_commands', 'user_command_buffer');
+          const copied = { ...user.commands.get(f.commands + f.i), submission: f.submission };
+          sw_context(k).commands.set(f.i, copied);
+        }),
+        call(vmw_cmd_check, (f) => ({ ctx: f.ctx, i: f.i }), 'ret'),
+        fails([]),
+        step('i++', (f) => {
+          f.i++;
+        }),
+      ]),
+      call(vmw_validation_res_reserve, (f) => ({ ctx: f.ctx }), 'ret'),
+      fails([backoffResources]),
+      call(vmw_validation_bo_reserve, (f) => ({ ctx: f.ctx, intr: true }), 'ret'),
+      fails([backoffResources]),
+      call(vmw_validation_bo_validate, (f) => ({ ctx: f.ctx }), 'ret'),
+      fails([backoffObjects, backoffResources]),
+      call(vmw_validation_res_validate, (f) => ({ ctx: f.ctx }), 'ret'),
+      fails([backoffObjects, backoffResources]),
+      call(vmw_cmd_reserve, (f) => ({ count: f.count })),
+      step('i = 0', (f) => {
+        f.i = 0;
+      }),
+      loop('vmw_execbuf_submit_fifo(): for each command', [
+        when('i == count', (f) => f.i === f.count, [leave()]),
+        step('cmd->sid = res->id; write the command', (f, k) => {
+          const command = sw_context(k).commands.get(f.i);
+          const { id } = k.view('vmw_resource', command.sid);
+          putCommand(k, { ...command, sid: id });
+          f.i++;
+        }),
+      ]),
+      call(vmw_cmd_commit, () => ({})),
+      call(vmw_execbuf_fence_commands, () => ({}), 'fence'),
+      when('fence', (f) => !isNull(f.fence), [
+        step('trace_vmw_execbuf(current, fence->seqno)', (f, k) => {
+          k.emit(vmw_execbuf, { task: k.task, seqno: f.fence.seqno });
+        }),
+      ]),
+      call(vmw_validation_res_unreserve, (f) => ({ ctx: f.ctx, backoff: false })),
+      call(vmw_validation_bo_fence, (f) => ({ ctx: f.ctx, fence: f.fence })),
+      call(vmw_user_fence_create, (f) => ({ fence: f.fence }), 'handle'),
+      call(dma_fence_put, (f) => ({ fence: f.fence })),
+      unlock,
+      unref,
+      ret('handle', (f) => f.handle),
+    ];
+  },
+);

@@ -1,0 +1,423 @@
+// drivers/gpu/drm/vmwgfx/vmwgfx_surface.c: surfaces, here buffers (SVGA3D_BUFFER: one subresource, its box in bytes).
+// The series of April 2019 with the fixes its author meant. Left out: textures, legacy surfaces, sharing by name.
+import {
+  SVGA_3D_CMD_BIND_GB_SURFACE,
+  SVGA_3D_CMD_DEFINE_GB_SURFACE,
+  SVGA_3D_CMD_DESTROY_GB_SURFACE,
+  SVGA_3D_CMD_INVALIDATE_GB_SURFACE,
+  SVGA_3D_CMD_READBACK_GB_SURFACE,
+  SVGA_3D_CMD_UPDATE_GB_IMAGE,
+  SVGA_3D_CMD_UPDATE_GB_SURFACE,
+  SVGA3D_INVALID_ID,
+} from '../../../../../hardware/svga/commands';
+import type { Engine } from '../../../../../routine/engine';
+import { type AnyBuilder, type Node, routine } from '../../../../../routine/routine';
+import { tracepoint } from '../../../../../state/events';
+import { bool, int, isNull, NULL, ref, type Structs } from '../../../../../state/layout';
+import { EINVAL, ENOMEM } from '../../../../include/linux/errno';
+import { dma_fence_put } from '../../../dma-buf/dma-fence';
+import { ttm_bo_put } from '../ttm/ttm_bo';
+import { vmw_bo_init, warn, warnings } from './vmwgfx_bo';
+import { putCommand, vmw_cmd_commit, vmw_cmd_reserve, vmw_priv } from './vmwgfx_cmd';
+import type { SVGA3dBox } from './vmwgfx_drv.h';
+import {
+  newHandle,
+  ofHandle,
+  vmw_bo_fence_single,
+  vmw_execbuf_fence_commands,
+} from './vmwgfx_fence';
+import { vmw_bo_dirty_add, vmw_bo_dirty_clear_res } from './vmwgfx_page_dirty';
+import { vmw_resource_unreference } from './vmwgfx_resource';
+import { newId } from './vmwgfx_ttm_buffer';
+
+const file = 'drivers/gpu/drm/vmwgfx/vmwgfx_surface.c';
+const SVGA3D_BUFFER = 37;
+const args = { res: ref('vmw_resource') };
+
+/** An update command for bytes x to x + w: a dirty range leaves the tracker. */
+export const vmw_dirty_sync = tracepoint('vmw_dirty_sync', {
+  res: ref('vmw_resource'),
+  surface: int,
+  sid: int,
+  x: int,
+  w: int,
+});
+export const vmw_readback = tracepoint('vmw_readback', {
+  res: ref('vmw_resource'),
+  surface: int,
+  sid: int,
+});
+
+/** `func->create`: the device gets to know the surface, under a new id. */
+export const vmw_gb_surface_create = routine(
+  file,
+  'vmw_gb_surface_create',
+  { args, locals: { id: int }, returns: int },
+  ({ step, call, acquire, release, when, ret }) => [
+    acquire('spin_lock(&dev_priv->resource_lock)', (_f, k) => vmw_priv(k).resource_lock),
+    step('id = idr_alloc(&dev_priv->res_idr)', (f, k) => {
+      f.id = newId(vmw_priv(k).res_ids);
+    }),
+    release('spin_unlock(&dev_priv->resource_lock)', (_f, k) => vmw_priv(k).resource_lock),
+    when('id < 0', (f) => f.id < 0, [ret('-ENOMEM', () => -ENOMEM)]),
+    step('res->id = id', (f) => {
+      f.res.id = f.id;
+    }),
+    call(vmw_cmd_reserve, () => ({ count: 1 })),
+    step('SVGA_3D_CMD_DEFINE_GB_SURFACE{sid, format, size}', (f, k) =>
+      putCommand(k, {
+        id: SVGA_3D_CMD_DEFINE_GB_SURFACE,
+        sid: f.id,
+        length: f.res.backup_size,
+        value: f.res.number,
+      }),
+    ),
+    call(vmw_cmd_commit, () => ({})),
+    ret('0', () => 0),
+  ],
+);
+
+/** `func->destroy`: the device forgets the surface. */
+export const vmw_gb_surface_destroy = routine(
+  file,
+  'vmw_gb_surface_destroy',
+  { args, locals: { id: int }, returns: int },
+  ({ step, call, acquire, release, when, ret }) => [
+    step('id = res->id; res->id = -1', (f) => {
+      f.id = f.res.id;
+      f.res.id = -1;
+    }),
+    when('id == -1', (f) => f.id === -1, [ret('0', () => 0)]),
+    call(vmw_cmd_reserve, () => ({ count: 1 })),
+    step('SVGA_3D_CMD_DESTROY_GB_SURFACE{sid}', (f, k) =>
+      putCommand(k, { id: SVGA_3D_CMD_DESTROY_GB_SURFACE, sid: f.id }),
+    ),
+    call(vmw_cmd_commit, () => ({})),
+    acquire('spin_lock(&dev_priv->resource_lock)', (_f, k) => vmw_priv(k).resource_lock),
+    step('idr_remove(&dev_priv->res_idr, id)', (f, k) => {
+      vmw_priv(k).res_ids.set(f.id, 0);
+    }),
+    release('spin_unlock(&dev_priv->resource_lock)', (_f, k) => vmw_priv(k).resource_lock),
+    ret('0', () => 0),
+  ],
+);
+
+/** `func->bind`: the surface finds its data in its backup, which is a MOB and reserved. */
+export const vmw_gb_surface_bind = routine(
+  file,
+  'vmw_gb_surface_bind',
+  { args, locals: { backup_dirty: bool, tracked: bool }, returns: int },
+  ({ step, call, when, ret }) => [
+    step('backup_dirty = res->backup_dirty', (f) => {
+      f.backup_dirty = f.res.backup_dirty;
+      f.tracked = !isNull(f.res.backup.dirty);
+    }),
+    call(vmw_cmd_reserve, (f) => ({ count: f.backup_dirty ? 2 : 1 })),
+    step('SVGA_3D_CMD_BIND_GB_SURFACE{sid, mobid}', (f, k) =>
+      putCommand(k, {
+        id: SVGA_3D_CMD_BIND_GB_SURFACE,
+        sid: f.res.id,
+        arg: f.res.backup.base.mem_start,
+        offset: f.res.backup_offset,
+      }),
+    ),
+    when('res->backup_dirty', (f) => f.backup_dirty, [
+      step('SVGA_3D_CMD_UPDATE_GB_SURFACE{sid}', (f, k) =>
+        putCommand(k, { id: SVGA_3D_CMD_UPDATE_GB_SURFACE, sid: f.res.id }),
+      ),
+    ]),
+    call(vmw_cmd_commit, () => ({})),
+    when('res->backup->dirty && res->backup_dirty', (f) => f.tracked && f.backup_dirty, [
+      call(vmw_bo_dirty_clear_res, (f) => ({ res: f.res })),
+    ]),
+    step('res->backup_dirty = false', (f) => {
+      f.res.backup_dirty = false;
+    }),
+    ret('0', () => 0),
+  ],
+);
+
+const putReadback = ({ step }: AnyBuilder): Node[] => [
+  step('SVGA_3D_CMD_READBACK_GB_SURFACE{sid}', (f: { res: Structs['vmw_resource'] }, k: Engine) => {
+    const { res } = f;
+    putCommand(k, { id: SVGA_3D_CMD_READBACK_GB_SURFACE, sid: res.id });
+    k.emit(vmw_readback, { res, surface: res.number, sid: res.id });
+  }),
+];
+
+/** `func->unbind`: the data goes back to the backup or is given up; the backup gets a fence. */
+export const vmw_gb_surface_unbind = routine(
+  file,
+  'vmw_gb_surface_unbind',
+  { args: { ...args, readback: bool }, locals: { fence: ref('dma_fence') }, returns: int },
+  (b) => [
+    b.call(vmw_cmd_reserve, () => ({ count: 2 })),
+    b.when('readback', (f) => f.readback, putReadback(b), [
+      b.step('SVGA_3D_CMD_INVALIDATE_GB_SURFACE{sid}', (f, k) =>
+        putCommand(k, { id: SVGA_3D_CMD_INVALIDATE_GB_SURFACE, sid: f.res.id }),
+      ),
+    ]),
+    b.step('SVGA_3D_CMD_BIND_GB_SURFACE{sid, SVGA3D_INVALID_ID}', (f, k) =>
+      putCommand(k, { id: SVGA_3D_CMD_BIND_GB_SURFACE, sid: f.res.id, arg: SVGA3D_INVALID_ID }),
+    ),
+    b.call(vmw_cmd_commit, () => ({})),
+    b.call(vmw_execbuf_fence_commands, () => ({}), 'fence'),
+    b.call(vmw_bo_fence_single, (f) => ({ bo: f.res.backup.base, fence: f.fence })),
+    b.call(dma_fence_put, (f) => ({ fence: f.fence })),
+    b.ret('0', () => 0),
+  ],
+);
+
+/** `func->clean`: has the device write its data back to memory; who needs it waits for a fence. */
+export const vmw_surface_clean = routine(file, 'vmw_surface_clean', { args, returns: int }, (b) => [
+  b.call(vmw_cmd_reserve, () => ({ count: 1 })),
+  putReadback(b),
+  b.call(vmw_cmd_commit, () => ({})),
+  b.ret('0', () => 0),
+]);
+
+/** `func->dirty_alloc`: boxes for the subresources, all empty. */
+export const vmw_surface_dirty_alloc = routine(
+  file,
+  'vmw_surface_dirty_alloc',
+  { args, locals: { dirty: ref('vmw_surface_dirty') }, returns: int },
+  ({ step, when, ret }) => [
+    step('dirty = kvzalloc(size); dirty->num_subres = num_layers * num_mip', (f, k) => {
+      f.dirty = k.alloc('vmw_surface_dirty');
+      if (!isNull(f.dirty)) f.dirty.num_subres = 1;
+    }),
+    when('!dirty', (f) => isNull(f.dirty), [ret('-ENOMEM', () => -ENOMEM)]),
+    step('res->dirty = dirty', (f) => {
+      f.res.dirty = f.dirty;
+    }),
+    ret('0', () => 0),
+  ],
+);
+
+/** `func->dirty_free`. */
+export const vmw_surface_dirty_free = routine(
+  file,
+  'vmw_surface_dirty_free',
+  { args, locals: { dirty: ref('vmw_surface_dirty') } },
+  ({ step, when }) => [
+    step('dirty = res->dirty; res->dirty = NULL', (f) => {
+      f.dirty = f.res.dirty;
+      f.res.dirty = NULL;
+    }),
+    when('dirty', (f) => !isNull(f.dirty), [
+      step('kvfree(dirty)', (f, k) => {
+        const { dirty } = f;
+        f.dirty = NULL;
+        k.free(dirty);
+      }),
+    ]),
+  ],
+);
+
+const emptyBox: SVGA3dBox = { x: 0, y: 0, z: 0, w: 0, h: 0, d: 0 };
+
+/** `func->dirty_range_add`: bytes [start, end) of the backup were written. */
+export const vmw_surface_dirty_range_add = routine(
+  file,
+  'vmw_surface_dirty_range_add',
+  { args: { ...args, start: int, end: int }, locals: { outside: bool } },
+  ({ step, call, when, ret }) => [
+    step('start, end relative to res->backup_offset', (f) => {
+      const { backup_offset, backup_size } = f.res;
+      f.outside = f.end <= backup_offset || backup_offset + backup_size <= f.start;
+    }),
+    when('WARN_ON(range outside the resource)', (f) => f.outside, [
+      step('WARN', (_f, k) => k.emit(warn, { where: warnings.rangeOutsideResource })),
+      ret(),
+    ]),
+    call(vmw_surface_buf_dirty_range_add, (f) => ({ res: f.res, start: f.start, end: f.end })),
+  ],
+);
+
+const vmw_surface_buf_dirty_range_add = routine(
+  file,
+  'vmw_surface_buf_dirty_range_add',
+  { args: { ...args, start: int, end: int } },
+  ({ step, variant }) => {
+    /** The range in bytes of the surface. */
+    const relative = (f: { res: Structs['vmw_resource']; start: number; end: number }) => {
+      const { backup_offset, backup_size } = f.res;
+      const from = Math.max(f.start - backup_offset, 0);
+      return { from, to: Math.min(f.end - backup_offset, backup_size) };
+    };
+    return [
+      variant(
+        'bz-02',
+        [
+          step('box->x = min(box->x, start); box->w grows only beyond the new end', (f) => {
+            const { boxes } = f.res.dirty;
+            const box = boxes.get(0);
+            const { from, to } = relative(f);
+            const oldEnd = box.x + box.w;
+            const x = box.w === 0 || box.x > from ? from : box.x;
+            boxes.set(0, { ...box, x, w: oldEnd < to ? to - x : box.w, h: 1, d: 1 });
+          }),
+        ],
+        [
+          step('box = union of box and [start, end)', (f) => {
+            const { boxes } = f.res.dirty;
+            const box = boxes.get(0);
+            const { from, to } = relative(f);
+            const x = box.w === 0 ? from : Math.min(box.x, from);
+            const end = Math.max(box.x + box.w, to);
+            boxes.set(0, { ...box, x, w: end - x, h: 1, d: 1 });
+          }),
+        ],
+      ),
+    ];
+  },
+);
+
+/** `func->dirty_sync`: an update command for each box that is not empty. */
+export const vmw_surface_dirty_sync = routine(
+  file,
+  'vmw_surface_dirty_sync',
+  { args, locals: { num_dirty: int, i: int, num_subres: int, dirty: bool }, returns: int },
+  ({ step, call, when, loop, leave, ret }) => [
+    step('num_dirty = boxes that are not empty', (f) => {
+      const { dirty } = f.res;
+      f.num_subres = dirty.num_subres;
+      for (let i = 0; i < f.num_subres; i++) if (dirty.boxes.get(i).d !== 0) f.num_dirty++;
+    }),
+    when('num_dirty == 0', (f) => f.num_dirty === 0, [ret('0', () => 0)]),
+    call(vmw_cmd_reserve, (f) => ({ count: f.num_dirty })),
+    loop('for (i = 0; i < dirty->num_subres; ++i)', [
+      when('i == dirty->num_subres', (f) => f.i === f.num_subres, [leave()]),
+      step('box = dirty->boxes[i]', (f) => {
+        f.dirty = f.res.dirty.boxes.get(f.i).d !== 0;
+      }),
+      when('box->d', (f) => f.dirty, [
+        step('SVGA_3D_CMD_UPDATE_GB_IMAGE{sid, i, box}; box = empty', (f, k) => {
+          const { res } = f;
+          const { x, w } = res.dirty.boxes.get(f.i);
+          putCommand(k, { id: SVGA_3D_CMD_UPDATE_GB_IMAGE, sid: res.id, offset: x, length: w });
+          k.emit(vmw_dirty_sync, { res, surface: res.number, sid: res.id, x, w });
+          res.dirty.boxes.set(f.i, emptyBox);
+        }),
+      ]),
+      step('i++', (f) => {
+        f.i++;
+      }),
+    ]),
+    call(vmw_cmd_commit, () => ({})),
+    ret('0', () => 0),
+  ],
+);
+
+const handles = (k: Engine) => k.the('surface_handles', 'vmw_fpriv');
+
+/**
+ * GB_SURFACE_CREATE: a buffer surface of `size` bytes with a backup to map. The device learns of it when it is first
+ * used. Returns its handle, or -ENOMEM, -EINVAL. `number` is the application's name for it, for display.
+ */
+export const vmw_gb_surface_define_ioctl = routine(
+  file,
+  'vmw_gb_surface_define_ioctl',
+  {
+    args: { number: int, size: int, coherent: bool },
+    locals: { vbo: ref('vmw_buffer_object'), srf: ref('vmw_surface'), ret: int },
+    returns: int,
+  },
+  ({ step, call, callPointer, acquire, release, when, ret, variant }) => [
+    when('size <= 0', (f) => f.size <= 0, [ret('-EINVAL', () => -EINVAL)]),
+    call(vmw_bo_init, (f) => ({ size: f.size }), 'vbo'),
+    when('!vbo', (f) => isNull(f.vbo), [ret('-ENOMEM', () => -ENOMEM)]),
+    step('srf = kzalloc(sizeof(*srf)); vmw_resource_init(&srf->res)', (f, k) => {
+      f.srf = k.alloc('vmw_surface');
+      if (isNull(f.srf)) return;
+      f.srf.format = SVGA3D_BUFFER;
+      f.srf.size = f.size;
+      const { res } = f.srf;
+      res.func = k.the('vmw_gb_surface_func', 'vmw_res_func');
+      res.number = f.number;
+      res.kref = 1;
+      res.id = -1;
+      res.backup_size = f.size;
+      res.backup = f.vbo;
+    }),
+    when('!srf', (f) => isNull(f.srf), [
+      call(ttm_bo_put, (f) => ({ bo: f.vbo.base })),
+      ret('-ENOMEM', () => -ENOMEM),
+    ]),
+    when('coherent', (f) => f.coherent, [
+      variant(
+        'tracking-off',
+        [],
+        [
+          acquire('dma_resv_lock(backup->resv)', (f) => f.vbo.base.resv.lock),
+          call(vmw_bo_dirty_add, (f) => ({ vbo: f.vbo }), 'ret'),
+          when('!ret', (f) => f.ret === 0, [
+            step('res->coherent = true', (f) => {
+              f.srf.res.coherent = true;
+            }),
+            callPointer(
+              'res->func->dirty_alloc(res)',
+              (f) => f.srf.res.func.dirty_alloc,
+              (f) => ({ res: f.srf.res }),
+              'ret',
+            ),
+          ]),
+          release('dma_resv_unlock(backup->resv)', (f) => f.vbo.base.resv.lock),
+        ],
+      ),
+    ]),
+    when('!ret', (f) => f.ret === 0, [
+      acquire('spin_lock(&tfile->lock)', (_f, k) => handles(k).lock),
+      step('handle = idr_alloc(&tfile->idr)', (f, k) => {
+        f.ret = newHandle(handles(k), f.srf.at);
+      }),
+      release('spin_unlock(&tfile->lock)', (_f, k) => handles(k).lock),
+    ]),
+    when('no handle, or an error', (f) => f.ret < 0, [
+      call(vmw_resource_unreference, (f) => ({ res: f.srf.res })),
+    ]),
+    ret('handle', (f) => f.ret),
+  ],
+);
+
+/** SURFACE_UNREF: the handle goes, and the surface with its last user. */
+export const vmw_surface_destroy_ioctl = routine(
+  file,
+  'vmw_surface_destroy_ioctl',
+  { args: { handle: int }, locals: { res: ref('vmw_resource') }, returns: int },
+  ({ step, call, acquire, release, when, ret }) => [
+    acquire('spin_lock(&tfile->lock)', (_f, k) => handles(k).lock),
+    step('res = idr_remove(&tfile->idr, handle)', (f, k) => {
+      f.res = k.view('vmw_resource', ofHandle(handles(k), f.handle));
+      if (!isNull(f.res)) handles(k).objects.set(f.handle - 1, 0);
+    }),
+    release('spin_unlock(&tfile->lock)', (_f, k) => handles(k).lock),
+    when('!res', (f) => isNull(f.res), [ret('-EINVAL', () => -EINVAL)]),
+    call(vmw_resource_unreference, (f) => ({ res: f.res })),
+    ret('0', () => 0),
+  ],
+);
+
+/** Looks up a surface by its handle, with a reference; NULL when there is none. */
+export const vmw_user_surface_lookup_handle = routine(
+  file,
+  'vmw_user_surface_lookup_handle',
+  {
+    args: { handle: int },
+    locals: { res: ref('vmw_resource') },
+    returns: ref('vmw_resource'),
+  },
+  ({ step, atomic, acquire, release, when, ret }) => [
+    acquire('spin_lock(&tfile->lock)', (_f, k) => handles(k).lock),
+    step('res = idr_find(&tfile->idr, handle)', (f, k) => {
+      f.res = k.view('vmw_resource', ofHandle(handles(k), f.handle));
+    }),
+    when('res', (f) => !isNull(f.res), [
+      atomic('kref_get(&res->kref)', (f) => {
+        f.res.kref++;
+      }),
+    ]),
+    release('spin_unlock(&tfile->lock)', (_f, k) => handles(k).lock),
+    ret('res', (f) => f.res),
+  ],
+);

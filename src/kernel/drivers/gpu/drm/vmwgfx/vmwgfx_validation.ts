@@ -1,0 +1,284 @@
+// drivers/gpu/drm/vmwgfx/vmwgfx_validation.c: the resources and buffer objects of a submission, made ready in the
+// order that the series depends on: reserve all, then per object placement and scan, then per resource binding,
+// transfer and update commands. Linux 5.1 with the series. Left out: memory accounting, pinned objects, rebinding.
+import { routine } from '../../../../../routine/routine';
+import { bool, int, isNull, NULL, ref, type Structs, same } from '../../../../../state/layout';
+import { VMW_PL_MOB } from '../../../../include/drm/ttm/ttm_bo_api';
+import { EBUSY, ENOMEM } from '../../../../include/linux/errno';
+import { ttm_bo_get, ttm_bo_put, ttm_bo_validate } from '../ttm/ttm_bo';
+import {
+  ttm_eu_backoff_reservation,
+  ttm_eu_fence_buffer_objects,
+  ttm_eu_reserve_buffers,
+} from '../ttm/ttm_execbuf_util';
+import { VMW_RES_DIRTY_NONE, VMW_RES_DIRTY_SET } from './vmwgfx_drv.h';
+import { vmw_bo_dirty_scan } from './vmwgfx_page_dirty';
+import {
+  vmw_resource_reference,
+  vmw_resource_reserve,
+  vmw_resource_unreference,
+  vmw_resource_unreserve,
+  vmw_resource_validate,
+} from './vmwgfx_resource';
+
+const file = 'drivers/gpu/drm/vmwgfx/vmwgfx_validation.c';
+const args = { ctx: ref('vmw_validation_context') };
+const val = ref('vmw_validation_res_node');
+
+type ResNode = Structs['vmw_validation_res_node'];
+type Buffer = Structs['ttm_validate_buffer'];
+
+/** Adds a resource to the list, once, and what the command does to it: the last command that says something wins. */
+export const vmw_validation_add_resource = routine(
+  file,
+  'vmw_validation_add_resource',
+  {
+    args: { ...args, res: ref('vmw_resource'), dirty: int },
+    locals: { node: val, found: bool },
+    returns: int,
+  },
+  ({ step, call, when, ret }) => [
+    step('node = vmw_validation_find_res_dup(ctx, res)', (f) => {
+      f.node = f.ctx.resource_list;
+      while (!isNull(f.node) && !same(f.node.res, f.res)) f.node = f.node.next;
+      f.found = !isNull(f.node);
+    }),
+    when('!node', (f) => !f.found, [
+      step('node = vmw_validation_mem_alloc(ctx); list_add_tail', (f, k) => {
+        f.node = k.alloc('vmw_validation_res_node');
+        if (isNull(f.node)) return;
+        f.node.res = f.res;
+        let last: ResNode = f.ctx.resource_list;
+        if (isNull(last)) f.ctx.resource_list = f.node;
+        else {
+          while (!isNull(last.next)) last = last.next;
+          last.next = f.node;
+        }
+      }),
+      when('!node', (f) => isNull(f.node), [ret('-ENOMEM', () => -ENOMEM)]),
+      call(vmw_resource_reference, (f) => ({ res: f.res })),
+    ]),
+    when('dirty', (f) => f.dirty !== VMW_RES_DIRTY_NONE, [
+      step('node->dirty_set = 1; node->dirty = dirty & VMW_RES_DIRTY_SET', (f) => {
+        f.node.dirty_set = true;
+        f.node.dirty = (f.dirty & VMW_RES_DIRTY_SET) !== 0;
+      }),
+    ]),
+    ret('0', () => 0),
+  ],
+);
+
+/** Adds a buffer object to the list, once. */
+const vmw_validation_add_bo = routine(
+  file,
+  'vmw_validation_add_bo',
+  {
+    args: { ...args, vbo: ref('vmw_buffer_object'), as_mob: bool },
+    locals: { found: bool, node: ref('vmw_validation_bo_node') },
+    returns: int,
+  },
+  ({ step, call, when, ret }) => [
+    step('bo_node = vmw_validation_find_bo_dup(ctx, vbo)', (f) => {
+      let entry: Buffer = f.ctx.bo_list;
+      while (!isNull(entry) && !same(entry.bo, f.vbo.base)) entry = entry.next;
+      f.found = !isNull(entry);
+    }),
+    when('bo_node', (f) => f.found, [ret('0', () => 0)]),
+    step('bo_node = vmw_validation_mem_alloc(ctx); list_add_tail', (f, k) => {
+      f.node = k.alloc('vmw_validation_bo_node');
+      if (isNull(f.node)) return;
+      f.node.as_mob = f.as_mob;
+      f.node.base.bo = f.vbo.base;
+      let last: Buffer = f.ctx.bo_list;
+      if (isNull(last)) f.ctx.bo_list = f.node.base;
+      else {
+        while (!isNull(last.next)) last = last.next;
+        last.next = f.node.base;
+      }
+    }),
+    when('!bo_node', (f) => isNull(f.node), [ret('-ENOMEM', () => -ENOMEM)]),
+    call(ttm_bo_get, (f) => ({ bo: f.vbo.base })),
+    ret('0', () => 0),
+  ],
+);
+
+/** Takes every resource for this submission, and its backup into the list of objects. Under cmdbuf_mutex. */
+export const vmw_validation_res_reserve = routine(
+  file,
+  'vmw_validation_res_reserve',
+  { args, locals: { val, vbo: ref('vmw_buffer_object'), ret: int }, returns: int },
+  ({ step, call, when, loop, leave, ret }) => [
+    step('val = first of ctx->resource_list', (f) => {
+      f.val = f.ctx.resource_list;
+    }),
+    loop('list_for_each_entry(val, &ctx->resource_list)', [
+      when('end of list', (f) => isNull(f.val), [leave()]),
+      call(vmw_resource_reserve, (f) => ({ res: f.val.res }), 'ret'),
+      when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
+      step('val->reserved = 1; vbo = res->backup', (f) => {
+        f.val.reserved = true;
+        f.vbo = f.val.res.backup;
+      }),
+      call(vmw_validation_add_bo, (f) => ({ ctx: f.ctx, vbo: f.vbo, as_mob: true }), 'ret'),
+      when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
+      step('val = next', (f) => {
+        f.val = f.val.next;
+      }),
+    ]),
+    ret('0', () => 0),
+  ],
+);
+
+/** Lets go of every resource; without `backoff` the submission is on its way and may have dirtied them. */
+export const vmw_validation_res_unreserve = routine(
+  file,
+  'vmw_validation_res_unreserve',
+  { args: { ...args, backoff: bool }, locals: { val } },
+  ({ step, call, when, loop, leave }) => [
+    step('val = first of ctx->resource_list', (f) => {
+      f.val = f.ctx.resource_list;
+    }),
+    loop('list_for_each_entry(val, &ctx->resource_list)', [
+      when('end of list', (f) => isNull(f.val), [leave()]),
+      when('val->reserved && !backoff', (f) => f.val.reserved && !f.backoff, [
+        call(vmw_resource_unreserve, (f) => ({
+          res: f.val.res,
+          dirty_set: f.val.dirty_set,
+          dirty: f.val.dirty,
+        })),
+      ]),
+      step('val = next', (f) => {
+        f.val = f.val.next;
+      }),
+    ]),
+  ],
+);
+
+/** Reserves every buffer object. */
+export const vmw_validation_bo_reserve = routine(
+  file,
+  'vmw_validation_bo_reserve',
+  { args: { ...args, intr: bool }, locals: { ret: int }, returns: int },
+  ({ call, ret }) => [
+    call(ttm_eu_reserve_buffers, (f) => ({ list: f.ctx.bo_list, intr: f.intr }), 'ret'),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+/** Brings every object into its placement, and scans those that are tracked. -EBUSY while a CPU access is declared. */
+export const vmw_validation_bo_validate = routine(
+  file,
+  'vmw_validation_bo_validate',
+  {
+    args,
+    locals: {
+      entry: ref('ttm_validate_buffer'),
+      vbo: ref('vmw_buffer_object'),
+      cpu_writers: int,
+      tracked: bool,
+      ret: int,
+    },
+    returns: int,
+  },
+  ({ step, call, when, loop, leave, ret }) => [
+    step('entry = first of ctx->bo_list', (f) => {
+      f.entry = f.ctx.bo_list;
+    }),
+    loop('list_for_each_entry(entry, &ctx->bo_list)', [
+      when('end of list', (f) => isNull(f.entry), [leave()]),
+      step('cpu_writers = atomic_read(&vbo->cpu_writers)', (f, k) => {
+        f.vbo = k.view('vmw_buffer_object', f.entry.bo.at);
+        f.cpu_writers = f.vbo.cpu_writers;
+      }),
+      when('cpu_writers', (f) => f.cpu_writers > 0, [ret('-EBUSY', () => -EBUSY)]),
+      call(ttm_bo_validate, (f) => ({ bo: f.vbo.base, mem_type: VMW_PL_MOB }), 'ret'),
+      when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
+      step('tracked = vbo->dirty', (f) => {
+        f.tracked = !isNull(f.vbo.dirty);
+      }),
+      when('vbo->dirty', (f) => f.tracked, [call(vmw_bo_dirty_scan, (f) => ({ vbo: f.vbo }))]),
+      step('entry = next', (f) => {
+        f.entry = f.entry.next;
+      }),
+    ]),
+    ret('0', () => 0),
+  ],
+);
+
+/** Makes every resource ready: what the CPUs wrote goes into the command stream, ahead of the user's commands. */
+export const vmw_validation_res_validate = routine(
+  file,
+  'vmw_validation_res_validate',
+  { args, locals: { val, ret: int }, returns: int },
+  ({ step, call, when, loop, leave, ret }) => [
+    step('val = first of ctx->resource_list', (f) => {
+      f.val = f.ctx.resource_list;
+    }),
+    loop('list_for_each_entry(val, &ctx->resource_list)', [
+      when('end of list', (f) => isNull(f.val), [leave()]),
+      call(
+        vmw_resource_validate,
+        (f) => ({ res: f.val.res, dirtying: f.val.dirty_set && f.val.dirty }),
+        'ret',
+      ),
+      when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
+      step('val = next', (f) => {
+        f.val = f.val.next;
+      }),
+    ]),
+    ret('0', () => 0),
+  ],
+);
+
+/** Fences every object and lets go of it. */
+export const vmw_validation_bo_fence = routine(
+  file,
+  'vmw_validation_bo_fence',
+  { args: { ...args, fence: ref('dma_fence') } },
+  ({ call }) => [
+    call(ttm_eu_fence_buffer_objects, (f) => ({ list: f.ctx.bo_list, fence: f.fence })),
+  ],
+);
+
+/** Lets go of every object: the submission failed. */
+export const vmw_validation_bo_backoff = routine(
+  file,
+  'vmw_validation_bo_backoff',
+  { args },
+  ({ call }) => [call(ttm_eu_backoff_reservation, (f) => ({ list: f.ctx.bo_list }))],
+);
+
+/** Drops the references of both lists. No lock of an object is held. */
+export const vmw_validation_unref_lists = routine(
+  file,
+  'vmw_validation_unref_lists',
+  { args, locals: { val, entry: ref('ttm_validate_buffer') } },
+  ({ step, call, when, loop, leave }) => [
+    loop('list_for_each_entry(entry, &ctx->bo_list)', [
+      step('entry = first of ctx->bo_list; list_del', (f) => {
+        f.entry = f.ctx.bo_list;
+        if (!isNull(f.entry)) f.ctx.bo_list = f.entry.next;
+      }),
+      when('none', (f) => isNull(f.entry), [leave()]),
+      call(ttm_bo_put, (f) => ({ bo: f.entry.bo })),
+      step('free(entry)', (f, k) => {
+        const node = k.view('vmw_validation_bo_node', f.entry.at);
+        f.entry = NULL;
+        k.free(node);
+      }),
+    ]),
+    loop('list_for_each_entry(val, &ctx->resource_list)', [
+      step('val = first of ctx->resource_list; list_del', (f) => {
+        f.val = f.ctx.resource_list;
+        if (!isNull(f.val)) f.ctx.resource_list = f.val.next;
+      }),
+      when('none', (f) => isNull(f.val), [leave()]),
+      call(vmw_resource_unreference, (f) => ({ res: f.val.res })),
+      step('free(val)', (f, k) => {
+        const node = f.val;
+        f.val = NULL;
+        k.free(node);
+      }),
+    ]),
+  ],
+);
