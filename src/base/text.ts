@@ -47,10 +47,3 @@ export function offsetAt(starts: readonly number[], position: Position, length: 
   const end = starts[position.line + 1] ?? length + 1;
   return Math.max(start, Math.min(start + position.column, end - 1));
 }
-
-/** The text of a line without its end. */
-export function lineText(text: string, starts: readonly number[], line: number): string {
-  const from = starts[line];
-  if (from === undefined) return '';
-  return text.slice(from, starts[line + 1] ?? text.length).replace(/[\r\n]+$/, '');
-}

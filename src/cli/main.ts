@@ -4,10 +4,11 @@ import { addCheck } from './check';
 import { addDap } from './dap';
 import { BAD_INPUT } from './files';
 import { addFmt } from './fmt';
+import { addLsp } from './lsp';
 import { addRun } from './run';
 import { addVariants } from './variants';
 
-const commands = [addRun, addCheck, addFmt, addVariants, addDap];
+const commands = [addRun, addCheck, addFmt, addVariants, addDap, addLsp];
 
 const program = new Command('coherence')
   .description('Scenarios of coherent graphics memory on an emulated kernel.')

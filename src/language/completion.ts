@@ -1,0 +1,228 @@
+// Completion that knows the place: what can be typed here, each with a sentence.
+
+import type { Checked } from '../scenario/diagnostics';
+import type { Known } from '../scenario/known';
+import type { Entity } from '../scenario/names';
+import {
+  commands,
+  counters,
+  type Entry,
+  exploreSettings,
+  fenceFields,
+  looks,
+  machineSettings,
+  mapWords,
+  methods,
+  occurrences,
+  operations,
+  pteFields,
+  statementMeanings,
+  surfaceAttributes,
+  trackerFields,
+  trackings,
+} from '../scenario/vocabulary';
+import { forms, statementWords } from '../syntax/forms';
+import { describeEntity } from './hover';
+import { ownerBefore, type Place, placeAt } from './place';
+
+export type CompletionKind = 'keyword' | 'operation' | 'name' | 'field' | 'value';
+
+export interface Completion {
+  readonly label: string;
+  readonly kind: CompletionKind;
+  /** In one line: how it is written, or what it is. */
+  readonly detail: string;
+  readonly documentation: string;
+  /** What it replaces, as offsets. */
+  readonly from: number;
+  readonly to: number;
+}
+
+type Item = Omit<Completion, 'from' | 'to'>;
+
+/** Everything that can stand at the offset. */
+export function complete(checked: Checked, offset: number, known: Known): readonly Completion[] {
+  const place = placeAt(checked, offset);
+  if (place === undefined) return [];
+  return itemsAt(place, checked, known).map((item) => ({ ...item, ...place.word }));
+}
+
+function itemsAt(place: Place, checked: Checked, known: Known): readonly Item[] {
+  const { before, block } = place;
+  if (block === 'machine') return machineItems(before, known);
+  if (block === 'explore') return before === '' ? entries(exploreSettings, 'field') : [];
+  if (before === '') return statementItems(place);
+  if (/\.\s*$/.test(before) && !/\.\.\s*$/.test(before))
+    return fieldItems(ownerBefore(before.replace(/\.\s*$/, '')));
+  if (/\bon\s+$/.test(before)) return cpuItems(checked);
+  if (/^surface\s+\w+\s*:\s*$/.test(before))
+    return [entryItem('buffer', surfaceAttributes.buffer, 'keyword')];
+  if (/^surface\s+\w+\s*:/.test(before))
+    return [
+      entryItem('coherent', surfaceAttributes.coherent, 'keyword'),
+      ...named(place, ['constant']),
+    ];
+  if (/^(surface|process|thread|let|scenario|schedule)\s+\w*$/.test(before)) return [];
+  if (/\bas\s+$/.test(before))
+    return /^submit\b|\}\s*as\s+$/.test(before) ? named(place, ['fence']) : [];
+  return operandItems(place);
+}
+
+function machineItems(before: string, known: Known): readonly Item[] {
+  const setting = /^(\w+)\s/.exec(before)?.[1];
+  switch (setting) {
+    case undefined:
+      return entries(machineSettings, 'field');
+    case 'kernel':
+      return known.presets.map((preset) => value(preset, 'preset of variants', ''));
+    case 'tracking':
+      return trackings.map((tracking) =>
+        value(tracking, 'tracking', machineSettings.tracking.does),
+      );
+    case 'with':
+    case 'without':
+      return known.variants.map(({ id, sentence }) => value(id, 'variant', sentence));
+    default:
+      return [];
+  }
+}
+
+/** The beginning of a statement. */
+function statementItems({ block }: Place): readonly Item[] {
+  const inScenario = [
+    'machine',
+    'explore',
+    'schedule',
+    'surface',
+    'process',
+    'always',
+    'never',
+    'finally',
+    'scenario',
+    'let',
+  ];
+  const inThread = ['let', 'repeat', 'if', 'assert'];
+  const words =
+    block === 'file'
+      ? inScenario
+      : block === 'submit'
+        ? []
+        : block === 'process'
+          ? [...inThread, 'thread']
+          : inThread;
+  const items = statementWords
+    .filter((word) => words.includes(word))
+    .map(
+      (word): Item => ({
+        label: word,
+        kind: 'keyword',
+        detail: forms[word],
+        documentation: statementMeanings[word],
+      }),
+    );
+  if (block === 'file') return items;
+  return [...items, ...entries(block === 'submit' ? commands : operations, 'operation')];
+}
+
+function fieldItems(owner: string | undefined): readonly Item[] {
+  const table: Readonly<Record<string, string>> | undefined =
+    owner === 'pte' ? pteFields : owner === 'tracker' ? trackerFields : undefined;
+  if (table !== undefined) return fields(table);
+  const prefix = `${owner ?? ''}.`;
+  const counted = Object.entries(counters).filter(([name]) => name.startsWith(prefix));
+  if (counted.length > 0)
+    return fields(
+      Object.fromEntries(counted.map(([name, does]) => [name.slice(prefix.length), does])),
+    );
+  return fields(fenceFields);
+}
+
+function fields(table: Readonly<Record<string, string>>): readonly Item[] {
+  return Object.entries(table).map(([label, does]) => ({
+    label,
+    kind: 'field',
+    detail: does,
+    documentation: does,
+  }));
+}
+
+function cpuItems({ scenarios }: Checked): readonly Item[] {
+  const cpus = Math.max(1, ...scenarios.map(({ meaning }) => meaning.machine.cpus));
+  return Array.from({ length: cpus }, (_, i) => value(`cpu${i}`, `CPU ${i} of ${cpus}`, ''));
+}
+
+/** Behind a verb: what it works on; anywhere else: what an expression can name. */
+function operandItems(place: Place): readonly Item[] {
+  const { before } = place;
+  const verb = /^(?:let\s+\w+\s*=\s*)?(\w+)\s+$/.exec(before)?.[1];
+  if (verb === 'map') return named(place, ['surface']);
+  if (/\bmap\s+\w+(\[[^\]]*\])?\s+$/.test(before)) return entries(mapWords, 'keyword');
+  if (verb === 'write' || verb === 'read' || verb === 'unmap') return mappings(place);
+  if (verb === 'wait') return named(place, ['fence', 'event']);
+  if (verb === 'signal') return named(place, ['event']);
+  if (/\b(reads|writes|to)\s+$/.test(before)) return named(place, ['surface']);
+  if (verb === 'draw')
+    return ['reads', 'writes'].map((word) => value(word, commands.draw.form, ''));
+  if (verb !== undefined && Object.hasOwn(commands, verb)) return named(place, ['surface']);
+  if (/^let\s+\w+\s*=\s*$/.test(before))
+    return [...expressionItems(place), ...entries(operations, 'operation')];
+  return expressionItems(place);
+}
+
+function expressionItems(place: Place): readonly Item[] {
+  const counted = new Set(Object.keys(counters).map((name) => name.replace(/\..*/, '')));
+  return [
+    ...named(place, ['variable', 'constant', 'surface', 'fence']),
+    ...entries(looks, 'operation'),
+    ...[...counted].map((name) => value(name, 'counter', counterDoes(name))),
+    ...Object.entries(occurrences).map(([name, does]) => value(name, 'condition', does)),
+    ...Object.keys(methods).map((name) => value(name, 'tracking method', '')),
+  ];
+}
+
+function counterDoes(name: string): string {
+  const exact = Object.entries(counters).find(([counter]) => counter === name);
+  if (exact !== undefined) return exact[1];
+  const parts = Object.keys(counters).filter((counter) => counter.startsWith(`${name}.`));
+  return parts.map((counter) => `\`${counter}\``).join(', ');
+}
+
+function mappings(place: Place): readonly Item[] {
+  return entities(place)
+    .filter((entity) => entity.kind === 'variable' && entity.variable.type === 'mapping')
+    .map(entityItem);
+}
+
+function named(place: Place, kinds: readonly Entity['kind'][]): readonly Item[] {
+  return entities(place)
+    .filter(({ kind }) => kinds.includes(kind))
+    .map(entityItem);
+}
+
+function entities({ scope, word }: Place): readonly Entity[] {
+  // A variable is known from its line on, a surface or a fence everywhere.
+  return (scope?.entities() ?? []).filter(
+    (entity) => entity.kind !== 'variable' || entity.declared.from < word.from,
+  );
+}
+
+function entityItem(entity: Entity): Item {
+  return {
+    label: entity.name,
+    kind: 'name',
+    detail: describeEntity(entity),
+    documentation: describeEntity(entity),
+  };
+}
+
+function entries(table: Readonly<Record<string, Entry>>, kind: CompletionKind): readonly Item[] {
+  return Object.entries(table).map(([label, entry]) => entryItem(label, entry, kind));
+}
+
+function entryItem(label: string, { form, does }: Entry, kind: CompletionKind): Item {
+  return { label, kind, detail: form, documentation: does };
+}
+
+function value(label: string, detail: string, documentation: string): Item {
+  return { label, kind: 'value', detail, documentation };
+}

@@ -1,0 +1,143 @@
+// Hover: what a word does in the kernel, what a name stands for, what a number is in pages.
+import type { Span } from '../base/text';
+import type { Checked } from '../scenario/diagnostics';
+import type { Known } from '../scenario/known';
+import type { Entity } from '../scenario/names';
+import {
+  commands,
+  counters,
+  entryOf,
+  exploreSettings,
+  fenceFields,
+  looks,
+  machineSettings,
+  mapWords,
+  occurrences,
+  operations,
+  pteFields,
+  statementMeanings,
+  surfaceAttributes,
+  trackerFields,
+} from '../scenario/vocabulary';
+import { type FormName, forms } from '../syntax/forms';
+import { PAGE_SIZE, readNumber, showBytes } from '../syntax/numbers';
+import { ownerBefore, type Place, placeAt } from './place';
+import { useAt } from './references';
+
+export interface Hover extends Span {
+  /** Markdown. */
+  readonly text: string;
+}
+
+/** What is known of the word at the offset. */
+export function hover(checked: Checked, offset: number, known: Known): Hover | undefined {
+  const word = wordAt(checked.parsed.text, offset);
+  const place = placeAt(checked, word.to);
+  if (place === undefined || word.from === word.to) return undefined;
+  const span = place.word.from < word.from ? { from: place.word.from, to: word.to } : word;
+  const shown = checked.parsed.text.slice(span.from, span.to);
+  const text = numberText(shown) ?? entityText(checked, offset) ?? wordText(shown, place, known);
+  return text === undefined ? undefined : { ...span, text };
+}
+
+/** The word around an offset; in `linux-6.1` all of it. */
+function wordAt(text: string, offset: number): Span {
+  let from = offset;
+  let to = offset;
+  while (from > 0 && /\w/.test(text[from - 1] ?? '')) from--;
+  while (to < text.length && /\w/.test(text[to] ?? '')) to++;
+  const longer = /^[\w.-]*/.exec(text.slice(to, to + 40))?.[0] ?? '';
+  const setting = /^(-|\.\d)[\w.-]*$/.test(longer);
+  return { from, to: setting ? to + longer.length : to };
+}
+
+function numberText(word: string): string | undefined {
+  if (!/^\d/.test(word)) return undefined;
+  const { value, problem } = readNumber(word);
+  if (problem !== undefined) return undefined;
+  const pages = value / PAGE_SIZE;
+  const inPages =
+    Number.isInteger(pages) && pages > 0 ? ` = ${pages} page${pages === 1 ? '' : 's'}` : '';
+  return `${value}${value >= 1024 && value % 1024 === 0 ? ` = ${showBytes(value)}` : ''}${inPages}`;
+}
+
+function entityText(checked: Checked, offset: number): string | undefined {
+  const use = useAt(checked, offset);
+  return use && `\`${use.entity.name}\`: ${describeEntity(use.entity)}`;
+}
+
+/** What a name stands for, in a line. */
+export function describeEntity(entity: Entity): string {
+  switch (entity.kind) {
+    case 'constant':
+      return `constant, ${entity.value}`;
+    case 'surface': {
+      const { bytes, coherent } = entity.surface;
+      const pages = Math.ceil(bytes / PAGE_SIZE);
+      return `${coherent ? 'coherent ' : ''}buffer, ${showBytes(bytes)}, ${pages} page${pages === 1 ? '' : 's'}`;
+    }
+    case 'variable': {
+      const { mapping, type, thread, process } = entity.variable;
+      const home = thread === undefined ? `process \`${process}\`` : `thread \`${thread}\``;
+      if (mapping !== undefined) {
+        const words = `${mapping.readonly ? 'read-only ' : ''}${mapping.private ? 'private ' : ''}`;
+        return `${words}mapping of \`${mapping.surface.name}\` in ${home}`;
+      }
+      return `${type === 'boolean' ? 'condition' : type} of ${home}`;
+    }
+    case 'fence':
+    case 'event': {
+      const count = entity.indexed ? `, ${entity.family.size} of them` : '';
+      return `${entity.kind}${count}`;
+    }
+    case 'broken':
+      return 'its line has a problem';
+    default:
+      return entity.kind;
+  }
+}
+
+function wordText(word: string, place: Place, known: Known): string | undefined {
+  if (place.block === 'machine') {
+    const variant = known.variants.find(({ id }) => id === word);
+    if (variant !== undefined) return `variant \`${word}\`: ${variant.sentence}`;
+    return table(word, machineSettings);
+  }
+  if (place.block === 'explore') return table(word, exploreSettings);
+  if (/\.\s*$/.test(place.before))
+    return fieldText(word, ownerBefore(place.before.replace(/\.\s*$/, '')));
+  if (place.block === 'submit' && place.before === '') return table(word, commands);
+  if (Object.hasOwn(forms, word)) {
+    const name = word as FormName;
+    return block(forms[name], statementMeanings[name]);
+  }
+  const counter = Object.entries(counters).find(([name]) => name === word);
+  if (counter !== undefined) return `counter: ${counter[1]}`;
+  const occurrence = Object.entries(occurrences).find(([name]) => name === word);
+  if (occurrence !== undefined) return occurrence[1];
+  return (
+    table(word, operations) ??
+    table(word, looks) ??
+    table(word, place.before.startsWith('surface') ? surfaceAttributes : mapWords)
+  );
+}
+
+function fieldText(word: string, owner: string | undefined): string | undefined {
+  const fields: Readonly<Record<string, string>> =
+    owner === 'pte' ? pteFields : owner === 'tracker' ? trackerFields : { ...fenceFields };
+  const full = Object.entries(counters).find(([name]) => name === `${owner ?? ''}.${word}`);
+  if (full !== undefined) return `counter: ${full[1]}`;
+  return Object.hasOwn(fields, word) ? fields[word] : undefined;
+}
+
+function table(
+  word: string,
+  words: Readonly<Record<string, { readonly form: string; readonly does: string }>>,
+): string | undefined {
+  const entry = entryOf(words, word);
+  return entry && block(entry.form, entry.does);
+}
+
+function block(form: string, does: string): string {
+  return `\`\`\`coherence\n${form}\n\`\`\`\n${does}`;
+}

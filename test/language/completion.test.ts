@@ -1,0 +1,142 @@
+import { describe, expect, test } from 'vitest';
+import { complete } from '../../src/language/completion';
+import { inThread, known, marked } from './marked';
+
+function labels(text: string): string[] {
+  const { checked, offset } = marked(text);
+  return complete(checked, offset, known).map(({ label }) => label);
+}
+
+describe('what can stand at the cursor', () => {
+  test('in an empty file: the parts of a scenario', () => {
+    expect(labels('|')).toEqual([
+      'scenario',
+      'machine',
+      'explore',
+      'schedule',
+      'surface',
+      'process',
+      'let',
+      'always',
+      'never',
+      'finally',
+    ]);
+  });
+
+  test('in a thread: statements and operations', () => {
+    expect(labels(inThread('|'))).toEqual([
+      'let',
+      'repeat',
+      'if',
+      'assert',
+      'map',
+      'unmap',
+      'write',
+      'read',
+      'submit',
+      'wait',
+      'signal',
+    ]);
+    expect(labels(inThread('wr|'))).toContain('write');
+    expect(labels(inThread('if frame == 1 { | }'))).toContain('wait');
+  });
+
+  test('in a process: threads, too', () => {
+    expect(labels('scenario "x"\nprocess app {\n  |\n}')).toContain('thread');
+  });
+
+  test('in a submission: commands of the GPU', () => {
+    expect(labels(inThread('submit { | }'))).toEqual([
+      'draw',
+      'copy',
+      'clear',
+      'update',
+      'readback',
+    ]);
+    expect(labels(inThread('submit { draw reads ring, | } as done'))).toContain('clear');
+  });
+
+  test('in a machine: settings, and the values of each', () => {
+    expect(labels('scenario "x"\nmachine { | }')).toEqual([
+      'kernel',
+      'cpus',
+      'tracking',
+      'with',
+      'without',
+    ]);
+    expect(labels('scenario "x"\nmachine { kernel | }')).toEqual(['series-v2', 'linux-6.1']);
+    expect(labels('scenario "x"\nmachine { cpus 2, with bz-| }')).toEqual(['bz-01', 'bz-53']);
+    expect(labels('scenario "x"\nmachine {\n  tracking |\n}')).toEqual([
+      'auto',
+      'pagetable',
+      'mkwrite',
+    ]);
+  });
+
+  test('behind a verb: what it works on', () => {
+    expect(labels(inThread('write |'))).toEqual(['p']);
+    expect(labels(inThread('wait |'))).toEqual(['done', 'ready']);
+    expect(labels(inThread('signal |'))).toEqual(['ready']);
+    expect(labels(inThread('let q = map |'))).toEqual(['ring']);
+    expect(labels(inThread('let q = map ring |'))).toEqual(['private', 'readonly']);
+    expect(labels(inThread('submit { draw reads | }'))).toEqual(['ring']);
+    expect(labels(inThread('submit { copy ring[0] to | }'))).toEqual(['ring']);
+  });
+
+  test('in an expression: variables, things to look at, counters', () => {
+    const found = labels(inThread('assert |'));
+    expect(found).toEqual(
+      expect.arrayContaining(['frame', 'p', 'ring', 'done', 'pte', 'tracker', 'gpu']),
+    );
+    expect(found).toEqual(expect.arrayContaining(['faults', 'scans', 'violation', 'mkwrite']));
+    expect(found).not.toContain('render');
+  });
+
+  test('a variable is offered behind its line only', () => {
+    expect(labels(inThread('write p[|]\n      let later = 1'))).not.toContain('later');
+  });
+
+  test('behind a dot: the fields of what stands before it', () => {
+    expect(labels(inThread('assert pte(p[0]).|'))).toEqual([
+      'present',
+      'write',
+      'accessed',
+      'dirty',
+      'softDirty',
+      'frame',
+    ]);
+    expect(labels(inThread('assert tracker(ring).me|'))).toContain('method');
+    expect(labels(inThread('assert faults.|'))).toEqual(['read', 'write', 'writeProtect']);
+    expect(labels(inThread('assert done.|'))).toEqual(['signaled']);
+  });
+
+  test('in a range nothing is taken for a dot', () => {
+    expect(labels(inThread('write p[0 .. |]'))).toContain('frame');
+  });
+
+  test('behind `on`: the CPUs of the machine', () => {
+    expect(labels('scenario "x"\nmachine { cpus 3 }\nprocess app { thread t on | }')).toEqual([
+      'cpu0',
+      'cpu1',
+      'cpu2',
+    ]);
+  });
+
+  test('of a surface: its kind, then what it can be', () => {
+    expect(labels('scenario "x"\nsurface ring: |')).toEqual(['buffer']);
+    expect(labels('scenario "x"\nsurface ring: buffer 4KiB |')).toEqual(['coherent']);
+  });
+
+  test('nothing in comments, texts and where a name is invented', () => {
+    expect(labels('// |')).toEqual([]);
+    expect(labels('scenario "|"')).toEqual([]);
+    expect(labels('scenario "x"\nsurface |')).toEqual([]);
+    expect(labels(inThread('let |'))).toEqual([]);
+  });
+
+  test('replaces the word that is being typed, hyphens included in a machine', () => {
+    const { checked, offset } = marked('scenario "x"\nmachine { kernel linux-6|.1 }');
+    const [first] = complete(checked, offset, known);
+    expect(first && checked.parsed.text.slice(first.from, first.to)).toBe('linux-6');
+  });
+});

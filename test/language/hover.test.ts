@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest';
+import { hover } from '../../src/language/hover';
+import { inThread, known, marked } from './marked';
+
+function shown(text: string): string | undefined {
+  const { checked, offset } = marked(text);
+  const found = hover(checked, offset, known);
+  return found && `${checked.parsed.text.slice(found.from, found.to)}: ${found.text}`;
+}
+
+describe('hover', () => {
+  test('says what an operation does in the kernel', () => {
+    expect(shown(inThread('wri|te p[0] = 1'))).toContain('vmw_bo_vm_mkwrite()');
+    expect(shown(inThread('sub|mit { draw reads ring }'))).toContain('vmw_execbuf_process()');
+    expect(shown(inThread('submit { dr|aw reads ring }'))).toContain('GPU-dirty');
+  });
+
+  test('says what a bit of a PTE is, with its position', () => {
+    expect(shown(inThread('assert pte(p[0]).di|rty'))).toBe(
+      'dirty: bit 6, _PAGE_DIRTY: set by the walker on the first write',
+    );
+  });
+
+  test('says what a name stands for', () => {
+    expect(shown(inThread('write |p[0] = 1'))).toBe('p: `p`: mapping of `ring` in process `app`');
+    expect(shown(inThread('assert gpu(ri|ng)[0] == 0'))).toBe(
+      'ring: `ring`: coherent buffer, 96KiB, 24 pages',
+    );
+    expect(shown(inThread('wait do|ne'))).toBe('done: `done`: fence');
+  });
+
+  test('says what a number is in pages', () => {
+    expect(shown(inThread('read p[32K|iB]'))).toBe('32KiB: 32768 = 32KiB = 8 pages');
+  });
+
+  test('says what a variant and a setting are', () => {
+    expect(shown('scenario "x"\nmachine { with bz|-01 }')).toBe(
+      'bz-01: variant `bz-01`: A transfer swallows the neighbour.',
+    );
+    expect(shown('scenario "x"\nmachine { ker|nel linux-6.1 }')).toContain('preset of variants');
+  });
+
+  test('says what counters count', () => {
+    expect(shown(inThread('assert faults.wr|ite == 1'))).toBe(
+      'write: counter: page faults of stores, the PTE was absent',
+    );
+    expect(shown(inThread('assert sca|ns == 1'))).toContain('vmw_bo_dirty_scan');
+  });
+
+  test('says nothing of blanks, comments and texts', () => {
+    expect(shown('scenario "x|"')).toBeUndefined();
+    expect(shown('// wri|te')).toBeUndefined();
+    expect(shown(inThread('read p[0] | '))).toBeUndefined();
+  });
+});
