@@ -465,7 +465,7 @@ export function deviceParts(limits: DeviceLimits) {
   return {
     pools,
     statics,
-    task,
+    tasks: [task],
     rules,
     regions: (plan: StorePlan): void => Svga.reserve(plan, surfaces, surfaceBytes),
     boot: (k: Engine): void => {

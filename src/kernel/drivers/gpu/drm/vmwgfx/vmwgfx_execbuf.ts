@@ -15,7 +15,7 @@ import type { Engine } from '../../../../../routine/engine';
 import { routine } from '../../../../../routine/routine';
 import { tracepoint } from '../../../../../state/events';
 import { embed, int, isNull, ref, u32 } from '../../../../../state/layout';
-import { EINVAL, ENOMEM, ERESTARTSYS } from '../../../../include/linux/errno';
+import { EINVAL, ERESTARTSYS } from '../../../../include/linux/errno';
 import { dma_fence_put } from '../../../dma-buf/dma-fence';
 import { putCommand, vmw_cmd_commit, vmw_cmd_reserve, vmw_priv } from './vmwgfx_cmd';
 import { VMW_RES_DIRTY_CLEAR, VMW_RES_DIRTY_NONE, VMW_RES_DIRTY_SET } from './vmwgfx_drv.h';

@@ -1,0 +1,302 @@
+// What an application and its driver in user space do: Mesa's svga winsys (src/gallium/winsys/svga/drm) as far as the
+// emulated ioctls go, and plain loads and stores. Routines of mode `user`; every argument is a number:
+//
+//   gb_surface_create {surface, bytes, coherent}                     -> handle, or a negative errno
+//   gb_surface_destroy {handle}                                      -> 0, or a negative errno
+//   map_surface {handle, surface, offset, length, readonly, private} -> address, or a negative errno
+//   unmap_surface {address, length}                                  -> 0, or a negative errno
+//   user_write {address, length, unique, value}                      -> 0, or a signal | code << 8
+//   user_read {address, length}                                      -> 0, or a signal | code << 8
+//   submit {count, submission, forget}                               -> handle of a fence (0: forgotten), or an errno
+//   fence_wait {handle, submission}                                  -> 0, or a negative errno
+//   fence_poll {handle, submission}                                  -> 1 when it is over, 0, or a negative errno
+//   fence_forget {handle}                                            -> 0, or a negative errno
+//
+// `surface` counts surfaces from 0, `submission` submissions from 1: the application's own numbers, which the edges
+// carry. Commands are queued with `queueCommand`; they name a surface by its handle. Left out: contexts, state objects.
+import { load, store } from '../hardware/cpu';
+import { PAGE_SIZE } from '../hardware/pte';
+import type { SvgaCommand } from '../hardware/svga/commands';
+import { vmw_execbuf_process } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_execbuf';
+import {
+  vmw_fence_obj_signaled_ioctl,
+  vmw_fence_obj_unref_ioctl,
+  vmw_fence_obj_wait_ioctl,
+} from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_fence';
+import {
+  vmw_gb_surface_define_ioctl,
+  vmw_surface_destroy_ioctl,
+} from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_surface';
+import { MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from '../kernel/include/linux/mm';
+import { __vm_munmap, vm_mmap_pgoff } from '../kernel/mm/mmap';
+import type { Engine } from '../routine/engine';
+import { routine } from '../routine/routine';
+import { bool, int, long, structNamed } from '../state/layout';
+import * as edges from './edges';
+
+const file = 'user/winsys';
+
+/** Commands that one task can queue for a submission. */
+export const commandsMax = 64;
+
+/** Puts a command into the running task's command buffer, at place `index`; one access. */
+export function queueCommand(k: Engine, index: number, command: SvgaCommand): void {
+  const buffer = k.the('user_commands', 'user_command_buffer');
+  buffer.commands.set(k.task * commandsMax + index, command);
+}
+
+interface Backup {
+  readonly bo: number; // address of the buffer object
+  readonly start: number; // first page in the device's file: the map handle
+}
+
+/** What the reply of surface creation says of the buffer behind a surface: user space knows it, so this only looks. */
+export function backupOf(k: Engine, handle: number): Backup {
+  const peek = (name: string, at: number, field: string) =>
+    k.store.peek(at + structNamed(name).slot(field).offset);
+  const handles = k.the('surface_handles', 'vmw_fpriv').at;
+  const objects = handles + structNamed('vmw_fpriv').slot('objects').offset;
+  const bo = peek('vmw_resource', k.store.peek(objects + handle - 1), 'backup');
+  return { bo, start: peek('ttm_buffer_object', bo, 'vma_node_start') };
+}
+
+/** Creates a buffer surface. */
+export const gb_surface_create = routine(
+  file,
+  'gb_surface_create',
+  {
+    mode: 'user',
+    args: { surface: int, bytes: long, coherent: bool },
+    locals: { handle: int },
+    returns: int,
+  },
+  ({ step, call, when, ret }) => [
+    call(
+      vmw_gb_surface_define_ioctl,
+      (f) => ({ number: f.surface, size: f.bytes, coherent: f.coherent }),
+      'handle',
+    ),
+    when('ok', (f) => f.handle > 0, [
+      step('rep.handle, rep.buffer_map_handle', (f, k) => {
+        const { surface, bytes, coherent } = f;
+        const { bo } = backupOf(k, f.handle);
+        k.emit(edges.surface_created, { surface, bytes, coherent, sid: -1, bo });
+      }),
+    ]),
+    ret('handle', (f) => f.handle),
+  ],
+);
+
+/** Gives a surface's handle back. */
+export const gb_surface_destroy = routine(
+  file,
+  'gb_surface_destroy',
+  { mode: 'user', args: { handle: int }, locals: { ret: int }, returns: int },
+  ({ call, ret }) => [
+    call(vmw_surface_destroy_ioctl, (f) => ({ handle: f.handle }), 'ret'),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+/** Maps bytes [offset, offset + length) of a surface; `offset` begins a page. */
+export const map_surface = routine(
+  file,
+  'map_surface',
+  {
+    mode: 'user',
+    args: { handle: int, surface: int, offset: long, length: long, readonly: bool, private: bool },
+    locals: { pgoff: int, address: long },
+    returns: long,
+  },
+  ({ step, call, when, ret }) => [
+    step('the map handle of the surface', (f, k) => {
+      f.pgoff = backupOf(k, f.handle).start + Math.floor(f.offset / PAGE_SIZE);
+    }),
+    call(
+      vm_mmap_pgoff,
+      (f, k) => ({
+        file: k.the('drm_file', 'file'),
+        addr: 0,
+        len: f.length,
+        prot: PROT_READ | (f.readonly ? 0 : PROT_WRITE),
+        flags: f.private ? MAP_PRIVATE : MAP_SHARED,
+        pgoff: f.pgoff,
+      }),
+      'address',
+    ),
+    when('mapped', (f) => f.address > 0, [
+      step('the address', (f, k) => {
+        const { surface, address, length, offset } = f;
+        k.emit(edges.surface_mapped, {
+          surface,
+          root: k.parts.tlb.cr3(k.cpu),
+          address,
+          length,
+          offset,
+        });
+      }),
+    ]),
+    ret('address', (f) => f.address),
+  ],
+);
+
+/** Unmaps a range of addresses. */
+export const unmap_surface = routine(
+  file,
+  'unmap_surface',
+  { mode: 'user', args: { address: long, length: long }, locals: { ret: int }, returns: int },
+  ({ step, call, ret }) => [
+    step('the mapping is not used from here on', (f, k) => {
+      const root = k.parts.tlb.cr3(k.cpu);
+      k.emit(edges.surface_unmapped, { root, address: f.address, length: f.length });
+    }),
+    call(__vm_munmap, (f) => ({ start: f.address, len: f.length }), 'ret'),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+/** Bytes from the address to the end of its page, or of the range. */
+const chunk = ({ address, left }: { address: number; left: number }): number =>
+  Math.min(left, PAGE_SIZE - (address % PAGE_SIZE));
+
+/** Stores a range, one instruction a page. */
+export const user_write = routine(
+  file,
+  'user_write',
+  {
+    mode: 'user',
+    args: { address: long, length: long, unique: bool, value: int },
+    locals: { left: long, signal: int },
+    returns: int,
+  },
+  ({ step, call, loop, leave, when, ret }) => [
+    step('left = length', (f) => {
+      f.left = f.length;
+    }),
+    loop('for each page', [
+      when('!left', (f) => f.left <= 0, [leave()]),
+      call(
+        store,
+        (f) => ({
+          address: f.address,
+          length: chunk(f),
+          user: true,
+          unique: f.unique,
+          value: f.value,
+        }),
+        'signal',
+      ),
+      when('signal', (f) => f.signal !== 0, [ret('signal', (f) => f.signal)]),
+      step('next page', (f) => {
+        const done = chunk(f);
+        f.address += done;
+        f.left -= done;
+      }),
+    ]),
+    ret('0', () => 0),
+  ],
+);
+
+/** Loads a range, one instruction a page. */
+export const user_read = routine(
+  file,
+  'user_read',
+  {
+    mode: 'user',
+    args: { address: long, length: long },
+    locals: { left: long, signal: int },
+    returns: int,
+  },
+  ({ step, call, loop, leave, when, ret }) => [
+    step('left = length', (f) => {
+      f.left = f.length;
+    }),
+    loop('for each page', [
+      when('!left', (f) => f.left <= 0, [leave()]),
+      call(load, (f) => ({ address: f.address, length: chunk(f), user: true }), 'signal'),
+      when('signal', (f) => f.signal !== 0, [ret('signal', (f) => f.signal)]),
+      step('next page', (f) => {
+        const done = chunk(f);
+        f.address += done;
+        f.left -= done;
+      }),
+    ]),
+    ret('0', () => 0),
+  ],
+);
+
+/** Submits the first `count` commands of the task's command buffer. */
+export const submit = routine(
+  file,
+  'submit',
+  {
+    mode: 'user',
+    args: { count: int, submission: int, forget: bool },
+    locals: { handle: int, ignored: int },
+    returns: int,
+  },
+  ({ step, call, when, ret }) => [
+    step('the commands are complete', (f, k) => {
+      k.emit(edges.submit, { submission: f.submission });
+    }),
+    call(
+      vmw_execbuf_process,
+      (f, k) => ({
+        commands: k.task * commandsMax,
+        count: f.count,
+        submission: f.submission,
+      }),
+      'handle',
+    ),
+    when('nobody will wait', (f) => f.forget && f.handle > 0, [
+      call(vmw_fence_obj_unref_ioctl, (f) => ({ handle: f.handle }), 'ignored'),
+      ret('0', () => 0),
+    ]),
+    ret('handle', (f) => f.handle),
+  ],
+);
+
+const fence = { handle: int, submission: int };
+
+/** Waits until a submission is over. */
+export const fence_wait = routine(
+  file,
+  'fence_wait',
+  { mode: 'user', args: fence, locals: { ret: int }, returns: int },
+  ({ step, call, when, ret }) => [
+    call(vmw_fence_obj_wait_ioctl, (f) => ({ handle: f.handle }), 'ret'),
+    when('ok', (f) => f.ret === 0, [
+      step('the submission is over', (f, k) => {
+        k.emit(edges.fence_waited, { submission: f.submission });
+      }),
+    ]),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+/** Asks whether a submission is over. */
+export const fence_poll = routine(
+  file,
+  'fence_poll',
+  { mode: 'user', args: fence, locals: { ret: int }, returns: int },
+  ({ step, call, when, ret }) => [
+    call(vmw_fence_obj_signaled_ioctl, (f) => ({ handle: f.handle }), 'ret'),
+    when('signaled', (f) => f.ret === 1, [
+      step('the submission is over', (f, k) => {
+        k.emit(edges.fence_waited, { submission: f.submission });
+      }),
+    ]),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+/** Gives a fence's handle back. */
+export const fence_forget = routine(
+  file,
+  'fence_forget',
+  { mode: 'user', args: { handle: int }, locals: { ret: int }, returns: int },
+  ({ call, ret }) => [
+    call(vmw_fence_obj_unref_ioctl, (f) => ({ handle: f.handle }), 'ret'),
+    ret('ret', (f) => f.ret),
+  ],
+);

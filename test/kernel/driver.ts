@@ -1,0 +1,141 @@
+// A small machine with the driver and the device, for tests that drive it through user-space routines.
+
+import type { SvgaCommand } from '../../src/hardware/svga/commands';
+import { svgaCommand } from '../../src/hardware/svga/commands';
+import { deviceParts } from '../../src/hardware/svga/device';
+import { driverParts } from '../../src/kernel/drivers/gpu/drm/vmwgfx/vmwgfx_drv';
+import { vmw_irq_handler } from '../../src/kernel/drivers/gpu/drm/vmwgfx/vmwgfx_irq';
+import { type Preset, variantSet } from '../../src/kernel/variants';
+import { buildMachine, type Machine, type ProcessTask } from '../../src/machine/machine';
+import { Checker } from '../../src/routine/check';
+import { type AnyBuilder, type Node, routine } from '../../src/routine/routine';
+import { defaultAgent } from '../../src/routine/schedule';
+import { int, long } from '../../src/state/layout';
+import * as winsys from '../../src/user/winsys';
+
+export interface DriverOptions {
+  readonly preset?: Preset;
+  readonly with?: readonly string[];
+  readonly without?: readonly string[];
+  readonly pages?: number;
+  readonly surfaces?: number;
+  readonly check?: boolean;
+}
+
+/** A machine whose tasks are the bodies given, each a thread of its own process number 0 on CPU 0, 1, ... */
+export function driverMachine(
+  bodies: readonly ((b: AnyBuilder) => Node[])[],
+  options: DriverOptions = {},
+): Machine {
+  const { preset = 'series-v2', pages = 32, surfaces = 2 } = options;
+  const tasks: ProcessTask[] = bodies.map((body, i) => ({
+    name: `thread ${i}`,
+    process: 0,
+    cpu: i,
+    root: routine('test', `thread ${i}`, { mode: 'user', locals }, body),
+  }));
+  const machine = buildMachine({
+    variants: variantSet(preset, options.with, options.without),
+    cpus: Math.max(1, bodies.length),
+    processes: 1,
+    tasks,
+    limits: { frames: surfaces * pages, tables: 24, vmas: 8, files: 2 },
+    parts: [
+      driverParts({
+        surfaces,
+        surfacePages: pages,
+        fences: 16,
+        submitters: bodies.length,
+        commands: 16,
+        userCommands: tasks.length * winsys.commandsMax,
+      }),
+      deviceParts({
+        surfaces,
+        surfaceBytes: pages * 4096,
+        objects: surfaces,
+        objectPages: pages,
+        ringCommands: 32,
+      }),
+    ],
+    deviceInterrupt: vmw_irq_handler,
+  });
+  if (options.check ?? true) machine.engine.checker = new Checker(machine.rules);
+  return machine;
+}
+
+const locals = { handle: int, other: int, fence: int, result: int, address: long, i: int, n: int };
+
+/** Statements over the locals above. */
+export const create = (b: AnyBuilder, bytes: number, coherent = true): Node =>
+  b.statement(undefined, [
+    b.call(winsys.gb_surface_create, () => ({ surface: 0, bytes, coherent }), 'handle'),
+  ]);
+export const map = (b: AnyBuilder, bytes: number): Node =>
+  b.statement(undefined, [
+    b.call(
+      winsys.map_surface,
+      (f) => ({
+        handle: f.handle,
+        surface: 0,
+        offset: 0,
+        length: bytes,
+        readonly: false,
+        private: false,
+      }),
+      'address',
+    ),
+  ]);
+export const write = (b: AnyBuilder, offset: number, length: number, value: number): Node =>
+  b.statement(undefined, [
+    b.call(
+      winsys.user_write,
+      (f) => ({ address: f.address + offset, length, unique: false, value }),
+      'result',
+    ),
+  ]);
+export const read = (b: AnyBuilder, offset: number, length: number): Node =>
+  b.statement(undefined, [
+    b.call(winsys.user_read, (f) => ({ address: f.address + offset, length }), 'result'),
+  ]);
+export const submit = (
+  b: AnyBuilder,
+  submission: number,
+  commands: readonly Partial<SvgaCommand>[],
+): Node =>
+  b.statement(undefined, [
+    ...commands.map((c, i) =>
+      b.step(`queue ${i}`, (f, k) =>
+        winsys.queueCommand(k, i, svgaCommand({ ...c, sid: f.handle })),
+      ),
+    ),
+    b.call(winsys.submit, () => ({ count: commands.length, submission, forget: false }), 'fence'),
+  ]);
+export const wait = (b: AnyBuilder, submission: number): Node =>
+  b.statement(undefined, [
+    b.call(winsys.fence_wait, (f) => ({ handle: f.fence, submission }), 'result'),
+  ]);
+
+/** Runs under the default schedule; fails on a rule broken or when nobody can go on. */
+export function run({ engine }: Machine, stepsMax = 2_000_000): void {
+  for (let agent = defaultAgent(engine); agent >= 0; agent = defaultAgent(engine)) {
+    if (engine.steps > stepsMax) throw new Error(`no end after ${stepsMax} steps`);
+    engine.step(agent);
+  }
+  const stuck = Array.from({ length: engine.taskCount }, (_, t) => t)
+    .filter((t) => !engine.isDaemon(t) && !engine.isFinished(t))
+    .map((t) => `${engine.taskName(t)}: ${engine.stack(t).map((s) => s.code.routine.name)}`);
+  if (stuck.length > 0) throw new Error(`stuck: ${stuck.join('; ')}`);
+  const broken = engine.checker?.broken ?? [];
+  if (broken.length > 0) throw new Error(broken.map((x) => x.message).join('\n'));
+}
+
+/** Events as lines: `name key=value ...`, with the arguments asked for. */
+export function events({ engine }: Machine, wanted: Record<string, string>): string[] {
+  return engine.events
+    .slice()
+    .filter((e) => e.name in wanted)
+    .map((e) => {
+      const keys = wanted[e.name]!.split(' ').filter((w) => w !== '');
+      return [e.name, ...keys.map((key) => `${key}=${e.args[key]}`)].join(' ');
+    });
+}
