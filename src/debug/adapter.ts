@@ -3,25 +3,16 @@
 import { DebugSession, Event, Response } from '@vscode/debugadapter';
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
 import { type Moved, movedEvent, snapshotRequest } from '../protocol/messages';
+import { BreakpointSets } from './breakpointSets';
 import type { Debuggee, Load, LoadProblem } from './debuggee';
 import * as errors from './errors';
 import { type Launch, parseLaunch } from './launch';
-import { isScenario } from './listings';
-import {
-  type Answer,
-  breakableLines,
-  place,
-  type SourceKey,
-  spanRange,
-  type Wanted,
-} from './placing';
-import { References } from './references';
+import { Looking } from './looking';
 import { Session, type Stop } from './session';
 import { takeSnapshot } from './snapshot';
+import { Sources } from './sources';
 import type { Granularity } from './stepping';
 import { filters } from './stops';
-import { placeOf, spotAt } from './values';
-import type { Children, Shown } from './variables';
 
 /** What the adapter needs of where it runs. */
 export interface Host {
@@ -40,26 +31,16 @@ interface Handler {
   readonly answer: (args: never) => unknown;
 }
 
-/** Breakpoints that the client sets together. */
-interface WantedSet {
-  readonly source?: P.Source;
-  readonly wanted: readonly Wanted[];
-}
-
 const chunkSteps = 400;
 const sliceMs = 8; // how long a run keeps the thread before a pause can be heard
 
 export class CoherenceAdapter extends DebugSession {
   private session: Session | undefined;
   private launch: Launch | undefined;
-  private readonly references = new References();
+  private readonly sources: Sources;
+  private readonly sets: BreakpointSets;
+  private readonly looking: Looking;
   private readonly handlers: Readonly<Record<string, Handler>>;
-  /** Breakpoints as the client set them, by source, and what it was told of each. */
-  private readonly wanted = new Map<string, WantedSet>();
-  private readonly told = new Map<number, string>();
-  private lastBreakpoint = 0;
-  private lineBase = 1;
-  private columnBase = 1;
   /** Requests that came while a scenario was being read. */
   private queue: P.Request[] | undefined;
   private configured = false;
@@ -73,6 +54,9 @@ export class CoherenceAdapter extends DebugSession {
 
   constructor(private readonly host: Host) {
     super();
+    this.sources = new Sources(host.listingUri);
+    this.sets = new BreakpointSets(this.sources);
+    this.looking = new Looking(this.sources);
     this.handlers = this.table();
     // The base class ends the process at a message that is no JSON; say so and go on.
     this.removeAllListeners('error');
@@ -103,42 +87,43 @@ export class CoherenceAdapter extends DebugSession {
       disconnect: always(() => this.disconnect()),
       cancel: always((a: P.CancelArguments) => this.cancel(a), `${S}CancelRequest`),
       setBreakpoints: always(
-        (a: P.SetBreakpointsArguments) => this.setBreakpoints(a),
+        (a: P.SetBreakpointsArguments) => this.sets.setBreakpoints(a, this.session),
         `${S}ConditionalBreakpoints`,
         `${S}HitConditionalBreakpoints`,
         `${S}LogPoints`,
       ),
       setFunctionBreakpoints: always(
-        (a: P.SetFunctionBreakpointsArguments) => this.setFunctionBreakpoints(a),
+        (a: P.SetFunctionBreakpointsArguments) => this.sets.setFunctionBreakpoints(a, this.session),
         `${S}FunctionBreakpoints`,
       ),
       setExceptionBreakpoints: always(
-        (a: P.SetExceptionBreakpointsArguments) => this.setExceptionBreakpoints(a),
+        (a: P.SetExceptionBreakpointsArguments) =>
+          this.sets.setExceptionBreakpoints(a, this.session),
         `${S}ExceptionFilterOptions`,
       ),
       breakpointLocations: launched(
-        (a: P.BreakpointLocationsArguments) => this.breakpointLocations(a),
+        (a: P.BreakpointLocationsArguments) => this.sets.locations(a, this.s),
         `${S}BreakpointLocationsRequest`,
       ),
       exceptionInfo: stopped(() => this.exceptionInfo(), `${S}ExceptionInfoRequest`),
       threads: always(() => ({ threads: this.threads() })),
       stackTrace: stopped(
-        (a: P.StackTraceArguments) => this.stackTrace(a),
+        (a: P.StackTraceArguments) => this.looking.stackTrace(this.s, this.taskOf(a.threadId), a),
         `${S}DelayedStackTraceLoading`,
       ),
-      scopes: stopped((a: P.ScopesArguments) => this.scopes(a)),
-      variables: stopped((a: P.VariablesArguments) => this.listVariables(a)),
+      scopes: stopped((a: P.ScopesArguments) => this.looking.scopes(this.s, a)),
+      variables: stopped((a: P.VariablesArguments) => this.looking.variables(a)),
       evaluate: stopped(
-        (a: P.EvaluateArguments) => this.evaluate(a),
+        (a: P.EvaluateArguments) => this.looking.evaluate(this.s, a),
         `${S}EvaluateForHovers`,
         `${S}ClipboardContext`,
       ),
       completions: stopped(
-        (a: P.CompletionsArguments) => this.completions(a),
+        (a: P.CompletionsArguments) => this.looking.completions(this.s, a),
         `${S}CompletionsRequest`,
       ),
-      source: launched((a: P.SourceArguments) => this.source(a)),
-      loadedSources: launched(() => this.loadedSources(), `${S}LoadedSourcesRequest`),
+      source: launched((a: P.SourceArguments) => this.sources.content(this.s, a)),
+      loadedSources: launched(() => this.sources.all(this.s), `${S}LoadedSourcesRequest`),
       continue: stopped((a: P.ContinueArguments) =>
         this.go(a, (s, task) => s.continue(task), true),
       ),
@@ -230,8 +215,8 @@ export class CoherenceAdapter extends DebugSession {
   // Life of a session.
 
   private initialize(args: P.InitializeRequestArguments): P.Capabilities {
-    this.lineBase = args.linesStartAt1 === false ? 0 : 1;
-    this.columnBase = args.columnsStartAt1 === false ? 0 : 1;
+    this.sources.lineBase = args.linesStartAt1 === false ? 0 : 1;
+    this.sources.columnBase = args.columnsStartAt1 === false ? 0 : 1;
     this.afterReply(() => this.sendEvent(new Event('initialized')));
     const capabilities = Object.values(this.handlers).flatMap((h) => h.capabilities);
     return {
@@ -277,7 +262,10 @@ export class CoherenceAdapter extends DebugSession {
       session.output = (text) => this.print('console', `${text}\n`);
       this.launch = launch;
       this.session = session;
-      this.placeAgain();
+      session.breakpoints.enabled = !launch.noDebug;
+      for (const breakpoint of this.sets.placeAgain(session)) {
+        this.sendEvent(new Event('breakpoint', { reason: 'changed', breakpoint }));
+      }
     } finally {
       const waiting = this.queue;
       this.queue = undefined;
@@ -302,7 +290,7 @@ export class CoherenceAdapter extends DebugSession {
 
   private begin(): void {
     const launch = this.launch!;
-    this.references.clear();
+    this.looking.forget();
     const stop = this.s.start(launch.stopOnEntry && !launch.noDebug);
     if (stop !== undefined) return this.report(stop);
     this.s.continue(this.s.next());
@@ -355,7 +343,7 @@ export class CoherenceAdapter extends DebugSession {
   ): unknown {
     const task = this.taskOf(args.threadId);
     this.afterReply(() => {
-      this.references.clear();
+      this.looking.forget();
       begin(this.s, task);
       this.untilEnd = untilEnd;
       this.stoodAtEnd = this.s.atEnd;
@@ -376,7 +364,7 @@ export class CoherenceAdapter extends DebugSession {
     if (typeof position !== 'number')
       throw errors.badArguments('coherence/goto', 'position is a number of steps');
     this.afterReply(() => {
-      this.references.clear();
+      this.looking.forget();
       this.report(this.s.goto(position));
     });
   }
@@ -445,107 +433,6 @@ export class CoherenceAdapter extends DebugSession {
     return takeSnapshot(engine, (struct, at) => debuggee.nameOf(struct, at));
   }
 
-  // Breakpoints.
-
-  private setBreakpoints({ source, breakpoints, lines }: P.SetBreakpointsArguments): unknown {
-    const asked: P.SourceBreakpoint[] = breakpoints ?? (lines ?? []).map((line) => ({ line }));
-    const wanted = asked.map((b) => ({
-      ...this.want(b),
-      at: { kind: 'line', line: b.line - this.lineBase } as const,
-    }));
-    return this.replace(`source ${this.sourceId(source)}`, { source, wanted });
-  }
-
-  private setFunctionBreakpoints({ breakpoints }: P.SetFunctionBreakpointsArguments): unknown {
-    const wanted = breakpoints.map((b) => ({
-      ...this.want(b),
-      at: { kind: 'function', name: b.name } as const,
-    }));
-    return this.replace('functions', { wanted });
-  }
-
-  private setExceptionBreakpoints(args: P.SetExceptionBreakpointsArguments): unknown {
-    const plain: P.ExceptionFilterOptions[] = (args.filters ?? []).map((filterId) => ({
-      filterId,
-    }));
-    const wanted = [...plain, ...(args.filterOptions ?? [])].map((option) => ({
-      ...this.want(option),
-      at: { kind: 'filter', filter: option.filterId } as const,
-    }));
-    return this.replace('filters', { wanted });
-  }
-
-  private want(b: { condition?: string; hitCondition?: string; logMessage?: string }) {
-    return {
-      id: ++this.lastBreakpoint,
-      condition: b.condition?.trim() || undefined,
-      hitCondition: b.hitCondition?.trim() || undefined,
-      log: b.logMessage,
-    };
-  }
-
-  /** Replaces a set, and says what became of each. Before a launch nothing can be placed: they are pending. */
-  private replace(key: string, set: WantedSet): unknown {
-    for (const { id } of this.wanted.get(key)?.wanted ?? []) this.told.delete(id);
-    this.wanted.set(key, set);
-    const message = 'placed when the scenario is loaded';
-    const breakpoints =
-      this.session === undefined
-        ? set.wanted.map(
-            ({ id }): P.Breakpoint => ({ id, verified: false, message, reason: 'pending' }),
-          )
-        : this.placeSet(key, set);
-    return { breakpoints: breakpoints.map((b) => this.remember(b)) };
-  }
-
-  private placeSet(key: string, { source, wanted }: WantedSet): P.Breakpoint[] {
-    const at = source && this.sourceKey(source);
-    const answers = wanted.map((w) => place(this.s, w, at));
-    const placed = this.launch?.noDebug ? [] : answers.flatMap((a) => a.placed ?? []);
-    this.s.breakpoints.replace(key, placed);
-    return answers.map((answer, i) => this.breakpoint(wanted[i]!.id, answer, at));
-  }
-
-  /** Places every breakpoint in a new program, and tells the client of those that changed. */
-  private placeAgain(): void {
-    for (const [key, set] of this.wanted) {
-      for (const breakpoint of this.placeSet(key, set)) {
-        if (this.told.get(breakpoint.id!) === JSON.stringify(breakpoint)) continue;
-        this.sendEvent(
-          new Event('breakpoint', { reason: 'changed', breakpoint: this.remember(breakpoint) }),
-        );
-      }
-    }
-  }
-
-  private remember(breakpoint: P.Breakpoint): P.Breakpoint {
-    this.told.set(breakpoint.id!, JSON.stringify(breakpoint));
-    return breakpoint;
-  }
-
-  private breakpoint(
-    id: number,
-    { problem, range }: Answer,
-    at: SourceKey | undefined,
-  ): P.Breakpoint {
-    if (problem !== undefined) return { id, verified: false, message: problem, reason: 'failed' };
-    if (range === undefined || at === undefined) return { id, verified: true };
-    return {
-      id,
-      verified: true,
-      source: this.sourceOf(at),
-      line: range.start.line + this.lineBase,
-    };
-  }
-
-  private breakpointLocations({ source, line, endLine }: P.BreakpointLocationsArguments): unknown {
-    const at = this.sourceKey(source);
-    const from = line - this.lineBase;
-    const lines =
-      at === undefined ? [] : breakableLines(this.s, at, from, (endLine ?? line) - this.lineBase);
-    return { breakpoints: lines.map((l) => ({ line: l + this.lineBase })) };
-  }
-
   private exceptionInfo(): unknown {
     const stop = this.s.stopped;
     if (stop?.filter === undefined) throw errors.noException();
@@ -568,171 +455,6 @@ export class CoherenceAdapter extends DebugSession {
     const { session } = this;
     if (session === undefined) return [];
     return session.threads.map(({ task, name }) => ({ id: task + 1, name }));
-  }
-
-  private stackTrace({ threadId, startFrame = 0, levels }: P.StackTraceArguments): unknown {
-    const { s } = this;
-    const task = this.taskOf(threadId);
-    const stack = s.engine.stack(task);
-    const from = Math.max(0, startFrame);
-    const wanted = stack.slice(from, levels ? from + levels : undefined);
-    const stackFrames = wanted.map(({ at, code, pc }, i): P.StackFrame => {
-      const op = code.ops[pc]!;
-      const id = this.references.frame({ task, at });
-      const { name } = code.routine;
-      if (isScenario(code)) {
-        const span = op.span ?? code.ops.slice(0, pc).findLast((o) => o.span !== undefined)?.span;
-        const { start, end } = spanRange(s, span ?? { from: 0, to: 0 });
-        return {
-          id,
-          name: stack.length === 1 || at === stack.at(-1)!.at ? s.threadName(task) : name,
-          source: this.sourceOf({ kind: 'scenario' }),
-          line: start.line + this.lineBase,
-          column: start.column + this.columnBase,
-          endLine: end.line + this.lineBase,
-          endColumn: end.column + this.columnBase,
-        };
-      }
-      const where = s.listings.lineOf(code, pc);
-      const innermost = from + i === 0;
-      return {
-        id,
-        name: innermost ? `${name}: ${op.text}` : name,
-        ...(where && { source: this.sourceOf({ kind: 'listing', file: where.listing.file }) }),
-        line: (where?.line ?? 0) + this.lineBase,
-        column: this.columnBase,
-      };
-    });
-    return { stackFrames, totalFrames: stack.length };
-  }
-
-  private scopes({ frameId }: P.ScopesArguments): unknown {
-    const { s } = this;
-    const key = this.references.frameOf(frameId);
-    const frame = key && s.engine.stack(key.task).find((f) => f.at === key.at);
-    if (key === undefined || frame === undefined) throw errors.noSuchFrame(frameId);
-    const scope = (
-      name: string,
-      children: Children,
-      expensive: boolean,
-      hint?: string,
-    ): P.Scope => ({
-      name,
-      variablesReference: this.references.variable(children),
-      expensive,
-      ...(hint !== undefined && { presentationHint: hint }),
-    });
-    const events = s.lastEvents();
-    const held = s.engine.held(key.task);
-    return {
-      scopes: [
-        scope('Locals', s.variables.frame(frame), false, 'locals'),
-        ...events.map((e) => scope(`Event ${e.name}`, s.variables.event(e), false)),
-        ...(held.length > 0 ? [scope('Locks held', s.variables.locks(key.task), false)] : []),
-        scope('Objects', s.variables.objects(), true, 'globals'),
-      ],
-    };
-  }
-
-  private listVariables(args: P.VariablesArguments): unknown {
-    const children = this.references.childrenOf(args.variablesReference);
-    if (children === undefined) throw errors.noSuchVariables(args.variablesReference);
-    if (
-      args.filter === 'named'
-        ? children.indexed > 0
-        : args.filter === 'indexed' && children.indexed === 0
-    ) {
-      return { variables: [] };
-    }
-    const all = args.count === undefined || args.count === 0;
-    const count = all ? children.indexed || Number.MAX_SAFE_INTEGER : args.count!;
-    const shown = children.list(Math.max(0, args.start ?? 0), count);
-    return { variables: shown.map((v) => ({ name: v.name, ...this.value(v), value: v.value })) };
-  }
-
-  private value({ type, children }: Shown) {
-    return {
-      ...(type !== undefined && { type }),
-      variablesReference: children === undefined ? 0 : this.references.variable(children),
-      ...(children !== undefined && children.indexed > 0 && { indexedVariables: children.indexed }),
-    };
-  }
-
-  private evaluate({ expression, frameId }: P.EvaluateArguments): P.EvaluateResponse['body'] {
-    const { s } = this;
-    const key = frameId === undefined ? undefined : this.references.frameOf(frameId);
-    if (frameId !== undefined && key === undefined) throw errors.noSuchFrame(frameId);
-    const result = s.evaluate(expression, key?.task ?? s.stopped!.task, key?.at);
-    if ('error' in result) throw errors.cannotEvaluate(result.error);
-    const shown = s.variables.shown(expression, result.value);
-    return { ...this.value(shown), result: shown.value };
-  }
-
-  /** The fields that a path in a kernel frame can go on with. */
-  private completions({ frameId, text, column }: P.CompletionsArguments): unknown {
-    const { s } = this;
-    const key = frameId === undefined ? undefined : this.references.frameOf(frameId);
-    const frame = key && s.engine.stack(key.task).find((f) => f.at === key.at);
-    if (frame === undefined || isScenario(frame.code)) return { targets: [] };
-    const typed = /((?:\w+(?:\[\d+\])?(?:\.|->))*)\w*$/.exec(
-      text.slice(0, column - this.columnBase),
-    );
-    const path = (typed?.[1] ?? '').replace(/(\.|->)$/, '');
-    const root = { struct: frame.code.frame, at: frame.at };
-    const spot = path === '' ? undefined : spotAt(s.engine, root, path);
-    const owner = path === '' ? root : spot && placeOf(s.engine, spot);
-    return {
-      targets: (owner?.struct.slots ?? []).map(({ name }) => ({ label: name, type: 'field' })),
-    };
-  }
-
-  // Sources.
-
-  private source({ source, sourceReference }: P.SourceArguments): unknown {
-    const at = this.sourceKey({ sourceReference, ...source });
-    if (at?.kind === 'scenario') return { content: this.s.debuggee.text };
-    const listing = at && this.s.listings.byFile(at.file);
-    if (listing === undefined) throw errors.noSuchSource(source?.path ?? `${sourceReference}`);
-    return { content: listing.text, mimeType: 'text/x-c' };
-  }
-
-  private loadedSources(): unknown {
-    const listings = this.s.listings.all.map(({ file }) =>
-      this.sourceOf({ kind: 'listing', file }),
-    );
-    return { sources: [this.sourceOf({ kind: 'scenario' }), ...listings] };
-  }
-
-  private sourceOf(key: SourceKey): P.Source {
-    if (key.kind === 'scenario') {
-      const { path } = this.s.debuggee;
-      return { name: path.split(/[\\/]/).at(-1)!, path };
-    }
-    const { file } = key;
-    const uri = this.host.listingUri?.(file);
-    const origin = 'listing of the emulated kernel';
-    if (uri !== undefined) return { name: file, path: uri, origin };
-    return { name: file, sourceReference: this.s.listings.byFile(file)!.reference, origin };
-  }
-
-  /** Which source the client means; undefined when it is none of this run, or nothing is loaded yet. */
-  private sourceKey(source: P.Source): SourceKey | undefined {
-    const { session } = this;
-    if (session === undefined) return undefined;
-    const byReference = source.sourceReference
-      ? session.listings.byReference(source.sourceReference)
-      : undefined;
-    if (byReference !== undefined) return { kind: 'listing', file: byReference.file };
-    const { path } = source;
-    if (path === undefined) return undefined;
-    if (samePath(path, session.debuggee.path)) return { kind: 'scenario' };
-    const listing = session.listings.all.find(({ file }) => this.host.listingUri?.(file) === path);
-    return listing && { kind: 'listing', file: listing.file };
-  }
-
-  /** One spelling of a source, loaded or not. */
-  private sourceId({ path, name, sourceReference }: P.Source): string {
-    return path === undefined ? `${name} ${sourceReference}` : plainPath(path);
   }
 
   private taskOf(threadId: unknown): number {
@@ -759,16 +481,4 @@ function problemText(program: string, { message, line, column }: LoadProblem): s
   const at =
     line === undefined ? '' : `:${line + 1}${column === undefined ? '' : `:${column + 1}`}`;
   return `${program}${at}: ${message}`;
-}
-
-/** Clients spell a path in more than one way: as a URI, with a drive letter in either case, with backslashes. */
-function samePath(a: string, b: string): boolean {
-  return plainPath(a) === plainPath(b);
-}
-
-function plainPath(path: string): string {
-  const decoded = path.startsWith('file://')
-    ? decodeURIComponent(path.replace(/^file:\/\/(\/(?=[A-Za-z]:))?/, ''))
-    : path;
-  return decoded.replace(/\\/g, '/').replace(/^[A-Za-z]:/, (drive) => drive.toLowerCase());
 }

@@ -21,6 +21,8 @@ export interface Breakpoint {
 
 /** The breakpoints in force, by what they are looked up with at each step. */
 export class Breakpoints {
+  /** A run without debugging knows its breakpoints and heeds none. */
+  enabled = true;
   /** Sources, functions and filters are set apart and replaced as a whole: each under its own key. */
   private readonly sets = new Map<string, readonly Placed[]>();
   private readonly byOp = new Map<Op, Breakpoint[]>();
@@ -38,6 +40,7 @@ export class Breakpoints {
     this.byOp.clear();
     this.byEntry.clear();
     this.byEvent.length = 0;
+    if (!this.enabled) return;
     for (const p of [...this.sets.values()].flat()) {
       for (const key of p.ops ?? []) add(this.byOp, key, p.breakpoint);
       for (const key of p.entries ?? []) add(this.byEntry, key, p.breakpoint);

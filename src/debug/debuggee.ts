@@ -79,7 +79,8 @@ export interface RunOptions {
   readonly kernel?: string;
   readonly with: readonly string[];
   readonly without: readonly string[];
-  readonly schedule: readonly Choice[];
+  /** Instead of the scenario's own. */
+  readonly schedule?: readonly Choice[];
 }
 
 /** Why a text gives no run. Lines and columns from 0. */

@@ -62,7 +62,7 @@ export function parseLaunch(given: unknown): Launch | string {
       ...(kernel ? { kernel } : {}),
       with: (args.with as string[] | undefined) ?? [],
       without: (args.without as string[] | undefined) ?? [],
-      schedule,
+      ...(args.schedule !== undefined && { schedule }),
     },
   };
 }

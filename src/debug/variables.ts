@@ -45,9 +45,10 @@ export class Variables {
     this.engine = debuggee.engine;
   }
 
-  /** The arguments and locals of a frame. */
+  /** The arguments and locals of a frame; what a statement needs beside them has a name in brackets, and stays out. */
   frame({ at, code }: FrameInfo): Children {
-    return this.members({ struct: code.frame, at });
+    const named = code.frame.slots.filter(({ name }) => !name.startsWith('('));
+    return members(() => named.map((slot) => this.slot(slot, at)));
   }
 
   /** The locks that a task holds. */

@@ -206,7 +206,7 @@ export function toyLoad(
     path,
     text,
     threads: [...tasks, daemon].map(({ name }, task) => ({ task, name })),
-    schedule: options.schedule,
+    schedule: options.schedule ?? [],
     evaluate: (expression, where) => evaluate(engine, expression, where),
     check: (expression) =>
       /^[\w\s><=.[\]-]+$/.test(expression) ? undefined : 'only words and comparisons',

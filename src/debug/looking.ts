@@ -1,0 +1,138 @@
+// What a client looks at while a run stands: stacks, scopes, variables, expressions. Translates to the protocol;
+// the numbers it gives out for frames and variables are void as soon as the run goes on.
+import type { DebugProtocol as P } from '@vscode/debugprotocol';
+import * as errors from './errors';
+import { isScenario } from './listings';
+import { spanRange } from './placing';
+import { References } from './references';
+import type { Session } from './session';
+import type { Sources } from './sources';
+import { placeOf, spotAt } from './values';
+import type { Children, Shown } from './variables';
+
+export class Looking {
+  private readonly references = new References();
+
+  constructor(private readonly sources: Sources) {}
+
+  /** The run goes on. */
+  forget(): void {
+    this.references.clear();
+  }
+
+  /** The frames of a task from the micro-step down to the scenario's statement. */
+  stackTrace(s: Session, task: number, args: P.StackTraceArguments): P.StackTraceResponse['body'] {
+    const { startFrame = 0, levels } = args;
+    const { lineBase, columnBase } = this.sources;
+    const stack = s.engine.stack(task);
+    const from = Math.max(0, startFrame);
+    const wanted = stack.slice(from, levels ? from + levels : undefined);
+    const stackFrames = wanted.map(({ at, code, pc }, i): P.StackFrame => {
+      const op = code.ops[pc]!;
+      const id = this.references.frame({ task, at });
+      const { name } = code.routine;
+      if (isScenario(code)) {
+        const span = op.span ?? code.ops.slice(0, pc).findLast((o) => o.span !== undefined)?.span;
+        const { start, end } = spanRange(s, span ?? { from: 0, to: 0 });
+        return {
+          id,
+          name: stack.length === 1 || at === stack.at(-1)!.at ? s.threadName(task) : name,
+          source: this.sources.of(s, { kind: 'scenario' }),
+          line: start.line + lineBase,
+          column: start.column + columnBase,
+          endLine: end.line + lineBase,
+          endColumn: end.column + columnBase,
+        };
+      }
+      const where = s.listings.lineOf(code, pc);
+      const innermost = from + i === 0;
+      return {
+        id,
+        name: innermost ? `${name}: ${op.text}` : name,
+        ...(where && { source: this.sources.of(s, { kind: 'listing', file: where.listing.file }) }),
+        line: (where?.line ?? 0) + lineBase,
+        column: columnBase,
+      };
+    });
+    return { stackFrames, totalFrames: stack.length };
+  }
+
+  scopes(s: Session, { frameId }: P.ScopesArguments): P.ScopesResponse['body'] {
+    const key = this.references.frameOf(frameId);
+    const frame = key && s.engine.stack(key.task).find((f) => f.at === key.at);
+    if (key === undefined || frame === undefined) throw errors.noSuchFrame(frameId);
+    const scope = (
+      name: string,
+      children: Children,
+      expensive: boolean,
+      hint?: string,
+    ): P.Scope => ({
+      name,
+      variablesReference: this.references.variable(children),
+      expensive,
+      ...(hint !== undefined && { presentationHint: hint }),
+    });
+    const events = s.lastEvents();
+    const held = s.engine.held(key.task);
+    return {
+      scopes: [
+        scope('Locals', s.variables.frame(frame), false, 'locals'),
+        ...events.map((e) => scope(`Event ${e.name}`, s.variables.event(e), false)),
+        ...(held.length > 0 ? [scope('Locks held', s.variables.locks(key.task), false)] : []),
+        scope('Objects', s.variables.objects(), true, 'globals'),
+      ],
+    };
+  }
+
+  variables(args: P.VariablesArguments): P.VariablesResponse['body'] {
+    const children = this.references.childrenOf(args.variablesReference);
+    if (children === undefined) throw errors.noSuchVariables(args.variablesReference);
+    if (
+      args.filter === 'named'
+        ? children.indexed > 0
+        : args.filter === 'indexed' && children.indexed === 0
+    ) {
+      return { variables: [] };
+    }
+    const all = args.count === undefined || args.count === 0;
+    const count = all ? children.indexed || Number.MAX_SAFE_INTEGER : args.count!;
+    const shown = children.list(Math.max(0, args.start ?? 0), count);
+    return { variables: shown.map((v) => ({ name: v.name, ...this.value(v), value: v.value })) };
+  }
+
+  private value({ type, children }: Shown) {
+    return {
+      ...(type !== undefined && { type }),
+      variablesReference: children === undefined ? 0 : this.references.variable(children),
+      ...(children !== undefined && children.indexed > 0 && { indexedVariables: children.indexed }),
+    };
+  }
+
+  evaluate(s: Session, args: P.EvaluateArguments): P.EvaluateResponse['body'] {
+    const { expression, frameId } = args;
+    const key = frameId === undefined ? undefined : this.references.frameOf(frameId);
+    if (frameId !== undefined && key === undefined) throw errors.noSuchFrame(frameId);
+    const result = s.evaluate(expression, key?.task ?? s.stopped!.task, key?.at);
+    if ('error' in result) throw errors.cannotEvaluate(result.error);
+    const shown = s.variables.shown(expression, result.value);
+    return { ...this.value(shown), result: shown.value };
+  }
+
+  /** The fields that a path in a kernel frame can go on with. */
+  completions(s: Session, args: P.CompletionsArguments): P.CompletionsResponse['body'] {
+    const { frameId, text, column } = args;
+    const key = frameId === undefined ? undefined : this.references.frameOf(frameId);
+    const frame = key && s.engine.stack(key.task).find((f) => f.at === key.at);
+    if (frame === undefined || isScenario(frame.code)) return { targets: [] };
+    const typed = /((?:\w+(?:\[\d+\])?(?:\.|->))*)\w*$/.exec(
+      text.slice(0, column - this.sources.columnBase),
+    );
+    const path = (typed?.[1] ?? '').replace(/(\.|->)$/, '');
+    const root = { struct: frame.code.frame, at: frame.at };
+    const spot = path === '' ? undefined : spotAt(s.engine, root, path);
+    const owner = path === '' ? root : spot && placeOf(s.engine, spot);
+    return {
+      targets: (owner?.struct.slots ?? []).map(({ name }) => ({ label: name, type: 'field' })),
+    };
+  }
+}
