@@ -139,6 +139,7 @@ export class Engine {
   private readonly stackAt: number;
   private readonly stackCells: number;
   private readonly cursor: Cursor;
+  /** For each operation of the program, the view of its routine's frame. */
   private readonly frames: readonly Frame[];
   private readonly vectors: readonly RoutineCode[];
   private readonly names: readonly string[];
@@ -174,7 +175,8 @@ export class Engine {
     this.events = new EventLog(this.store, this.historyAt + historyEvents);
     this.parts = {} as Parts;
     this.cursor = { store: this.store, at: 0 };
-    this.frames = program.routines.map((code) => movingView(code.frame, this.cursor));
+    const frames = new Map(program.routines.map((c) => [c, movingView(c.frame, this.cursor)]));
+    this.frames = program.ops.map((op) => op && frames.get(op.of));
     this.vectors = spec.vectors.map((v) => program.at(program.numberOf(v)));
     this.waiters = {
       next: (t) => this.store.peek(this.taskAt(t) + taskNext),
@@ -552,7 +554,7 @@ export class Engine {
   /** The frame at `at`, as the functions of its operations see it. */
   private seen(at: number): Frame {
     this.cursor.at = at;
-    return this.frames[this.opAt(at).of.number - 1];
+    return this.frames[this.store.peek(at)];
   }
 
   private interruptible(cpu: number): boolean {

@@ -1,6 +1,6 @@
-// The one journalled store: every mutable thing of a machine is a 32-bit cell here, behind a single write.
-// That write feeds the undo log and the incremental 64-bit hash. Cells are of three kinds: state (hashed),
-// contents (hashed by the digest of the block they name) and history (rolled back, but not hashed).
+// The one journalled store: every mutable thing of a machine is a 32-bit cell here, behind a single write. That write
+// feeds the undo log; the incremental 64-bit hash follows the log when it is asked for. Cells are of three kinds: state
+// (hashed), contents (hashed by the digest of the block they name) and history (rolled back, but not hashed).
 import { assert, fail } from '../base/assert';
 import { hashText, mixHi, mixLo } from '../base/hash';
 import { Blocks } from './blocks';
@@ -56,7 +56,8 @@ export class StorePlan {
   }
 }
 
-const markCells = 4; // of a mark: length of the log, hash low, hash high, clock
+const logCells = 3; // of a write: cell, value before, value after
+const markCells = 5; // of a mark: length of the log, hash low, hash high, how far it is hashed, clock
 
 export class Store {
   readonly cells: Int32Array;
@@ -64,9 +65,10 @@ export class Store {
   observer: AccessObserver | undefined;
   /** Micro-steps so far. It goes back with the marks, so that no step has to write it down. */
   clock = 0;
-  private readonly lanes = new Int32Array(2); // the hash, low lane first
-  private log = new Int32Array(1 << 12); // pairs: cell, value before
+  private readonly lanes = new Int32Array(2); // the hash, low lane first, as of `hashed`
+  private log = new Int32Array(1 << 12);
   private logLength = 0;
+  private hashed = 0; // writes in the log before this are in the hash
   private marks = new Int32Array(1 << 10);
   private markCount = 0;
 
@@ -108,20 +110,13 @@ export class Store {
     const before = cells[at]!;
     if (before === value) return;
     const end = this.logLength;
-    if (end + 2 > this.log.length) this.log = grown(this.log);
-    this.log[end] = at;
-    this.log[end + 1] = before;
-    this.logLength = end + 2;
+    if (end + logCells > this.log.length) this.log = grown(this.log);
+    const { log } = this;
+    log[end] = at;
+    log[end + 1] = before;
+    log[end + 2] = value;
+    this.logLength = end + logCells;
     cells[at] = value;
-    const { lanes } = this;
-    if (at < this.contentsStart) {
-      lanes[0] = lanes[0]! ^ mixLo(at, before) ^ mixLo(at, value);
-      lanes[1] = lanes[1]! ^ mixHi(at, before) ^ mixHi(at, value);
-    } else if (at < this.historyStart) {
-      const { blocks } = this;
-      lanes[0] = lanes[0]! ^ mixLo(at, blocks.digestLo(before)) ^ mixLo(at, blocks.digestLo(value));
-      lanes[1] = lanes[1]! ^ mixHi(at, blocks.digestHi(before)) ^ mixHi(at, blocks.digestHi(value));
-    }
   }
 
   kindOf(at: number): CellKind {
@@ -135,11 +130,33 @@ export class Store {
 
   /** The lanes of the hash, for tables that key on numbers. */
   get hashLow(): number {
+    this.catchUp();
     return this.lanes[0]!;
   }
 
   get hashHigh(): number {
+    this.catchUp();
     return this.lanes[1]!;
+  }
+
+  /** Takes what was written since the hash was last asked for into it. */
+  private catchUp(): void {
+    const { log, logLength } = this;
+    for (let i = this.hashed; i < logLength; i += logCells) {
+      this.mix(log[i]!, log[i + 1]!, log[i + 2]!);
+    }
+    this.hashed = logLength;
+  }
+
+  private mix(at: number, before: number, after: number): void {
+    const { lanes, blocks } = this;
+    if (at < this.contentsStart) {
+      lanes[0] = lanes[0]! ^ mixLo(at, before) ^ mixLo(at, after);
+      lanes[1] = lanes[1]! ^ mixHi(at, before) ^ mixHi(at, after);
+    } else if (at < this.historyStart) {
+      lanes[0] = lanes[0]! ^ mixLo(at, blocks.digestLo(before)) ^ mixLo(at, blocks.digestLo(after));
+      lanes[1] = lanes[1]! ^ mixHi(at, blocks.digestHi(before)) ^ mixHi(at, blocks.digestHi(after));
+    }
   }
 
   /** Remembers this moment; returns its number. Marks are numbered from 0 upwards and popped by `rollback`. */
@@ -149,7 +166,8 @@ export class Store {
     this.marks[at] = this.logLength;
     this.marks[at + 1] = this.lanes[0]!;
     this.marks[at + 2] = this.lanes[1]!;
-    this.marks[at + 3] = this.clock;
+    this.marks[at + 3] = this.hashed;
+    this.marks[at + 4] = this.clock;
     return this.markCount++;
   }
 
@@ -161,11 +179,14 @@ export class Store {
     const at = mark * markCells;
     const to = this.marks[at]!;
     const { cells, log } = this;
-    for (let i = this.logLength - 2; i >= to; i -= 2) cells[log[i]!] = log[i + 1]!;
+    for (let i = this.logLength - logCells; i >= to; i -= logCells) {
+      cells[log[i]!] = log[i + 1]!;
+    }
     this.logLength = to;
     this.lanes[0] = this.marks[at + 1]!;
     this.lanes[1] = this.marks[at + 2]!;
-    this.clock = this.marks[at + 3]!;
+    this.hashed = this.marks[at + 3]!;
+    this.clock = this.marks[at + 4]!;
     this.markCount = mark;
   }
 
@@ -181,10 +202,10 @@ export class Store {
   /** The cells written since `mark`, with the value each had before that write, oldest first; a cell may come twice. */
   writtenSince(mark: number, visit: (at: number, before: number) => void): void {
     const from = mark < this.markCount ? this.marks[mark * markCells]! : this.logLength;
-    for (let i = from; i < this.logLength; i += 2) visit(this.log[i]!, this.log[i + 1]!);
+    for (let i = from; i < this.logLength; i += logCells) visit(this.log[i]!, this.log[i + 1]!);
   }
 
-  /** Folds everything since mark `from` into its net change and forgets the log and the marks of it. */
+  /** Folds everything since mark `from` into its net change and forgets the log and all marks. */
   seal(from: number): Span {
     assert(from < this.markCount, 'a mark that still stands');
     assert(this.marks[from * markCells] === 0, 'nothing in the journal before the span');
@@ -200,10 +221,12 @@ export class Store {
       triples[i * 3 + 2] = this.cells[at]!;
     });
     const m = from * markCells;
-    const before = [this.marks[m + 1]!, this.marks[m + 2]!, this.marks[m + 3]!] as const;
-    this.logLength = 0;
-    this.markCount = from;
-    return { cells: triples, before, after: [this.lanes[0]!, this.lanes[1]!, this.clock] };
+    const [lo, hi, clock] = [this.marks[m + 1]!, this.marks[m + 2]!, this.marks[m + 4]!];
+    this.lanes.set([lo, hi]); // the hash at the mark, whole because the journal was empty then
+    for (const [at, before] of changed) this.mix(at, before, this.cells[at]!);
+    this.forget();
+    const after = [this.lanes[0]!, this.lanes[1]!, this.clock] as const;
+    return { cells: triples, before: [lo, hi, clock], after };
   }
 
   /** Applies a sealed span in one go. The journal must be empty of marks: a span lies before all of them. */
@@ -220,7 +243,13 @@ export class Store {
 
   /** Forgets the journal: what was done so far cannot be rolled back. For the end of a machine's construction. */
   settle(): void {
+    this.catchUp();
+    this.forget();
+  }
+
+  private forget(): void {
     this.logLength = 0;
+    this.hashed = 0;
     this.markCount = 0;
   }
 }
