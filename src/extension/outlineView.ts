@@ -1,7 +1,7 @@
 // A tree view of the Debug side bar over an outline of the moment: nodes with stable ids, what changed since the stop
 // before in words and by another icon. Refreshed at stops, and only while it can be seen.
 import * as vscode from 'vscode';
-import { descriptionOf, type MarkedNode, marked } from '../protocol/difference';
+import { changeText, descriptionOf, type MarkedNode, marked } from '../protocol/difference';
 import type { Icon, OutlineNode } from '../protocol/outline';
 import type { Snapshot } from '../protocol/snapshot';
 import type { Moment, Moments } from './moments';
@@ -66,12 +66,13 @@ export class OutlineView implements vscode.TreeDataProvider<MarkedNode>, vscode.
     const state = node.children.length === 0 ? None : node.open ? Expanded : Collapsed;
     const item = new vscode.TreeItem(node.label, state);
     const description = descriptionOf(node);
-    const changes = node.change === 'same' ? '' : `, ${descriptionOf({ ...node, detail: '' })}`;
+    const changed = node.change === 'changed' ? [changeText(node)] : [];
+    const said = node.change === 'same' ? [node.spoken] : [node.spoken, node.change, ...changed];
     item.id = node.id;
     item.description = description;
-    item.tooltip = `${node.spoken}${node.was === null ? '' : `\nbefore: ${node.was}`}`;
+    item.tooltip = said.join('\n');
     item.iconPath = iconOf(node);
-    item.accessibilityInformation = { label: `${node.spoken}${changes}` };
+    item.accessibilityInformation = { label: said.join(', ') };
     if (node.object !== undefined) item.contextValue = 'coherence.object';
     return item;
   }

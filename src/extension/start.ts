@@ -2,10 +2,12 @@
 // client, the only thing that differs between them.
 import * as vscode from 'vscode';
 import type { BaseLanguageClient, LanguageClientOptions } from 'vscode-languageclient';
+import { CoherenceAdapter } from '../debug/adapter';
+import { loadDebuggee } from '../debug/scenario';
 import type { MarkedNode } from '../protocol/difference';
 import { bufferObjects, fences, pageTables } from '../protocol/outline';
-import { Configurations } from './debugging';
-import { Listings } from './listings';
+import { Configurations, readProgram } from './debugging';
+import { Listings, listingUri } from './listings';
 import { debugType, Moments } from './moments';
 import { OutlineView } from './outlineView';
 import { PteGrids } from './pteGridPanel';
@@ -46,6 +48,12 @@ export async function start(
     ...['stepBackInto', 'stepBackOut'].map((step) =>
       vscode.commands.registerCommand(`coherence.${step}`, () => stepBack(`coherence/${step}`)),
     ),
+    vscode.debug.registerDebugAdapterDescriptorFactory(debugType, {
+      createDebugAdapterDescriptor: () =>
+        new vscode.DebugAdapterInlineImplementation(
+          new CoherenceAdapter({ read: readProgram, load: loadDebuggee, listingUri }),
+        ),
+    }),
     vscode.debug.registerDebugConfigurationProvider(debugType, configurations),
     vscode.debug.registerDebugConfigurationProvider(
       debugType,

@@ -6,7 +6,9 @@ export type Change = 'same' | 'changed' | 'added' | 'removed';
 
 export interface MarkedNode extends Omit<OutlineNode, 'children'> {
   readonly change: Change;
-  readonly was: string | null; // what it was, of a changed node
+  /** Of a changed node: the parts that it no longer says, and those that it says now. */
+  readonly gone: readonly string[];
+  readonly come: readonly string[];
   readonly changesBeneath: number;
   readonly children: readonly MarkedNode[];
 }
@@ -21,8 +23,11 @@ export function marked(
   const nodes = now.map((node) => {
     const was = old.get(node.id);
     if (was === undefined) return mark(null, node, 'added');
-    const same = was.value === node.value && was.detail === node.detail;
-    return mark(was, node, same ? 'same' : 'changed');
+    const [oldParts, parts] = [partsOf(was), partsOf(node)];
+    const gone = oldParts.filter((part) => !parts.includes(part));
+    const come = parts.filter((part) => !oldParts.includes(part));
+    const change = gone.length + come.length === 0 ? 'same' : 'changed';
+    return { ...mark(was, node, change), gone, come };
   });
   return withRemoved(before, nodes);
 }
@@ -35,7 +40,8 @@ function mark(before: OutlineNode | null, now: OutlineNode, change: Change): Mar
   return {
     ...now,
     change,
-    was: change === 'changed' && before !== null ? wasText(before, now) : null,
+    gone: [],
+    come: [],
     children,
     changesBeneath: children.reduce(
       (sum, child) => sum + child.changesBeneath + (child.change === 'same' ? 0 : 1),
@@ -56,15 +62,22 @@ function withRemoved(before: readonly OutlineNode[], nodes: MarkedNode[]): Marke
   return nodes;
 }
 
-/** What a row shows beside its label: `old → new` where it changed. */
+/** What a row shows beside its label: first `old → new` of what changed, then the rest. */
 export function descriptionOf(node: MarkedNode): string {
-  const text = [node.value, node.detail].filter((part) => part !== '').join(', ');
-  if (node.change === 'changed') return `${node.was} → ${text}`;
-  if (node.change === 'added') return `new: ${text}`;
-  if (node.change === 'removed') return `gone: ${text}`;
-  return node.changesBeneath > 0 ? `${text} (${node.changesBeneath} changed)` : text;
+  const { change, come, changesBeneath } = node;
+  const parts = partsOf(node);
+  if (change === 'added') return `new: ${parts.join(', ')}`;
+  if (change === 'removed') return `gone: ${parts.join(', ')}`;
+  if (change === 'changed') {
+    return [changeText(node), ...parts.filter((part) => !come.includes(part))].join(', ');
+  }
+  const beneath = changesBeneath > 0 ? [`${changesBeneath} changed`] : [];
+  return [...beneath, ...parts].join(', ');
 }
 
-/** What it was, without the detail when that is the same now. */
-const wasText = (before: OutlineNode, now: OutlineNode): string =>
-  before.detail === now.detail ? before.value : `${before.value}, ${before.detail}`;
+/** `old → new` of a changed node, without what stayed. */
+export const changeText = ({ gone, come }: MarkedNode): string =>
+  `${gone.join(', ') || 'none'} → ${come.join(', ') || 'none'}`;
+
+const partsOf = ({ value, detail }: Pick<OutlineNode, 'value' | 'detail'>): string[] =>
+  [...value, detail].filter((part) => part !== '');

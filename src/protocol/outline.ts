@@ -25,8 +25,8 @@ export type Icon = 'process' | 'mapping' | 'table' | 'entry' | 'cpu' | 'object' 
 export interface OutlineNode {
   readonly id: string;
   readonly label: string;
-  /** What is worth comparing, and what is said after it. */
-  readonly value: string;
+  /** What is worth comparing, part by part, and what is said after it. */
+  readonly value: readonly string[];
   readonly detail: string;
   /** The whole of it in words; read aloud by screen readers. */
   readonly spoken: string;
@@ -52,14 +52,13 @@ export function pageTables(snapshot: Snapshot): OutlineNode[] {
 
 function spaceNode(space: AddressSpace): OutlineNode {
   const { id, name, pid, root } = space;
-  const mappings = count(space.mappings.length, 'mapping');
-  const description = `pid ${pid}, ${mappings}`;
+  const value = [`pid ${pid}`, count(space.mappings.length, 'mapping')];
   return {
     id,
     label: name,
-    value: description,
+    value,
     detail: '',
-    spoken: `process ${name}, ${description}`,
+    spoken: `process ${name}, ${value.join(', ')}`,
     icon: 'process',
     open: true,
     children: [
@@ -71,12 +70,11 @@ function spaceNode(space: AddressSpace): OutlineNode {
 
 function mappingNode(mapping: Mapping): OutlineNode {
   const range = `${hex(mapping.start)}-${hex(mapping.end)}`;
-  const description = `${range} ${mapping.flags}`;
   return {
     ...leaf,
     id: mapping.id,
     label: mapping.name,
-    value: description,
+    value: [mapping.flags, range],
     spoken: `mapping ${mapping.name}, ${range}, ${mapping.flags}, from page ${mapping.offset}`,
     icon: 'mapping',
     ...(mapping.object === null ? {} : { object: mapping.object }),
@@ -88,8 +86,8 @@ function tableNode(id: string, table: Table, space: AddressSpace): OutlineNode {
   return {
     id,
     label: table.level,
-    value: `frame ${hex(table.pfn)}, ${used}`,
-    detail: '',
+    value: [used],
+    detail: `frame ${hex(table.pfn)}`,
     spoken: `${table.level} table in frame ${hex(table.pfn)}, ${used}`,
     icon: 'table',
     open: true,
@@ -114,7 +112,7 @@ function entryNodes(id: string, table: Table, space: AddressSpace): OutlineNode[
     return {
       id: `${id}/group ${group}`,
       label: `entries ${range}`,
-      value: used,
+      value: [used],
       detail: '',
       spoken: `entries ${range}, ${used}`,
       icon: 'table',
@@ -132,7 +130,7 @@ function entryNode(parent: string, entry: Entry, table: Table, space: AddressSpa
   return {
     id,
     label: `${table.level}[${index}]`,
-    value: letters,
+    value: [letters],
     detail: `frame ${hex(pfn)}, ${what}`,
     spoken: `${table.level} entry ${index}, ${inWords(letters)}, frame ${hex(pfn)}, ${what}, 0x${raw}`,
     icon: 'entry',
@@ -160,7 +158,7 @@ function cpuNode({ cpu, space, tlb }: Cpu, spaces: readonly AddressSpace[]): Out
   return {
     id: `tlb ${cpu}`,
     label: `TLB of cpu${cpu}`,
-    value: description.join(', '),
+    value: description,
     detail: '',
     spoken: `TLB of cpu ${cpu}, ${description.join(', ')}`,
     icon: 'cpu',
@@ -172,7 +170,7 @@ function cpuNode({ cpu, space, tlb }: Cpu, spaces: readonly AddressSpace[]): Out
         ...leaf,
         id: `tlb ${cpu}/${hex(address)}`,
         label: what,
-        value: `${letters}${note}`,
+        value: [`${letters}${note}`],
         detail: `frame ${hex(pfn)}`,
         spoken: `${what}, ${inWords(letters)}, frame ${hex(pfn)}${note}`,
         icon: 'entry' as const,
@@ -189,7 +187,7 @@ export function bufferObjects({ objects }: Snapshot): OutlineNode[] {
       count(object.pages, 'page'),
       object.placement,
       tracker === null ? 'not tracked' : `${runPages(tracker.dirty)} dirty`,
-    ].join(', ');
+    ];
     const parts = [
       ...(tracker === null ? [] : [trackerNode(object, tracker)]),
       ...object.resources.map((resource) => resourceNode(object, resource)),
@@ -201,7 +199,7 @@ export function bufferObjects({ objects }: Snapshot): OutlineNode[] {
       label: object.name,
       value: description,
       detail: '',
-      spoken: `buffer object ${object.name}, ${description}`,
+      spoken: `buffer object ${object.name}, ${description.join(', ')}`,
       icon: 'object' as const,
       open: true,
       object: object.id,
@@ -210,13 +208,18 @@ export function bufferObjects({ objects }: Snapshot): OutlineNode[] {
   });
 }
 
-function part(id: string, label: string, value: string, children: OutlineNode[] = []): OutlineNode {
+function part(
+  id: string,
+  label: string,
+  value: readonly string[],
+  children: OutlineNode[] = [],
+): OutlineNode {
   return {
     id,
     label,
     value,
     detail: '',
-    spoken: `${label} ${value}`,
+    spoken: `${label} ${value.join(', ')}`,
     icon: 'part',
     open: false,
     children,
@@ -228,13 +231,18 @@ function trackerNode({ id, pages }: BufferObject, tracker: Tracker): OutlineNode
   const hull = start < end ? pagesText(start, end) : 'empty';
   const method_ =
     method === 'PAGETABLE' ? 'dirty bits of the PTEs' : 'write-protection and mkwrite';
-  return part(`${id}/tracker`, 'tracker', `${method}, dirty ${runsText(dirty)}`, [
-    part(`${id}/tracker/method`, 'method', `${method}: ${method_}`),
-    part(`${id}/tracker/dirty`, 'bitmap', `${runsText(dirty)} of ${pages}`),
-    part(`${id}/tracker/hull`, 'start..end', hull),
-    part(`${id}/tracker/votes`, 'change_count', `${changeCount}`),
-    part(`${id}/tracker/users`, 'users', `${users}`),
-  ]);
+  return part(
+    `${id}/tracker`,
+    'tracker',
+    [method, `dirty ${runsText(dirty)}`],
+    [
+      part(`${id}/tracker/method`, 'method', [`${method}: ${method_}`]),
+      part(`${id}/tracker/dirty`, 'bitmap', [`${runsText(dirty)} of ${pages}`]),
+      part(`${id}/tracker/hull`, 'start..end', [hull]),
+      part(`${id}/tracker/votes`, 'change_count', [`${changeCount}`]),
+      part(`${id}/tracker/users`, 'users', [`${users}`]),
+    ],
+  );
 }
 
 function resourceNode(object: BufferObject, resource: Resource): OutlineNode {
@@ -247,12 +255,14 @@ function resourceNode(object: BufferObject, resource: Resource): OutlineNode {
     ...(resource.backupDirty ? ['backup_dirty'] : []),
     ...(boxes.length > 0 ? [`to update: ${boxes.map(boxText).join('; ')}`] : []),
   ];
-  return part(id, `resource ${name}`, flags.join(', '), [
-    part(`${id}/place`, 'bytes', `${offset}-${offset + size - 1}`),
-    part(`${id}/coherent`, 'coherent', resource.coherent ? 'yes' : 'no'),
-    part(`${id}/res_dirty`, 'res_dirty', resource.resDirty ? 'yes, the GPU wrote' : 'no'),
-    part(`${id}/backup_dirty`, 'backup_dirty', resource.backupDirty ? 'yes, all to update' : 'no'),
-    part(`${id}/boxes`, 'boxes', boxes.length === 0 ? 'none' : boxes.map(boxText).join('; ')),
+  return part(id, `resource ${name}`, flags, [
+    part(`${id}/place`, 'bytes', [`${offset}-${offset + size - 1}`]),
+    part(`${id}/coherent`, 'coherent', [resource.coherent ? 'yes' : 'no']),
+    part(`${id}/res_dirty`, 'res_dirty', [resource.resDirty ? 'yes, the GPU wrote' : 'no']),
+    part(`${id}/backup_dirty`, 'backup_dirty', [
+      resource.backupDirty ? 'yes, all to update' : 'no',
+    ]),
+    part(`${id}/boxes`, 'boxes', boxes.length === 0 ? ['none'] : boxes.map(boxText)),
   ]);
 }
 
@@ -260,23 +270,19 @@ function mappedNode(object: BufferObject, mapped: MappedObject): OutlineNode {
   const having = (letter: string) =>
     mapped.ptes.filter((pte) => pte.letters.includes(letter)).length;
   const stale = mapped.ptes.filter(({ tlb }) => tlb.some((t) => t.standing === 'stale')).length;
-  const counts = [
+  return part(`${object.id}/${mapped.mapping}`, `mapping ${mapped.name}`, [
     `P ${having('P')}`,
     `W ${having('W')}`,
     `D ${having('D')}`,
     ...(stale > 0 ? [`TLB stale ${stale}`] : []),
-  ].join(', ');
-  return part(
-    `${object.id}/${mapped.mapping}`,
-    `mapping ${mapped.name}`,
-    `pages ${pagesText(mapped.first, mapped.first + mapped.count)}: ${counts}`,
-  );
+    `pages ${pagesText(mapped.first, mapped.first + mapped.count)}`,
+  ]);
 }
 
 function reservationNode({ id, fences, reservedBy }: BufferObject): OutlineNode {
   const holder = reservedBy === null ? 'free' : `held by ${reservedBy}`;
   const guards = fences.map((seqno) => `fence ${seqno}`);
-  return part(`${id}/resv`, 'reservation', [holder, ...guards].join(', '));
+  return part(`${id}/resv`, 'reservation', [holder, ...guards]);
 }
 
 /** Fences, in the order of their sequence numbers. */
@@ -285,14 +291,13 @@ export function fences(snapshot: Snapshot): OutlineNode[] {
 }
 
 function fenceNode({ id, seqno, context, state, waiters }: Fence): OutlineNode {
-  const waiting = waiters.length === 0 ? '' : `, awaited by ${waiters.join(', ')}`;
-  const description = `${state}${waiting}`;
+  const value = [state, ...waiters.map((waiter) => `awaited by ${waiter}`)];
   return {
     ...leaf,
     id,
     label: `fence ${seqno}`,
-    value: description,
-    spoken: `fence ${seqno} of context ${context}, ${description}`,
+    value,
+    spoken: `fence ${seqno} of context ${context}, ${value.join(', ')}`,
     icon: 'fence',
   };
 }

@@ -21,8 +21,8 @@ test('page tables are listed by process, with mappings before tables', () => {
     pageTables(moment(1, [ring(4)])),
     `
 app: pid 1, 1 mapping
-  p: 0x7f0000000000-0x7f0000004000 rw-s pfnmap
-  PTE: frame 0x80000, 3 entries
+  p: rw-s pfnmap, 0x7f0000000000-0x7f0000004000
+  PTE: 3 entries, frame 0x80000
     PTE[0]: PWUADs, frame 0x10000, p page 0
     PTE[1]: PWUAD-, frame 0x10001, p page 1
     PTE[2]: P-UA--, frame 0x10002, p page 2
@@ -39,9 +39,9 @@ test('changes are marked old → new, and counted where they are folded away', (
     pageTables(moment(1, [ring(4)])),
     pageTables(moment(2, [gone])),
     `
-app: pid 1, 1 mapping (5 changed)
-  p: 0x7f0000000000-0x7f0000004000 rw-s pfnmap
-  PTE: frame 0x80000, 3 entries → frame 0x80000, 2 entries
+app: 5 changed, pid 1, 1 mapping
+  p: rw-s pfnmap, 0x7f0000000000-0x7f0000004000
+  PTE: 3 entries → 2 entries, frame 0x80000
     PTE[0]: PWUADs → PWUAD-, frame 0x10000, p page 0
     PTE[1]: gone: PWUAD-, frame 0x10001, p page 1
     PTE[2]: gone: P-UA--, frame 0x10002, p page 2
@@ -56,22 +56,22 @@ test('a buffer object shows its tracker, resources, mappings and fences', () => 
     bufferObjects(moment(1, [ring(24)])),
     bufferObjects(moment(2, [later(24)])),
     `
-ring: 24 pages, MOB, 2 dirty → 24 pages, MOB, 3 dirty
-  tracker: PAGETABLE, dirty 0-1 → PAGETABLE, dirty 0-1, 3
+ring: 2 dirty → 3 dirty, 24 pages, MOB
+  tracker: dirty 0-1 → dirty 0-1, 3, PAGETABLE
     method: PAGETABLE: dirty bits of the PTEs
     bitmap: 0-1 of 24 → 0-1, 3 of 24
     start..end: 0-1 → 0-3
     change_count: 0
     users: 1
-  resource ring: sid 1, attached → sid 1, attached, to update: bytes 0-8191
+  resource ring: none → to update: bytes 0-8191, sid 1, attached
     bytes: 0-98303
     coherent: yes
     res_dirty: no
     backup_dirty: no
     boxes: none → bytes 0-8191
-  mapping app p: pages 0-23: P 3, W 2, D 2 → pages 0-23: P 4, W 3, D 1, TLB stale 1
-  mapping app q: pages 2-3: P 0, W 0, D 0
-  reservation: free, fence 1 → free
+  mapping app p: P 3, W 2, D 2 → P 4, W 3, D 1, TLB stale 1, pages 0-23
+  mapping app q: P 0, W 0, D 0, pages 2-3
+  reservation: fence 1 → none, free
 `,
   );
 });
