@@ -1,6 +1,7 @@
 // The command line: `coherence COMMAND`. Each command is a file beside this one and adds itself here.
 import { Command, CommanderError } from 'commander';
 import { addCheck } from './check';
+import { addConform } from './conform';
 import { addDap } from './dap';
 import { BAD_INPUT } from './files';
 import { addFmt } from './fmt';
@@ -8,7 +9,7 @@ import { addLsp } from './lsp';
 import { addRun } from './run';
 import { addVariants } from './variants';
 
-const commands = [addRun, addCheck, addFmt, addVariants, addDap, addLsp];
+const commands = [addRun, addCheck, addConform, addFmt, addVariants, addDap, addLsp];
 
 const program = new Command('coherence')
   .description('Scenarios of coherent graphics memory on an emulated kernel.')

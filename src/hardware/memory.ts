@@ -33,12 +33,18 @@ export class Contents {
 
   byte(at: number): number {
     assert(at >= 0 && at < this.bytes, 'a byte of this memory');
-    return this.store.blocks.byte(this.store.read(this.base + Math.floor(at / blockBytes)), at % blockBytes);
+    return this.store.blocks.byte(
+      this.store.read(this.base + Math.floor(at / blockBytes)),
+      at % blockBytes,
+    );
   }
 
   /** As `byte`, for display and for observers. */
   peek(at: number): number {
-    return this.store.blocks.byte(this.store.peek(this.base + Math.floor(at / blockBytes)), at % blockBytes);
+    return this.store.blocks.byte(
+      this.store.peek(this.base + Math.floor(at / blockBytes)),
+      at % blockBytes,
+    );
   }
 
   /** Stores `value` into [at, at + length). */
@@ -60,8 +66,19 @@ export class Contents {
       const start = block * blockBytes;
       const to = Math.min(at + length, start + blockBytes);
       const cell = this.base + block;
-      store.write(cell, store.blocks.with(store.peek(cell), from - start, to - start, (o) => byteAt(start + o)));
+      store.write(
+        cell,
+        store.blocks.with(store.peek(cell), from - start, to - start, (o) => byteAt(start + o)),
+      );
       from = to;
+    }
+  }
+
+  /** Fills a frame that nobody else can reach yet with the bytes of another: an access to that other one only. */
+  copyFresh(source: Contents): void {
+    const { store } = this;
+    for (let i = 0; i < this.bytes / blockBytes; i++) {
+      store.put(this.base + i, store.read(source.base + i));
     }
   }
 
@@ -137,7 +154,9 @@ export class Memory {
 
   /** Address of the page table (its struct) that the entry at `entry` lies in. */
   tableOfEntry(entry: number): number {
-    return this.tablesAt + Math.floor((entry - this.tablesAt) / this.tableStride) * this.tableStride;
+    return (
+      this.tablesAt + Math.floor((entry - this.tablesAt) / this.tableStride) * this.tableStride
+    );
   }
 }
 

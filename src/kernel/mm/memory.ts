@@ -567,10 +567,10 @@ export function alloc_page(k: Engine): Structs['page'] {
   return page;
 }
 
-/** One access: the bytes of a frame into those of a page. */
+/** The bytes of a frame into a page that nobody else has yet. */
 function copy_frame(k: Engine, to: Structs['page'], from: number): void {
   const { memory } = k.parts;
-  memory.frame(memory.pfnOfPage(to.at)).copy(0, memory.frame(from), 0, PAGE_SIZE);
+  memory.frame(memory.pfnOfPage(to.at)).copyFresh(memory.frame(from));
 }
 
 /** Maps the page that the handler returned, or its copy. */

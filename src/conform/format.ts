@@ -1,0 +1,140 @@
+// Recordings of a real kernel: JSON lines, a header, then programs of operations with the complete state after each.
+// A recording's words are kept as they are: `p` process, `m` mapping (its region), `page` counted from the object's first.
+
+/** A new program: an object of zeroed pages and process 0, which maps nothing. */
+export interface ProgramLine {
+  readonly program: string;
+  readonly pages: number;
+  readonly kind: Kind;
+  readonly prefault: number;
+  readonly base: number; // vm_pgoff of the object's first page
+}
+
+/** How pages get into the tables: bare frames, bare frames of a VM_MIXEDMAP mapping, ordinary pages. */
+export type Kind = 'pfn' | 'mixed' | 'page';
+
+/** A half-open run of pages or bits. */
+export type Run = readonly [first: number, end: number];
+
+/** A callback into the driver. */
+export interface Callback {
+  readonly cb: 'fault' | 'pfn_mkwrite' | 'page_mkwrite';
+  readonly p: number;
+  readonly m: number;
+  readonly page: number;
+  readonly fl: string;
+  readonly ret: string;
+  readonly ins?: number;
+  readonly mark?: number;
+}
+
+/** The tracker of dirty pages. */
+export interface Dirty {
+  readonly users: number;
+  readonly method: 'pagetable' | 'mkwrite';
+  readonly cc: number;
+  readonly start: number;
+  readonly end: number;
+  readonly bits: readonly Run[];
+}
+
+/** A mapping of the object; the list of them is in the order of the interval tree. */
+export interface Mapping {
+  readonly p: number;
+  readonly m: number;
+  readonly page: number;
+  readonly n: number;
+  readonly va: number; // pages from the beginning of the region
+  readonly fl: string;
+  readonly pp: string;
+  readonly pte: Readonly<Record<string, string>>;
+}
+
+/** What an operation returned, and everything there is after it. */
+export interface Outcome {
+  readonly ret?: number;
+  readonly err?: string;
+  readonly sig?: string;
+  readonly code?: number;
+  readonly flt?: readonly [minor: number, major: number] | null;
+  readonly value?: number;
+  readonly rstart?: number;
+  readonly rend?: number;
+  readonly got?: readonly Run[];
+  readonly map?: readonly string[];
+  readonly cb: readonly Callback[];
+  readonly dirty: Dirty | null;
+  readonly pgdirty: readonly Run[];
+  readonly vmas: readonly Mapping[];
+}
+
+/** Operation number `i` of its program, with its arguments. */
+export interface Operation extends Outcome {
+  readonly i: number;
+  readonly op: string;
+  readonly p?: number;
+  readonly m?: number;
+  readonly page?: number;
+  readonly n?: number;
+  readonly at?: number;
+  readonly share?: 'shared' | 'private' | 'ro';
+  readonly prot?: string;
+  readonly to?: number;
+  readonly val?: number;
+  readonly child?: number;
+  readonly cows?: number;
+  readonly method?: string;
+  readonly advice?: string;
+  readonly bit0?: number;
+  readonly start?: number;
+  readonly end?: number;
+  readonly first?: string;
+  readonly then?: string;
+}
+
+export interface RecordedProgram extends ProgramLine {
+  readonly ops: readonly Operation[];
+}
+
+export const outcomeKeys = [
+  'ret',
+  'err',
+  'sig',
+  'code',
+  'flt',
+  'value',
+  'rstart',
+  'rend',
+  'got',
+  'map',
+  'cb',
+  'dirty',
+  'pgdirty',
+  'vmas',
+] as const satisfies readonly (keyof Outcome)[];
+
+/** The programs of a recording. Throws with the line's number where it is not one. */
+export function parseRecording(text: string): RecordedProgram[] {
+  const programs: (ProgramLine & { ops: Operation[] })[] = [];
+  text.split('\n').forEach((line, index) => {
+    if (line.trim() === '') return;
+    const where = `line ${index + 1}`;
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch {
+      throw new Error(`${where} is not JSON`);
+    }
+    if (typeof value !== 'object' || value === null) throw new Error(`${where} is not an object`);
+    if ('program' in value) programs.push({ ...(value as ProgramLine), ops: [] });
+    else if ('op' in value) {
+      const program = programs.at(-1);
+      if (program === undefined) throw new Error(`${where} is an operation before any program`);
+      program.ops.push(value as Operation);
+    } else if (!('kernel' in value)) {
+      throw new Error(`${where} is neither a header, a program nor an operation`);
+    }
+  });
+  if (programs.length === 0) throw new Error('the recording has no programs');
+  return programs;
+}

@@ -1,0 +1,141 @@
+// The operations of a recording as routines: one task a process waits for its next operation and does it through the
+// CPU's loads and stores and the kernel's calls. Which one, and with what, the replay writes into a static.
+import { load, store } from '../hardware/cpu';
+import { wp_shared_mapping_range } from '../kernel/mm/mapping_dirty_helpers';
+import { unmap_mapping_range } from '../kernel/mm/memory';
+import { __vm_munmap, vm_mmap_pgoff } from '../kernel/mm/mmap';
+import type { Engine } from '../routine/engine';
+import { type AnyBuilder, type Node, routine } from '../routine/routine';
+import { int, long, ref, type Structs, struct, type View } from '../state/layout';
+import {
+  object,
+  or_clean,
+  or_clear_res,
+  or_dirty_add,
+  or_dirty_release,
+  or_dirty_scan,
+  or_dirty_unmap,
+  or_transfer,
+} from './driver';
+
+const file = 'conform/operations.c';
+
+/** The operation to do. What the arguments mean depends on it; `op` is 0 when there is none. */
+export const or_operation = struct('or_operation', {
+  own: {
+    op: int,
+    p: int,
+    address: long,
+    len: long,
+    file: ref('file'),
+    prot: int,
+    flags: int,
+    page: int,
+    n: int,
+    val: int,
+    ret: long,
+  },
+});
+
+declare module '../state/layout' {
+  interface Structs {
+    or_operation: View<typeof or_operation>;
+  }
+}
+
+export const operation = (k: Engine): Structs['or_operation'] =>
+  k.the('or_operation', 'or_operation');
+
+interface Frame {
+  ret: number;
+}
+
+/** What each operation does; `f.ret` receives its value. */
+const bodies: Readonly<Record<string, (b: AnyBuilder) => Node[]>> = {
+  mmap: (b) => [
+    b.call(
+      vm_mmap_pgoff,
+      (_f, k) => {
+        const { file, address, len, prot, flags, page } = operation(k);
+        return { file, addr: address, len, prot, flags, pgoff: object(k).base + page };
+      },
+      'ret',
+    ),
+  ],
+  munmap: (b) => [
+    b.call(__vm_munmap, (_f, k) => ({ start: operation(k).address, len: operation(k).len }), 'ret'),
+  ],
+  read: (b) => [b.call(load, (_f, k) => ({ ...access(k), user: true }), 'ret')],
+  kread: (b) => [b.call(load, (_f, k) => ({ ...access(k), user: false }), 'ret')],
+  write: (b) => [b.call(store, (_f, k) => ({ ...access(k), ...written(k), user: true }), 'ret')],
+  kwrite: (b) => [b.call(store, (_f, k) => ({ ...access(k), ...written(k), user: false }), 'ret')],
+  wrprotect: (b) => [b.call(wp_shared_mapping_range, (_f, k) => pages(k), 'ret')],
+  clean: (b) => [
+    b.call(
+      or_clean,
+      (_f, k) => ({ first: operation(k).page, nr: operation(k).n, bit0: operation(k).val }),
+      'ret',
+    ),
+  ],
+  unmap: (b) => [
+    b.call(unmap_mapping_range, (_f, k) => ({ ...pages(k), even_cows: operation(k).val !== 0 })),
+  ],
+  devread: (b) => [
+    b.step('read past the page tables', (f: Frame, k) => {
+      f.ret = k.parts.memory.frame(object(k).pfn + operation(k).page).byte(0);
+    }),
+  ],
+  devwrite: (b) => [
+    b.step('write past the page tables', (f: Frame, k) => {
+      const { page, val } = operation(k);
+      k.parts.memory.frame(object(k).pfn + page).fill(0, 1, { unique: false, value: val });
+      f.ret = val;
+    }),
+  ],
+  dirty_add: (b) => [b.call(or_dirty_add, (_f, k) => ({ method: operation(k).val }), 'ret')],
+  dirty_release: (b) => [b.call(or_dirty_release, () => ({}), 'ret')],
+  scan: (b) => [b.call(or_dirty_scan, () => ({}), 'ret')],
+  dirty_unmap: (b) => [b.call(or_dirty_unmap, (_f, k) => range(k))],
+  transfer: (b) => [b.call(or_transfer, (_f, k) => range(k), 'ret')],
+  clear_res: (b) => [b.call(or_clear_res, (_f, k) => range(k), 'ret')],
+};
+
+const access = (k: Engine) => ({ address: operation(k).address, length: 1 });
+const written = (k: Engine) => ({ unique: false, value: operation(k).val });
+const range = (k: Engine) => ({ first: operation(k).page, nr: operation(k).n });
+const pages = (k: Engine) => ({
+  mapping: object(k).mapping,
+  first_index: object(k).base + operation(k).page,
+  nr: operation(k).n,
+});
+
+/** Numbers of the operations that can be done, from 1. */
+export const operationNumber: Readonly<Record<string, number>> = Object.fromEntries(
+  Object.keys(bodies).map((name, i) => [name, i + 1]),
+);
+
+/** The main of process `p`: does each operation that is for it, one after the other. */
+export const or_process = routine(
+  file,
+  'or_process',
+  { mode: 'user', args: { p: int }, locals: { op: int, ret: long } },
+  (b) => [
+    b.loop('for (;;)', [
+      b.wait('the next operation', (f, k) => {
+        const next = operation(k);
+        return next.op !== 0 && next.p === f.p;
+      }),
+      b.step('op = operation.op', (f, k) => {
+        f.op = operation(k).op;
+        f.ret = 0;
+      }),
+      ...Object.entries(bodies).map(([name, body], i) =>
+        b.when(name, (f) => f.op === i + 1, body(b)),
+      ),
+      b.step('operation.ret = ret', (f, k) => {
+        operation(k).ret = f.ret;
+        operation(k).op = 0;
+      }),
+    ]),
+  ],
+);
