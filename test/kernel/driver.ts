@@ -101,11 +101,12 @@ export const submit = (
   b: AnyBuilder,
   submission: number,
   commands: readonly Partial<SvgaCommand>[],
+  handle?: number,
 ): Node =>
   b.statement(undefined, [
     ...commands.map((c, i) =>
       b.step(`queue ${i}`, (f, k) =>
-        winsys.queueCommand(k, i, svgaCommand({ ...c, sid: f.handle })),
+        winsys.queueCommand(k, i, svgaCommand({ ...c, sid: handle ?? f.handle })),
       ),
     ),
     b.call(winsys.submit, () => ({ count: commands.length, submission, forget: false }), 'fence'),
@@ -115,12 +116,46 @@ export const wait = (b: AnyBuilder, submission: number): Node =>
     b.call(winsys.fence_wait, (f) => ({ handle: f.fence, submission }), 'result'),
   ]);
 
+export const forget = (b: AnyBuilder): Node =>
+  b.statement(undefined, [b.call(winsys.fence_forget, (f) => ({ handle: f.fence }), 'result')]);
+export const unmap = (b: AnyBuilder, length: number): Node =>
+  b.statement(undefined, [
+    b.call(winsys.unmap_surface, (f) => ({ address: f.address, length }), 'result'),
+  ]);
+export const destroy = (b: AnyBuilder): Node =>
+  b.statement(undefined, [
+    b.call(winsys.gb_surface_destroy, (f) => ({ handle: f.handle }), 'result'),
+  ]);
+
+/** Runs with the next agent drawn by chance; the device goes on until it has nothing left to do. */
+export function runShuffled(machine: Machine, seed: number, stepsMax = 2_000_000): void {
+  const { engine } = machine;
+  let state = seed * 2654435761;
+  const draw = (n: number) => {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    return (state >>> 8) % n;
+  };
+  for (;;) {
+    const agents: number[] = [];
+    for (let a = 0; a < engine.agents; a++) if (engine.runnable(a)) agents.push(a);
+    if (agents.length === 0) break;
+    if (engine.steps > stepsMax) throw new Error(`no end after ${stepsMax} steps`);
+    engine.step(agents[draw(agents.length)]!);
+  }
+  finish(machine);
+}
+
 /** Runs under the default schedule; fails on a rule broken or when nobody can go on. */
-export function run({ engine }: Machine, stepsMax = 2_000_000): void {
+export function run(machine: Machine, stepsMax = 2_000_000): void {
+  const { engine } = machine;
   for (let agent = defaultAgent(engine); agent >= 0; agent = defaultAgent(engine)) {
     if (engine.steps > stepsMax) throw new Error(`no end after ${stepsMax} steps`);
     engine.step(agent);
   }
+  finish(machine);
+}
+
+function finish({ engine }: Machine): void {
   const stuck = Array.from({ length: engine.taskCount }, (_, t) => t)
     .filter((t) => !engine.isDaemon(t) && !engine.isFinished(t))
     .map((t) => `${engine.taskName(t)}: ${engine.stack(t).map((s) => s.code.routine.name)}`);
