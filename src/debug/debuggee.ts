@@ -67,7 +67,7 @@ export interface Debuggee {
   finding(event: LoggedEvent): Finding | undefined;
   /** What a virtual address is to the task's owner, such as `page 2 of ring`. */
   describe(address: number, task: number): string | undefined;
-  /** The scenario's own name of an object, such as `ring`. */
+  /** The scenario's own name of an object, such as `ring`; `surface` and a number name the surface itself. */
   nameOf(struct: string, at: number): string | undefined;
   /** The judgement of the run as it stands. */
   verdict(): Verdict;

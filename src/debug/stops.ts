@@ -1,6 +1,7 @@
 // Exception filters: on which events a run stops, and what is said then. Events are the kernel's tracepoints by name;
 // an explanation tells what happened, where, and what comes next, in words that need no manual.
 import { X86_PF_PROT, X86_PF_WRITE } from '../hardware/pte';
+import { warningTexts } from '../kernel/include/asm-generic/bug';
 import type { LoggedEvent } from '../state/events';
 import type { Debuggee, Value } from './debuggee';
 
@@ -141,6 +142,7 @@ export function explain(event: LoggedEvent, debuggee: Debuggee): Explanation {
   const who =
     debuggee.threads.find((t) => t.task === event.task)?.name ?? engine.taskName(event.task);
   const object = (arg: string, struct: string) => nameOf(debuggee, struct, n(arg));
+  const surface = () => debuggee.nameOf('surface', n('surface')) ?? `surface ${n('sid')}`;
   const plain = (title: string, text: string): Explanation => ({ title, text, causes: [] });
   switch (event.name) {
     case 'page_fault': {
@@ -181,15 +183,15 @@ export function explain(event: LoggedEvent, debuggee: Debuggee): Explanation {
     case 'vmw_dirty_sync': {
       const range = `bytes ${n('x')} to ${n('x') + n('w') - 1}`;
       return plain(
-        `Flush of ${range} of surface ${n('sid')}`,
-        `The dirty ${range} of surface ${n('sid')} leave the tracker as an update command. The device copies them ` +
+        `Flush of ${range} of ${surface()}`,
+        `The dirty ${range} of ${surface()} leave the tracker as an update command. The device copies them ` +
           'from memory before it executes what is submitted after it.',
       );
     }
     case 'vmw_readback':
       return plain(
-        `Readback of surface ${n('sid')}`,
-        `The device holds newer bytes of surface ${n('sid')} than memory does. A readback command copies them ` +
+        `Readback of ${surface()}`,
+        `The device holds newer bytes of ${surface()} than memory does. A readback command copies them ` +
           'into its pages; the fault waits for it.',
       );
     case 'vmw_bo_dirty_unmap':
@@ -208,8 +210,8 @@ export function explain(event: LoggedEvent, debuggee: Debuggee): Explanation {
     }
     case 'submit':
       return plain(
-        `Submission ${n('seqno')}`,
-        `${who} submitted commands; fence ${n('seqno')} will trail them.`,
+        `Submission ${n('submission')}`,
+        `${who} hands submission ${n('submission')} to the driver. Next the driver looks for what was written to the surfaces it uses, and uploads that first.`,
       );
     case 'dma_fence_signaled':
       return plain(
@@ -221,6 +223,12 @@ export function explain(event: LoggedEvent, debuggee: Debuggee): Explanation {
         `Wait for fence ${n('seqno')}`,
         `${who} waits for fence ${n('seqno')}; it goes on when the fence has signalled.`,
       );
+    case 'warn': {
+      const text =
+        warningTexts[n('where')] ??
+        'A condition that the kernel takes for impossible has come true.';
+      return plain('Kernel warning', `${who} met a WARN_ON of the kernel: ${text}`);
+    }
     case 'oops':
       return plain(
         `Kernel oops: ${event.args.message}`,
