@@ -3,10 +3,9 @@
 import { assert, fail } from '../base/assert';
 import { EventLog, type LoggedEvent, plainArguments, type Tracepoint } from '../state/events';
 import {
-  type Cursor,
+  cursor,
   type Fields,
   type FieldsView,
-  movingView,
   NullPointer,
   type Ref,
   type Structs,
@@ -138,7 +137,6 @@ export class Engine {
   private readonly historyAt: number;
   private readonly stackAt: number;
   private readonly stackCells: number;
-  private readonly cursor: Cursor;
   /** For each operation of the program, the view of its routine's frame. */
   private readonly frames: readonly Frame[];
   private readonly vectors: readonly RoutineCode[];
@@ -174,9 +172,7 @@ export class Engine {
     this.historyAt = this.store.region('engine').base;
     this.events = new EventLog(this.store, this.historyAt + historyEvents);
     this.parts = {} as Parts;
-    this.cursor = { store: this.store, at: 0 };
-    const frames = new Map(program.routines.map((c) => [c, movingView(c.frame, this.cursor)]));
-    this.frames = program.ops.map((op) => op && frames.get(op.of));
+    this.frames = program.ops.map((op) => op?.of.view);
     this.vectors = spec.vectors.map((v) => program.at(program.numberOf(v)));
     this.waiters = {
       next: (t) => this.store.peek(this.taskAt(t) + taskNext),
@@ -553,7 +549,8 @@ export class Engine {
 
   /** The frame at `at`, as the functions of its operations see it. */
   private seen(at: number): Frame {
-    this.cursor.at = at;
+    cursor.store = this.store;
+    cursor.at = at;
     return this.frames[this.store.peek(at)];
   }
 
@@ -596,17 +593,19 @@ export class Engine {
 
   /** The lock that the operation of a task is about. May be asked within a step of another. */
   private lockOf(task: number, op: Op): LockView {
-    const stands = this.cursor.at;
+    const { store, at } = cursor;
     const lock = op.lock!(this.seen(this.topFrame(task)), this);
-    this.cursor.at = stands;
+    cursor.store = store;
+    cursor.at = at;
     return lock;
   }
 
   /** Whether the guard of a task's wait holds. May be asked within a step of another. */
   private guardOf(task: number, op: Op): boolean {
-    const stands = this.cursor.at;
+    const { store, at } = cursor;
     const holds = op.guard!(this.seen(this.topFrame(task)), this);
-    this.cursor.at = stands;
+    cursor.store = store;
+    cursor.at = at;
     return holds;
   }
 

@@ -1,7 +1,7 @@
 // From routines to tables: every routine that the roots can reach is built for the machine's variants and flattened
 // into operations. Numbers depend on the roots alone. What the rules of routines forbid is refused here.
 import { assert, fail } from '../base/assert';
-import { type Slot, type Struct, structOf } from '../state/layout';
+import { movingView, type Ref, type Slot, type Struct, structOf } from '../state/layout';
 import { referenceOffsets, type StaticSize } from '../state/objects';
 import type { Engine } from './engine';
 import type { LockMode, LockView } from './locks';
@@ -73,6 +73,8 @@ export interface RoutineCode {
   /** Number of its first operation among those of the program. */
   first: number;
   readonly frame: Struct;
+  /** Through which its operations see its frames. */
+  readonly view: Ref;
   /** Offsets of the references in a frame. */
   readonly references: readonly number[];
   /** Names of the arguments, in order. */
@@ -141,24 +143,12 @@ export class Program {
   }
 
   private declare(routine: Routine): RoutineCode {
-    const slots: Slot[] = [];
-    let offset: number = frameHeader;
-    for (const [name, field] of [
-      ...Object.entries(routine.args),
-      ...Object.entries(routine.locals),
-    ]) {
-      assert(!slots.some((s) => s.name === name), `${routine.name} has one field ${name}`);
-      slots.push({ name, offset, field: field as Slot['field'], group: 'private' });
-      offset += field.cells;
-    }
-    const frame = structOf(routine.name, slots, offset);
     const code: RoutineCode = {
       number: this.routines.length + 1,
       routine,
       mode: routine.mode,
       first: 0, // until it is flattened
-      frame,
-      references: referenceOffsets(frame, offset),
+      ...frameOf(routine),
       args: Object.keys(routine.args),
       ops: [],
       lines: [],
@@ -167,6 +157,31 @@ export class Program {
     this.byRoutine.set(routine, code);
     return code;
   }
+}
+
+type FrameLayout = Pick<RoutineCode, 'frame' | 'view' | 'references'>;
+
+/** Laid out once a routine, not once a machine: compiled code knows objects by their class. */
+const frameLayouts = new WeakMap<Routine, FrameLayout>();
+
+function frameOf(routine: Routine): FrameLayout {
+  const known = frameLayouts.get(routine);
+  if (known !== undefined) return known;
+  const slots: Slot[] = [];
+  let offset: number = frameHeader;
+  for (const [name, field] of [
+    ...Object.entries(routine.args),
+    ...Object.entries(routine.locals),
+  ]) {
+    assert(!slots.some((s) => s.name === name), `${routine.name} has one field ${name}`);
+    slots.push({ name, offset, field: field as Slot['field'], group: 'private' });
+    offset += field.cells;
+  }
+  const frame = structOf(routine.name, slots, offset);
+  const references = referenceOffsets(frame, offset);
+  const layout = { frame, view: movingView(frame), references };
+  frameLayouts.set(routine, layout);
+  return layout;
 }
 
 /** The function pointers that have a value from the start, such as those of an ops table. */

@@ -170,17 +170,14 @@ export function structOf(name: string, slots: readonly Slot[], cells: number): S
   };
 }
 
-/** Where a moving view stands. */
-export interface Cursor {
-  readonly store: Store;
-  at: number;
-}
-
 /**
- * A view that stands where a cursor does. Frames are seen through these: all of an engine's share one cursor, so that
- * moving to another frame is one assignment, whatever routine it is of.
+ * Where the moving views stand: at one place in one store, whichever engine is making a step. That it is one object
+ * for all lets compiled code read a frame's fields without asking what the frame is of.
  */
-export function movingView({ slots }: Struct, cursor: Cursor): Ref {
+export const cursor: { store: Store; at: number } = { store: undefined as never, at: 0 };
+
+/** A view of a struct that stands where the cursor does. Frames are seen through these, one for each routine. */
+export function movingView({ slots }: Struct): Ref {
   class MovingView implements Ref {
     get store() {
       return cursor.store;

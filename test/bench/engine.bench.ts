@@ -1,6 +1,5 @@
 // What the engine costs, against the same work on raw arrays: numbered tables over one Int32Array, without journal
 // and hash. Both follow the same schedule and must end in the same state, or nothing is printed.
-import type { Engine } from '../../src/routine/engine';
 import { nanoseconds, table } from './measure';
 import { RawToy } from './raw';
 import { pagesOf, toyOnEngine } from './toy';
@@ -11,7 +10,7 @@ const tasks = 4;
 
 /** A pseudo-random schedule that the engine can follow; numbers of tasks. */
 function someSchedule(): Uint8Array {
-  const engine = started(pages, -1);
+  const engine = toyOnEngine(pages, -1);
   const schedule = new Uint8Array(steps);
   let seed = 12345;
   for (let i = 0; i < steps; ) {
@@ -24,18 +23,9 @@ function someSchedule(): Uint8Array {
   return schedule;
 }
 
-/** The engine's toy with both threads on their CPUs: the raw one knows no change of tasks. */
-function started(pageCount: number, turns: number): Engine {
-  const engine = toyOnEngine(pageCount, turns);
-  engine.step(engine.cpus);
-  engine.step(engine.cpus + 1);
-  engine.store.settle();
-  return engine;
-}
-
 function forward(): void {
   const schedule = someSchedule();
-  const engine = started(pages, -1);
+  const engine = toyOnEngine(pages, -1);
   const { store, cpus } = engine;
   const start = store.mark();
   const restart = () => {
@@ -149,7 +139,7 @@ class Visited {
 }
 
 function searchEngine(statesMax: number): number {
-  const engine = started(2, 2);
+  const engine = toyOnEngine(2, 2);
   const { store } = engine;
   const visited = new Visited();
   return search(

@@ -4,7 +4,7 @@ import { Engine } from '../../src/routine/engine';
 import { sleepingLock, spinlock } from '../../src/routine/locks';
 import { Program } from '../../src/routine/program';
 import { type Routine, routine } from '../../src/routine/routine';
-import { array, int, struct, type View } from '../../src/state/layout';
+import { array, int, ref, type Structs, struct, type View } from '../../src/state/layout';
 
 export const present = 1;
 export const writable = 2;
@@ -32,19 +32,23 @@ declare module '../../src/state/layout' {
   }
 }
 
-const mm = (k: Engine) => k.the('mm', 'bench_mm');
-const mmapLock = (_f: unknown, k: Engine) => mm(k).mmap_lock;
-const ptl = (_f: unknown, k: Engine) => mm(k).ptl;
-const resv = (_f: unknown, k: Engine) => mm(k).resv;
+// Routines get what they work on as an argument, as the kernel's do.
+const mm = ref('bench_mm');
+interface OnMm {
+  readonly mm: Structs['bench_mm'];
+}
+const mmapLock = (f: OnMm) => f.mm.mmap_lock;
+const ptl = (f: OnMm) => f.mm.ptl;
+const resv = (f: OnMm) => f.mm.resv;
 
 const vmw_bo_vm_mkwrite = routine(
   'vmwgfx_page_dirty.c',
   'vmw_bo_vm_mkwrite',
-  { args: { page: int }, returns: int },
+  { args: { mm, page: int }, returns: int },
   (b) => [
     b.acquire('ttm_bo_reserve()', resv),
-    b.step('__set_bit(page, bitmap)', (f, k) => {
-      mm(k).marked.set(f.page, 1);
+    b.step('__set_bit(page, bitmap)', (f) => {
+      f.mm.marked.set(f.page, 1);
     }),
     b.release('ttm_bo_unreserve()', resv),
     b.ret('0', () => 0),
@@ -54,12 +58,12 @@ const vmw_bo_vm_mkwrite = routine(
 const wp_pfn_shared = routine(
   'memory.c',
   'wp_pfn_shared',
-  { args: { page: int, orig_pte: int }, locals: { ret: int } },
+  { args: { mm, page: int, orig_pte: int }, locals: { ret: int } },
   (b) => [
-    b.call(vmw_bo_vm_mkwrite, (f) => ({ page: f.page }), 'ret'),
+    b.call(vmw_bo_vm_mkwrite, (f) => ({ mm: f.mm, page: f.page }), 'ret'),
     b.acquire('pte_offset_map_lock', ptl),
-    b.step('ptep_set_access_flags', (f, k) => {
-      mm(k).ptes.set(f.page, f.orig_pte | writable | dirty);
+    b.step('ptep_set_access_flags', (f) => {
+      f.mm.ptes.set(f.page, f.orig_pte | writable | dirty);
     }),
     b.release('pte_unmap_unlock', ptl),
   ],
@@ -68,61 +72,61 @@ const wp_pfn_shared = routine(
 const handle_pte_fault = routine(
   'memory.c',
   'handle_pte_fault',
-  { args: { page: int }, locals: { orig_pte: int } },
+  { args: { mm, page: int }, locals: { orig_pte: int } },
   (b) => [
-    b.step('orig_pte = *ptep', (f, k) => {
-      f.orig_pte = mm(k).ptes.get(f.page);
+    b.step('orig_pte = *ptep', (f) => {
+      f.orig_pte = f.mm.ptes.get(f.page);
     }),
     b.when(
       'pte_none(orig_pte)',
       (f) => (f.orig_pte & present) === 0,
       [
         b.acquire('pte_offset_map_lock', ptl),
-        b.step('set_pte_at', (f, k) => {
-          mm(k).ptes.set(f.page, present);
+        b.step('set_pte_at', (f) => {
+          f.mm.ptes.set(f.page, present);
         }),
         b.release('pte_unmap_unlock', ptl),
       ],
-      [b.call(wp_pfn_shared, (f) => ({ page: f.page, orig_pte: f.orig_pte }))],
+      [b.call(wp_pfn_shared, (f) => ({ mm: f.mm, page: f.page, orig_pte: f.orig_pte }))],
     ),
   ],
 );
 
-const handle_mm_fault = routine('memory.c', 'handle_mm_fault', { args: { page: int } }, (b) => [
+const handle_mm_fault = routine('memory.c', 'handle_mm_fault', { args: { mm, page: int } }, (b) => [
   b.acquire('mmap_read_lock', mmapLock, { mode: 'read' }),
-  b.call(handle_pte_fault, (f) => ({ page: f.page })),
+  b.call(handle_pte_fault, (f) => ({ mm: f.mm, page: f.page })),
   b.release('mmap_read_unlock', mmapLock),
 ]);
 
-const exc_page_fault = routine('fault.c', 'exc_page_fault', { args: { page: int } }, (b) => [
-  b.call(handle_mm_fault, (f) => ({ page: f.page })),
+const exc_page_fault = routine('fault.c', 'exc_page_fault', { args: { mm, page: int } }, (b) => [
+  b.call(handle_mm_fault, (f) => ({ mm: f.mm, page: f.page })),
 ]);
 
 const store = routine(
   'cpu',
   'store',
-  { args: { cpu: int, page: int, value: int }, locals: { entry: int }, mode: 'instruction' },
+  { args: { mm, cpu: int, page: int, value: int }, locals: { entry: int }, mode: 'instruction' },
   (b) => [
     b.loop('until the store is done', [
-      b.step('look up the TLB', (f, k) => {
-        f.entry = (f.cpu === 0 ? mm(k).tlb0 : mm(k).tlb1).get(f.page);
+      b.step('look up the TLB', (f) => {
+        f.entry = (f.cpu === 0 ? f.mm.tlb0 : f.mm.tlb1).get(f.page);
       }),
       b.when('the TLB allows it', (f) => (f.entry & writable) !== 0, [
-        b.step('store', (f, k) => {
-          mm(k).data.set(f.page, f.value);
+        b.step('store', (f) => {
+          f.mm.data.set(f.page, f.value);
         }),
         b.leave(),
       ]),
-      b.step('walk', (f, k) => {
-        f.entry = mm(k).ptes.get(f.page);
+      b.step('walk', (f) => {
+        f.entry = f.mm.ptes.get(f.page);
       }),
       b.when('the PTE allows it', (f) => (f.entry & writable) !== 0, [
-        b.step('fill the TLB', (f, k) => {
-          (f.cpu === 0 ? mm(k).tlb0 : mm(k).tlb1).set(f.page, f.entry);
+        b.step('fill the TLB', (f) => {
+          (f.cpu === 0 ? f.mm.tlb0 : f.mm.tlb1).set(f.page, f.entry);
         }),
         b.again(),
       ]),
-      b.call(exc_page_fault, (f) => ({ page: f.page })),
+      b.call(exc_page_fault, (f) => ({ mm: f.mm, page: f.page })),
     ]),
   ],
 );
@@ -136,10 +140,17 @@ const over = (f: { turn: number; turns: number }) => f.turn === f.turns;
 const thread = routine(
   'app',
   'thread',
-  { args: { cpu: int, pages: int, turns: int }, locals: { page: int, turn: int }, mode: 'user' },
+  {
+    args: { cpu: int, pages: int, turns: int },
+    locals: { mm, page: int, turn: int },
+    mode: 'user',
+  },
   (b) => [
+    b.step('mm = &the_mm', (f, k) => {
+      f.mm = k.the('mm', 'bench_mm');
+    }),
     b.loop('while (turn < turns)', [
-      b.call(store, (f) => ({ cpu: f.cpu, page: f.page, value: (f.turn & 127) + 1 })),
+      b.call(store, (f) => ({ mm: f.mm, cpu: f.cpu, page: f.page, value: (f.turn & 127) + 1 })),
       b.step('next page', next),
       b.when('turn == turns', over, [b.leave()]),
     ]),
@@ -149,25 +160,28 @@ const thread = routine(
 const cleaner = routine(
   'as_dirty_helpers.c',
   'cleaner',
-  { args: { pages: int, turns: int }, locals: { page: int, turn: int, pte: int } },
+  { args: { pages: int, turns: int }, locals: { mm, page: int, turn: int, pte: int } },
   (b) => [
+    b.step('mm = &the_mm', (f, k) => {
+      f.mm = k.the('mm', 'bench_mm');
+    }),
     b.loop('while (turn < turns)', [
       b.acquire('pte_offset_map_lock', ptl),
-      b.step('pte = *ptep', (f, k) => {
-        f.pte = mm(k).ptes.get(f.page);
+      b.step('pte = *ptep', (f) => {
+        f.pte = f.mm.ptes.get(f.page);
       }),
       b.when('pte_write(pte)', (f) => (f.pte & writable) !== 0, [
-        b.step('ptep_modify_prot_commit', (f, k) => {
-          mm(k).ptes.set(f.page, f.pte & ~writable);
+        b.step('ptep_modify_prot_commit', (f) => {
+          f.mm.ptes.set(f.page, f.pte & ~writable);
         }),
       ]),
       b.release('pte_unmap_unlock', ptl),
       b.when('pte_write(pte)', (f) => (f.pte & writable) !== 0, [
-        b.step('flush the TLB of CPU 0', (f, k) => {
-          mm(k).tlb0.set(f.page, 0);
+        b.step('flush the TLB of CPU 0', (f) => {
+          f.mm.tlb0.set(f.page, 0);
         }),
-        b.step('flush the TLB of CPU 1', (f, k) => {
-          mm(k).tlb1.set(f.page, 0);
+        b.step('flush the TLB of CPU 1', (f) => {
+          f.mm.tlb1.set(f.page, 0);
         }),
       ]),
       b.step('next page', next),
@@ -179,21 +193,27 @@ const cleaner = routine(
 const gpu = routine(
   'svga',
   'gpu',
-  { args: { pages: int, turns: int }, locals: { page: int, turn: int, marked: int, seen: int } },
+  {
+    args: { pages: int, turns: int },
+    locals: { mm, page: int, turn: int, marked: int, seen: int },
+  },
   (b) => [
+    b.step('mm = &the_mm', (f, k) => {
+      f.mm = k.the('mm', 'bench_mm');
+    }),
     b.loop('while (turn < turns)', [
       b.acquire('ttm_bo_reserve()', resv),
-      b.step('marked = test_bit(page, bitmap)', (f, k) => {
-        f.marked = mm(k).marked.get(f.page);
+      b.step('marked = test_bit(page, bitmap)', (f) => {
+        f.marked = f.mm.marked.get(f.page);
       }),
       b.when('marked', (f) => f.marked !== 0, [
-        b.step('clear_bit(page, bitmap)', (f, k) => {
-          mm(k).marked.set(f.page, 0);
+        b.step('clear_bit(page, bitmap)', (f) => {
+          f.mm.marked.set(f.page, 0);
         }),
       ]),
       b.release('ttm_bo_unreserve()', resv),
-      b.step('read the page', (f, k) => {
-        f.seen = mm(k).data.get(f.page);
+      b.step('read the page', (f) => {
+        f.seen = f.mm.data.get(f.page);
       }),
       b.step('next page', next),
       b.when('turn == turns', over, [b.leave()]),
@@ -203,7 +223,7 @@ const gpu = routine(
 
 const cpu_idle = routine('idle.c', 'cpu_idle', {}, (b) => [b.wait('hlt', () => false)]);
 
-/** The toy: `pages` pages, each thread and worker going round `turns` times; -1 is for ever. */
+/** The toy, its tasks about to begin: `pages` pages, each thread and worker going round `turns` times; -1 is for ever. */
 export function toyOnEngine(pages: number, turns: number): Engine {
   const root = (of: unknown) => of as Routine;
   const tasks = [
@@ -229,13 +249,15 @@ export function toyOnEngine(pages: number, turns: number): Engine {
     idle: cpu_idle,
     stackCells: 256,
   });
+  for (const task of [0, 1]) engine.step(engine.agentOfTask(task)); // onto their CPUs
+  for (const task of tasks.keys()) engine.step(engine.agentOfTask(task)); // mm = &the_mm
   engine.store.settle();
   return engine;
 }
 
 /** The cells of the pages' state, for comparison: PTEs, both TLBs, data, marks. */
 export function pagesOf(engine: Engine, pages: number): number[][] {
-  const view = mm(engine);
+  const view = engine.the('mm', 'bench_mm');
   return [view.ptes, view.tlb0, view.tlb1, view.data, view.marked].map((column) =>
     Array.from({ length: pages }, (_, page) => column.get(page)),
   );
