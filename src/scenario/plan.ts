@@ -15,6 +15,16 @@ import { type AnyBuilder, type Node, type Routine, routine } from '../routine/ro
 import { tracepoint } from '../state/events';
 import { bool, type Field, int, long } from '../state/layout';
 import { synchronized } from '../user/edges';
+import {
+  fence_wait,
+  gb_surface_create,
+  map_surface,
+  queueCommand,
+  submit,
+  unmap_surface,
+  user_read,
+  user_write,
+} from '../user/winsys';
 import { evaluate, type Look } from './evaluate';
 import type {
   Command,
@@ -59,17 +69,17 @@ export interface PlannedTask {
 }
 
 /** The tasks of a scenario, in order of declaration. The first process creates the surfaces. */
-export function planTasks(meaning: ScenarioMeaning, user: UserApi): PlannedTask[] {
+export function planTasks(meaning: ScenarioMeaning): PlannedTask[] {
   const tasks: PlannedTask[] = [];
   meaning.processes.forEach((process, index) => {
     const creates = index === 0 ? meaning.surfaces : [];
     const setup = creates.length > 0 || process.setup.length > 0;
     if (setup) {
-      const root = threadRoutine(meaning, process, undefined, user, creates);
+      const root = threadRoutine(meaning, process, undefined, creates);
       tasks.push({ name: process.name, process: index, thread: undefined, cpu: process.cpu, root });
     }
     for (const thread of process.threads) {
-      const root = threadRoutine(meaning, process, thread.name, user, []);
+      const root = threadRoutine(meaning, process, thread.name, []);
       tasks.push({ name: thread.name, process: index, thread: thread.name, cpu: thread.cpu, root });
     }
   });
@@ -84,28 +94,6 @@ export function localName(meaning: ScenarioMeaning, v: Variable): string {
   return twins.length > 1 ? `${v.name} ${twins.indexOf(v) + 1}` : v.name;
 }
 
-/** The user-mode routines that statements call; src/user supplies them. */
-export interface UserApi {
-  /** {bytes, coherent, surface} -> handle, or a negative errno. */
-  readonly createSurface: Routine;
-  /** {handle, surface, offset, length, prot, flags} -> address, or a negative errno. */
-  readonly mapSurface: Routine;
-  /** {address, length} -> 0 or a negative errno. */
-  readonly unmapSurface: Routine;
-  /** {address, length, unique, value} -> 0 or a signal. */
-  readonly write: Routine;
-  /** {address, length} -> 0 or a signal. */
-  readonly read: Routine;
-  /** {submission} of the commands queued before -> handle of the fence, or a negative errno. */
-  readonly submit: Routine;
-  /** {handle, submission} -> 0 or a negative errno. */
-  readonly waitFence: Routine;
-  /** Puts a command into the running task's command buffer; one access. */
-  readonly queue: (k: Engine, index: number, command: SvgaCommand) => void;
-  /** Empties it. */
-  readonly commandsMax: number;
-}
-
 // biome-ignore lint/suspicious/noExplicitAny: the frame's fields are the scenario's variables, known at run time only
 type F = any;
 
@@ -118,7 +106,6 @@ function threadRoutine(
   meaning: ScenarioMeaning,
   process: ProcessMeaning,
   thread: string | undefined,
-  user: UserApi,
   creates: readonly SurfaceMeaning[],
 ): Routine {
   const locals: Record<string, Field<number>> = {};
@@ -141,11 +128,11 @@ function threadRoutine(
   const body =
     thread === undefined ? process.setup : process.threads.find((t) => t.name === thread)!.body;
   const name = thread ?? process.name;
-  const built = new StatementBuilder(meaning, user, temporary);
+  const built = new StatementBuilder(meaning, temporary);
   // Statements name their temporaries while they are built; do so once before the frame is laid out.
   built.measure(body);
   return routine('scenario', name, { mode: 'user', locals: locals as never }, (b) =>
-    new StatementBuilder(meaning, user, built.replay()).thread(
+    new StatementBuilder(meaning, built.replay()).thread(
       b as AnyBuilder,
       process,
       thread,
@@ -160,7 +147,6 @@ class StatementBuilder {
 
   constructor(
     private readonly meaning: ScenarioMeaning,
-    private readonly user: UserApi,
     private readonly temporary: (what: string) => string,
   ) {}
 
@@ -219,9 +205,9 @@ class StatementBuilder {
   private create(b: AnyBuilder, surface: SurfaceMeaning): Node {
     return b.statement(surface, [
       b.call(
-        this.user.createSurface as Routine<never>,
+        gb_surface_create,
         () =>
-          ({ bytes: surface.bytes, coherent: surface.coherent, surface: surface.index }) as never,
+          ({ bytes: surface.bytes, coherent: surface.coherent, surface: surface.index }),
         '(result)',
       ),
       b.step(`${surface.name} = the handle`, (f: F, k) => {
@@ -295,8 +281,8 @@ class StatementBuilder {
         return [
           this.bounds(b, s.mapping),
           b.call(
-            this.user.unmapSurface as Routine<never>,
-            (f: F) => ({ address: f['(address)'], length: f['(length)'] }) as never,
+            unmap_surface,
+            (f: F) => ({ address: f['(address)'], length: f['(length)'] }),
             '(result)',
           ),
         ];
@@ -311,14 +297,14 @@ class StatementBuilder {
             }
           }),
           b.call(
-            this.user.write as Routine<never>,
+            user_write,
             (f: F) =>
               ({
                 address: f['(address)'],
                 length: f['(length)'],
                 unique: s.value === undefined,
                 value: f['(value)'],
-              }) as never,
+              }),
             '(result)',
           ),
           this.signal(b, s),
@@ -327,8 +313,8 @@ class StatementBuilder {
         return [
           this.bounds(b, s.target),
           b.call(
-            this.user.read as Routine<never>,
-            (f: F) => ({ address: f['(address)'], length: f['(length)'] }) as never,
+            user_read,
+            (f: F) => ({ address: f['(address)'], length: f['(length)'] }),
             '(result)',
           ),
           this.signal(b, s),
@@ -357,7 +343,7 @@ class StatementBuilder {
         f['(handle)'] = state(k).get(`surface ${s.surface.name}`);
       }),
       b.call(
-        this.user.mapSurface as Routine<never>,
+        map_surface,
         (f: F) =>
           ({
             handle: f['(handle)'],
@@ -366,7 +352,7 @@ class StatementBuilder {
             length: f['(length)'],
             readonly: s.readonly,
             private: s.private,
-          }) as never,
+          }),
         '(result)',
       ),
       b.step(`${s.into.name} = the address`, (f: F, k) => {
@@ -383,7 +369,7 @@ class StatementBuilder {
     parts.forEach((part, i) => {
       nodes.push(
         b.step(`command ${i + 1}: ${part.text}`, (_f: F, k) => {
-          this.user.queue(k, i, part.make(k));
+          queueCommand(k, i, part.make(k));
         }),
       );
     });
@@ -393,8 +379,12 @@ class StatementBuilder {
         f['(index)'] = state(k).get('submissions');
       }),
       b.call(
-        this.user.submit as Routine<never>,
-        (f: F) => ({ count: parts.length, submission: f['(index)'] }) as never,
+        submit,
+        (f: F) => ({
+          count: parts.length,
+          submission: f['(index)'],
+          forget: s.fence === undefined,
+        }),
         '(result)',
       ),
       b.step('the fence', (f: F, k) => {
@@ -457,8 +447,8 @@ class StatementBuilder {
         f['(value)'] = k.store.read(state(k).at(`${family.name} submission`, f['(index)']));
       }),
       b.call(
-        this.user.waitFence as Routine<never>,
-        (f: F) => ({ handle: f['(handle)'], submission: f['(value)'] }) as never,
+        fence_wait,
+        (f: F) => ({ handle: f['(handle)'], submission: f['(value)'] }),
         '(result)',
       ),
     ];

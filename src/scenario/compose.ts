@@ -1,0 +1,183 @@
+// Puts a run together: the machine for a scenario's meaning, sized by what it declares, with the contract, the counters
+// and the scenario's own state beside it.
+import { Contract, type ContractLimits } from '../contract/observer';
+import { PAGE_SIZE } from '../hardware/pte';
+import { deviceParts } from '../hardware/svga/device';
+import { driverParts } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_drv';
+import { ofHandle } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_fence';
+import { buildMachine, type Limits, type Part, type ProcessTask } from '../machine/machine';
+import { Checker } from '../routine/check';
+import type { Engine } from '../routine/engine';
+import type { Routine, VariantSet } from '../routine/routine';
+import { NULL } from '../state/layout';
+import { Counters } from './counters';
+import { MachineLook, type Whereabouts } from './look';
+import type { ScenarioMeaning, Step } from './meaning';
+import { commandsMax } from "../user/winsys";
+import { localName, type PlannedTask, planTasks } from './plan';
+import { Run, type RunTask } from './run';
+import { ScenarioState, scenarioStaticSize, scenarioStruct } from './state';
+
+/** Commands of the device's ring: more than one submission with its updates ever has in flight. */
+const ringCommands = 4096;
+
+/** A run that stands before its first step. With `checked`, every access is held to the rules of routines. */
+export function composeRun(
+  meaning: ScenarioMeaning,
+  text: string,
+  variants: VariantSet,
+  checked = false,
+): Run {
+  const tasks = planTasks(meaning);
+  const sizes = sizesOf(meaning, tasks);
+  const struct = scenarioStruct(meaning);
+  const device = deviceParts(sizes.device);
+  const driver = driverParts(sizes.driver);
+  const own: Part = {
+    statics: [scenarioStaticSize(struct)],
+    regions: (plan) => {
+      Contract.reserve(plan, sizes.contract);
+      Counters.reserve(plan);
+    },
+  };
+  const machine = buildMachine({
+    variants,
+    cpus: meaning.machine.cpus,
+    processes: meaning.processes.length,
+    tasks: tasks.map(({ name, cpu, root, process }): ProcessTask => ({ name, cpu, root, process })),
+    limits: sizes.machine,
+    parts: [device, driver, own],
+    deviceInterrupt: driver.irqHandler as Routine,
+  });
+  const { engine } = machine;
+  const contract = new Contract(engine, sizes.contract, (surface, offset) =>
+    engine.parts.svga.peek(surface, offset),
+  );
+  contract.surfaceName = (surface) => meaning.surfaces[surface]?.name ?? `surface ${surface}`;
+  const counters = new Counters(engine);
+  const state = new ScenarioState(engine, struct);
+  const where = whereabouts(engine, meaning, tasks, machine.mms, state);
+  const look = new MachineLook(engine, meaning, state, where, contract, counters);
+  const runTasks: RunTask[] = tasks.map((t, task) => ({
+    task,
+    process: meaning.processes[t.process]?.name,
+  }));
+  runTasks.push({ task: tasks.length, process: undefined }); // the device's engine
+  const parts = { meaning, text, engine, contract, counters, state, look, where, tasks: runTasks };
+  const run = new Run(parts);
+  engine.parts.scenario = {
+    state,
+    look,
+    fail: (kind, message, place) => run.fail(kind, message, place),
+    textOf: (span) => run.textOf(span),
+  };
+  if (checked) engine.checker = new Checker(machine.rules);
+  engine.store.settle();
+  return run;
+}
+
+/** Rooms for everything a scenario can have at a time. */
+function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[]) {
+  const { surfaces, processes } = meaning;
+  const pagesOf = (bytes: number) => Math.ceil(bytes / PAGE_SIZE);
+  const pages = surfaces.map((s) => pagesOf(s.bytes));
+  const most = Math.max(1, ...pages);
+  const all = pages.reduce((sum, n) => sum + n, 0);
+  const maps = countSteps(meaning, 'map');
+  const commands = mostCommands(meaning);
+  const submissions = meaning.fences.reduce((sum, f) => sum + f.size, 0) + 64;
+  const objects = Math.max(1, surfaces.length);
+  const machine: Limits = {
+    frames: all + 64 + privatePages(meaning, pagesOf),
+    tables: processes.length * (4 + maps * (2 + Math.ceil(most / 512) + 1)),
+    vmas: 8 + processes.length * maps * 4,
+    files: 8,
+  };
+  const contract: ContractLimits = {
+    surfaces: objects,
+    surfaceBytes: most * PAGE_SIZE,
+    mappings: 8 + maps * 4,
+    tasks: tasks.length + 1 + meaning.machine.cpus,
+  };
+  return {
+    machine,
+    contract,
+    device: { surfaces: objects, surfaceBytes: most * PAGE_SIZE, objects, objectPages: most, ringCommands },
+    driver: {
+      surfaces: objects,
+      surfacePages: most,
+      fences: submissions,
+      submitters: tasks.length,
+      commands,
+      userCommands: commandsMax * tasks.length,
+    },
+  };
+}
+
+function* allSteps(meaning: ScenarioMeaning): Generator<Step> {
+  function* of(steps: readonly Step[]): Generator<Step> {
+    for (const s of steps) {
+      yield s;
+      if (s.kind === 'repeat') yield* of(s.body);
+      if (s.kind === 'if') {
+        yield* of(s.then);
+        yield* of(s.otherwise);
+      }
+    }
+  }
+  for (const p of meaning.processes) {
+    yield* of(p.setup);
+    for (const t of p.threads) yield* of(t.body);
+  }
+}
+
+function countSteps(meaning: ScenarioMeaning, kind: Step['kind']): number {
+  return [...allSteps(meaning)].filter((s) => s.kind === kind).length;
+}
+
+/** The most device commands that one submission has. */
+function mostCommands(meaning: ScenarioMeaning): number {
+  const counts = [...allSteps(meaning)].map((s) =>
+    s.kind !== 'submit'
+      ? 0
+      : s.commands.reduce((n, c) => n + (c.verb === 'draw' ? c.reads.length + c.writes.length : 2), 0),
+  );
+  return Math.max(1, ...counts);
+}
+
+/** Pages that private mappings may copy. */
+function privatePages(meaning: ScenarioMeaning, pagesOf: (bytes: number) => number): number {
+  return [...allSteps(meaning)].reduce(
+    (sum, s) => sum + (s.kind === 'map' && s.private ? pagesOf(s.surface.bytes) : 0),
+    0,
+  );
+}
+
+function whereabouts(
+  k: Engine,
+  meaning: ScenarioMeaning,
+  tasks: readonly PlannedTask[],
+  mms: readonly number[],
+  state: ScenarioState,
+): Whereabouts {
+  const mm = (process: string): number => {
+    const index = meaning.processes.findIndex((p) => p.name === process);
+    return mms[index] ?? 0;
+  };
+  return {
+    mm,
+    root: (process) => k.view('mm_struct', mm(process)).pgd,
+    local: (variable) => ({
+      task: tasks.findIndex(
+        (t) => t.thread === variable.thread && meaning.processes[t.process]?.name === variable.process,
+      ),
+      field: localName(meaning, variable),
+    }),
+    object: (surface) => {
+      const handle = state.get(`surface ${surface.name}`);
+      const at = handle <= 0 ? 0 : ofHandle(k.the('surface_handles', 'vmw_fpriv'), handle);
+      return at === 0 ? NULL : k.view('vmw_resource', at).backup;
+    },
+    fence: (handle) => k.view('dma_fence', ofHandle(k.the('fence_handles', 'vmw_fpriv'), handle)),
+  };
+}
