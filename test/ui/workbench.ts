@@ -120,6 +120,12 @@ export class Workbench {
       .locator('.pane', { has: this.page.locator('.pane-header', { hasText: title }) })
       .locator('.pane-body .monaco-list-row');
 
+  /** Folds a view of the side bar away, or opens it. */
+  async foldView(title: string, folded: boolean): Promise<void> {
+    const header = this.page.locator('.pane-header', { hasText: title }).first();
+    if ((await header.getAttribute('aria-expanded')) === `${folded}`) await header.click();
+  }
+
   /** Lines of the editor with an error squiggle. */
   errors = (): Locator => this.page.locator('.squiggly-error');
 
