@@ -76,7 +76,7 @@ export function resolveValue(
       return undefined;
     case 'parenthesized': {
       const inner = resolveValue(expression.inner, scope, report);
-      return inner && { ...inner, ...span };
+      return inner && { ...inner, from: span.from, to: span.to };
     }
     case 'pages':
       return pageCount(expression.count, span, scope, report);
@@ -92,7 +92,13 @@ export function resolveValue(
       if (operand === undefined) return undefined;
       if (operand.kind === 'number')
         return numberValue(span, type === 'number' ? -operand.value : 1 - operand.value, type);
-      return { kind: type === 'number' ? 'negative' : 'not', ...span, type, operand };
+      return {
+        kind: type === 'number' ? 'negative' : 'not',
+        from: span.from,
+        to: span.to,
+        type,
+        operand,
+      };
     }
     case 'binary':
       return binary(expression, span, scope, report);
@@ -135,7 +141,15 @@ function pageCount(
   const value = resolveTyped(count, 'number', '`pages`', scope, report);
   if (value === undefined) return undefined;
   const size = numberValue(span, PAGE_SIZE);
-  return fold({ kind: 'binary', ...span, type: 'number', operator: '*', left: value, right: size });
+  return fold({
+    kind: 'binary',
+    from: span.from,
+    to: span.to,
+    type: 'number',
+    operator: '*',
+    left: value,
+    right: size,
+  });
 }
 
 const logical: readonly string[] = ['and', 'or', 'implies'];
@@ -154,7 +168,15 @@ function binary(expression: Binary, span: Span, scope: Scope, report: Report): V
     return undefined;
   }
   const result = arithmetic.includes(operator) ? 'number' : 'boolean';
-  return fold({ kind: 'binary', ...span, type: result, operator, left, right });
+  return fold({
+    kind: 'binary',
+    from: span.from,
+    to: span.to,
+    type: result,
+    operator,
+    left,
+    right,
+  });
 }
 
 /** `==` and `!=`: of one type on both sides; two ranges are compared byte for byte. */
@@ -170,12 +192,15 @@ function comparison(
   if (left.kind === 'bytes' && right.kind === 'bytes') {
     const same: Value = {
       kind: 'same',
-      ...span,
+      from: span.from,
+      to: span.to,
       type: 'boolean',
       left: left.place,
       right: right.place,
     };
-    return operator === '==' ? same : { kind: 'not', ...span, type: 'boolean', operand: same };
+    return operator === '=='
+      ? same
+      : { kind: 'not', from: span.from, to: span.to, type: 'boolean', operand: same };
   }
   if (left.type !== right.type) {
     report(
@@ -184,7 +209,15 @@ function comparison(
     );
     return undefined;
   }
-  return fold({ kind: 'binary', ...span, type: 'boolean', operator, left, right });
+  return fold({
+    kind: 'binary',
+    from: span.from,
+    to: span.to,
+    type: 'boolean',
+    operator,
+    left,
+    right,
+  });
 }
 
 function methodAdvice(left: Value, right: Value): string {
@@ -397,7 +430,12 @@ function index(path: Index, scope: Scope, report: Report): Thing | undefined {
       if (path.start !== undefined && start === undefined) return undefined;
       if (path.end !== undefined && end === undefined) return undefined;
       const first = start ?? numberValue(span, 0);
-      const bounds = { ...span, start: first, end: path.range ? end : behind(first) };
+      const bounds = {
+        from: span.from,
+        to: span.to,
+        start: first,
+        end: path.range ? end : behind(first),
+      };
       return { kind: 'place', single: !path.range, place: placeOf(object, bounds) };
     }
     default:

@@ -384,26 +384,28 @@ function declareFamilies(body: readonly Statement[], scope: Scope, report: Repor
   return families;
 }
 
-function* operationsOf(body: readonly Statement[]): Generator<Operation> {
+/** All operations in the statements and in the blocks in them, in order. */
+function operationsOf(body: readonly Statement[], found: Operation[] = []): readonly Operation[] {
   for (const statement of body) {
     switch (statement.kind) {
       case 'operation':
-        yield statement;
+        found.push(statement);
         break;
       case 'process':
       case 'thread':
       case 'repeat':
-        yield* operationsOf(statement.body?.statements ?? []);
+        if (statement.body !== undefined) operationsOf(statement.body.statements, found);
         break;
       case 'if': {
-        yield* operationsOf(statement.then?.statements ?? []);
-        const { otherwise } = statement;
+        const { then, otherwise } = statement;
+        if (then !== undefined) operationsOf(then.statements, found);
         if (otherwise === undefined) break;
-        yield* operationsOf('kind' in otherwise ? [otherwise] : otherwise.statements);
+        operationsOf('kind' in otherwise ? [otherwise] : otherwise.statements, found);
         break;
       }
     }
   }
+  return found;
 }
 
 // Processes and threads.

@@ -273,13 +273,13 @@ function operation(
       return map(node, span, result, scope, place);
     case 'unmap': {
       const mapping = range(node, scope, report);
-      return mapping && { kind: 'unmap', ...span, mapping };
+      return mapping && { kind: 'unmap', from: span.from, to: span.to, mapping };
     }
     case 'write': {
       const target = range(node, scope, report);
       const value = storedValue(node, scope, report);
       if (target !== undefined) checkWritable(target, report);
-      return target && { kind: 'write', ...span, target, value };
+      return target && { kind: 'write', from: span.from, to: span.to, target, value };
     }
     case 'read':
       return read(node, span, result, scope, place);
@@ -341,7 +341,8 @@ function map(
   const end = extent.end ?? numberValue(extent, surface.bytes);
   return {
     kind: 'map',
-    ...span,
+    from: span.from,
+    to: span.to,
     into,
     surface,
     start: extent.start,
@@ -403,7 +404,7 @@ function read(
     place.report(node.result, 'a plain name is needed here: `read p[0] as x`');
   const into =
     result === undefined ? undefined : declareVariable(result, 'number', scope, place, undefined);
-  return target && { kind: 'read', ...span, target, into };
+  return target && { kind: 'read', from: span.from, to: span.to, target, into };
 }
 
 function submit(
@@ -430,7 +431,7 @@ function submit(
     report(node.verb, 'nothing is submitted', 'warning');
   const list = made.filter((one) => one !== undefined);
   return list.length === made.length
-    ? { kind: 'submit', ...span, commands: list, fence }
+    ? { kind: 'submit', from: span.from, to: span.to, commands: list, fence }
     : undefined;
 }
 
@@ -465,8 +466,8 @@ function meet(
   const member = oneOf(thing, target, report);
   if (member === undefined) return undefined;
   return verb === 'signal'
-    ? { kind: 'signal', ...span, member }
-    : { kind: 'wait', ...span, for: thing.kind, member };
+    ? { kind: 'signal', from: span.from, to: span.to, member }
+    : { kind: 'wait', from: span.from, to: span.to, for: thing.kind, member };
 }
 
 /** The name a path begins with. */

@@ -142,10 +142,10 @@ function convert(
   function file(): Pick<Parsed, 'file' | 'problems' | 'paired'> {
     const shared: Statement[] = [];
     const scenarios: { heading: Span; title: Name | undefined; body: Statement[] }[] = [];
-    each(() => {
-      if (c.name === 'Scenario') scenarios.push({ ...heading(), body: [] });
+    for (let more = enter(); more; more = next()) {
+      if (at() === 'Scenario') scenarios.push({ ...heading(), body: [] });
       else statement(scenarios.at(-1)?.body ?? shared);
-    });
+    }
     const ends = scenarios.map((_, i) => scenarios[i + 1]?.heading.from ?? text.length);
     const unclosed = findUnclosed(blocks, text, lines);
     if (unclosed !== undefined)
@@ -190,23 +190,46 @@ function convert(
     structural(span, `${what}: \`${forms[form]}\``);
   }
 
-  /** Visits the children of the node under the cursor; comments and errors are noted on the way. */
-  function each(visit: () => void): void {
-    const parent = c.name;
-    if (!c.firstChild()) return;
-    do {
-      if (c.type.isError) stray(parent);
-      else if (c.name === 'Comment') comments.push({ from: c.from, to: c.to });
-      else visit();
-    } while (c.nextSibling());
-    c.parent();
+  /** The name of the node under the cursor. (A call: what a test says of it ends where the cursor moves.) */
+  function at(): string {
+    return c.name;
   }
 
-  function stray(parent: string): void {
+  // for (let more = enter(); more; more = next()) visits the children of the node under the cursor and comes back to
+  // it; comments and errors are noted on the way. Such a loop is never left early.
+
+  function enter(): boolean {
+    return c.firstChild() && settle();
+  }
+
+  function next(): boolean {
+    if (c.nextSibling()) return settle();
+    c.parent();
+    return false;
+  }
+
+  function settle(): boolean {
+    while (c.type.isError || at() === 'Comment') {
+      if (c.type.isError) stray();
+      else comments.push({ from: c.from, to: c.to });
+      if (c.nextSibling()) continue;
+      c.parent();
+      return false;
+    }
+    return true;
+  }
+
+  /** Only notes what is among the children. */
+  function skip(): void {
+    for (let more = enter(); more; more = next());
+  }
+
+  function stray(): void {
+    const parent = c.node.parent?.name ?? 'File';
     const found = tokenAt(text, c.from);
     if (found.text === '}' && parent === 'File') structural(found, 'this `}` closes no block');
     else strayWord(found, reserved.has(found.text) && parent !== 'File' ? RESERVED : BARE);
-    each(() => {});
+    skip();
   }
 
   function strayWord(found: Name, rank: Finding['rank']): void {
@@ -237,7 +260,7 @@ function convert(
     const word = text.slice(from, to);
     if (!/[^\w.-]/.test(word)) return { from, to, text: word };
     // Recovery may have put what it skipped into the node, behind its word.
-    each(() => {});
+    skip();
     const own = /^[\w.-]*/.exec(word)?.[0] ?? '';
     return { from, to: from + own.length, text: own };
   }
@@ -255,9 +278,9 @@ function convert(
   function heading(): { heading: Span; title: Name | undefined } {
     const span = here();
     let title: Name | undefined;
-    each(() => {
-      if (c.name === 'String') title = quoted();
-    });
+    for (let more = enter(); more; more = next()) {
+      if (at() === 'String') title = quoted();
+    }
     if (title === undefined) missing(span, 'say in quotes what the scenario shows', 'scenario');
     return { heading: span, title };
   }
@@ -283,17 +306,17 @@ function convert(
   }
 
   function convertStatement(): Statement | undefined {
-    switch (c.name) {
+    switch (at()) {
       case 'Machine':
       case 'Explore':
-        return configuration(c.name === 'Machine' ? 'machine' : 'explore');
+        return configuration(at() === 'Machine' ? 'machine' : 'explore');
       case 'Schedule':
         return schedule();
       case 'Surface':
         return surface();
       case 'Process':
       case 'Thread':
-        return home(c.name === 'Process' ? 'process' : 'thread');
+        return home(at() === 'Process' ? 'process' : 'thread');
       case 'Let':
         return binding();
       case 'Repeat':
@@ -305,7 +328,7 @@ function convert(
       case 'Always':
       case 'Never':
       case 'Finally': {
-        const when = c.name.toLowerCase() as 'always' | 'never' | 'finally';
+        const when = at().toLowerCase() as 'always' | 'never' | 'finally';
         return { kind: 'property', ...here(), when, condition: claim(when) };
       }
       case 'Operation':
@@ -323,61 +346,61 @@ function convert(
     const front = head();
     const settings: Setting[] = [];
     let braces = false;
-    each(() => {
-      if (c.name !== 'Settings') return;
+    for (let more = enter(); more; more = next()) {
+      if (at() !== 'Settings') continue;
       braces = true;
       let closed = false;
       const open = c.from;
-      each(() => {
-        if (c.name === '}') closed = true;
-        else if (c.name === 'Setting') settings.push(setting());
-      });
+      for (let more = enter(); more; more = next()) {
+        if (at() === '}') closed = true;
+        else if (at() === 'Setting') settings.push(setting());
+      }
       blocks.push({ from: span.from, open, to: c.to, closed, inner: [] });
-    });
+    }
     if (!braces && kind === 'machine') missing(front, 'say in braces what machine', kind);
-    return { kind, ...span, settings };
+    return { kind, from: span.from, to: span.to, settings };
   }
 
   function setting(): Setting {
     const span = here();
     const words: Name[] = [];
-    each(() => {
-      if (c.name === 'Word' || c.name === 'Number') words.push(named());
-      else if (c.name === 'String') words.push(quoted());
-    });
-    const [key = { ...span, text: '' }, ...values] = words;
-    return { ...span, key, values };
+    for (let more = enter(); more; more = next()) {
+      if (at() === 'Word' || at() === 'Number') words.push(named());
+      else if (at() === 'String') words.push(quoted());
+    }
+    const [key = { from: span.from, to: span.to, text: '' }, ...values] = words;
+    return { from: span.from, to: span.to, key, values };
   }
 
   function schedule(): Statement {
     const span = here();
     let said: Name | undefined;
     let body: Block | undefined;
-    each(() => {
-      if (c.name === 'String') said = quoted();
-      else if (c.name === 'Block') body = block(span.from);
-    });
+    for (let more = enter(); more; more = next()) {
+      if (at() === 'String') said = quoted();
+      else if (at() === 'Block') body = block(span.from);
+    }
     if (said === undefined && body === undefined)
       missing(span, 'say in quotes which schedule', 'schedule');
-    return { kind: 'schedule', ...span, text: said, body };
+    return { kind: 'schedule', from: span.from, to: span.to, text: said, body };
   }
 
   function surface(): Statement {
     const span = here();
     let name: Name | undefined;
     const attributes: Expression[] = [];
-    each(() => {
-      if (c.name === 'Definition') name = named();
-      else if (c.name === 'Attribute')
-        each(() => {
-          const made = c.name === 'Name' ? reference() : expression();
+    for (let more = enter(); more; more = next()) {
+      if (at() === 'Definition') name = named();
+      else if (at() === 'Attribute')
+        for (let more = enter(); more; more = next()) {
+          const made = at() === 'Name' ? reference() : expression();
           if (made !== undefined) attributes.push(made);
-        });
-    });
+        }
+    }
     if (name === undefined) missing(span, 'name the surface', 'surface');
     else if (attributes.length === 0)
       missing(span, 'say behind `:` what the surface is', 'surface');
-    return { kind: 'surface', ...span, name, attributes };
+    return { kind: 'surface', from: span.from, to: span.to, name, attributes };
   }
 
   function home(kind: 'process' | 'thread'): Statement {
@@ -386,23 +409,23 @@ function convert(
     let name: Name | undefined;
     let cpu: Name | undefined;
     let body: Block | undefined;
-    each(() => {
-      if (c.name === 'Definition') name = named();
-      else if (c.name === 'Cpu') cpu = afterWord();
-      else if (c.name === 'Block') body = block(span.from);
-    });
+    for (let more = enter(); more; more = next()) {
+      if (at() === 'Definition') name = named();
+      else if (at() === 'Cpu') cpu = afterWord();
+      else if (at() === 'Block') body = block(span.from);
+    }
     if (name === undefined) missing(front, `name the ${kind}`, kind);
     else if (kind === 'thread' && cpu === undefined)
       missing(front, 'say which CPU the thread runs on', kind);
     else if (body === undefined) noBlock(front, `say in braces what the ${kind} does`, kind);
-    return { kind, ...span, name, cpu, body };
+    return { kind, from: span.from, to: span.to, name, cpu, body };
   }
 
   function afterWord(): Name | undefined {
     let found: Name | undefined;
-    each(() => {
-      if (c.name === 'Definition') found = named();
-    });
+    for (let more = enter(); more; more = next()) {
+      if (at() === 'Definition') found = named();
+    }
     return found;
   }
 
@@ -410,14 +433,14 @@ function convert(
     const span = here();
     let name: Name | undefined;
     let value: Expression | Operation | undefined;
-    each(() => {
-      if (c.name === 'Definition') name = named();
-      else if (c.name === 'Operation') value = operation();
+    for (let more = enter(); more; more = next()) {
+      if (at() === 'Definition') name = named();
+      else if (at() === 'Operation') value = operation();
       else value = expression() ?? value;
-    });
+    }
     if (name === undefined) missing(span, 'name the value', 'let');
     else if (value === undefined) missing(span, `say what \`${name.text}\` is`, 'let');
-    return { kind: 'let', ...span, name, value };
+    return { kind: 'let', from: span.from, to: span.to, name, value };
   }
 
   function repeat(): Statement {
@@ -426,14 +449,14 @@ function convert(
     let count: Expression | undefined;
     let counter: Name | undefined;
     let body: Block | undefined;
-    each(() => {
-      if (c.name === 'Definition') counter = named();
-      else if (c.name === 'Block') body = block(span.from);
+    for (let more = enter(); more; more = next()) {
+      if (at() === 'Definition') counter = named();
+      else if (at() === 'Block') body = block(span.from);
       else count = expression() ?? count;
-    });
+    }
     if (count === undefined) missing(front, 'say how often', 'repeat');
     else if (body === undefined) noBlock(front, 'say in braces what is repeated', 'repeat');
-    return { kind: 'repeat', ...span, count, counter, body };
+    return { kind: 'repeat', from: span.from, to: span.to, count, counter, body };
   }
 
   function conditional(): If {
@@ -442,26 +465,26 @@ function convert(
     let condition: Expression | undefined;
     let then: Block | undefined;
     let otherwise: Block | If | undefined;
-    each(() => {
-      if (c.name === 'Block') then = block(span.from);
-      else if (c.name === 'Else') otherwise = alternative(span.from);
+    for (let more = enter(); more; more = next()) {
+      if (at() === 'Block') then = block(span.from);
+      else if (at() === 'Else') otherwise = alternative(span.from);
       else condition = expression() ?? condition;
-    });
+    }
     if (text.startsWith('else', span.from))
       problem({ from: span.from, to: span.from + 4 }, advice['else'] ?? '');
     else if (condition === undefined) missing(front, 'say on which condition', 'if');
     else if (then === undefined) noBlock(front, 'say in braces what is done then', 'if');
-    return { kind: 'if', ...span, condition, then, otherwise };
+    return { kind: 'if', from: span.from, to: span.to, condition, then, otherwise };
   }
 
   function alternative(owner: number): Block | If | undefined {
     const front = head();
     let made: Block | If | undefined;
     if (++depth <= DEPTH_MAX)
-      each(() => {
-        if (c.name === 'Block') made = block(owner);
-        else if (c.name === 'If') made = conditional();
-      });
+      for (let more = enter(); more; more = next()) {
+        if (at() === 'Block') made = block(owner);
+        else if (at() === 'If') made = conditional();
+      }
     else tooDeep();
     depth--;
     if (made === undefined) missing(front, 'say in braces what is done otherwise', 'if');
@@ -472,24 +495,24 @@ function convert(
   function claim(form: FormName): Expression | undefined {
     const span = here();
     let condition: Expression | undefined;
-    each(() => {
+    for (let more = enter(); more; more = next()) {
       condition = expression() ?? condition;
-    });
+    }
     if (condition === undefined) missing(span, 'say what must hold', form);
     return condition;
   }
 
   function operation(): Operation {
     const span = here();
-    let verb: Name = { ...span, text: '' };
+    let verb: Name = { from: span.from, to: span.to, text: '' };
     let target: Path | undefined;
     let value: Expression | undefined;
     let result: Path | undefined;
     let body: Block | undefined;
     const clauses: Clause[] = [];
     const words: Name[] = [];
-    each(() => {
-      switch (c.name) {
+    for (let more = enter(); more; more = next()) {
+      switch (at()) {
         case 'Verb':
           verb = named();
           break;
@@ -518,19 +541,36 @@ function convert(
         default:
           target = asPath(expression());
       }
-    });
-    return { kind: 'operation', ...span, verb, target, value, clauses, words, result, body };
+    }
+    return {
+      kind: 'operation',
+      from: span.from,
+      to: span.to,
+      verb,
+      target,
+      value,
+      clauses,
+      words,
+      result,
+      body,
+    };
   }
 
   function clause(): Clause {
     const span = here();
     let word: Name | undefined;
     let target: Path | undefined;
-    each(() => {
+    for (let more = enter(); more; more = next()) {
       if (word === undefined) word = named();
       else target = asPath(expression());
-    });
-    return { ...span, word: word ?? { ...span, text: '' }, target, value: undefined };
+    }
+    return {
+      from: span.from,
+      to: span.to,
+      word: word ?? { from: span.from, to: span.to, text: '' },
+      target,
+      value: undefined,
+    };
   }
 
   function block(owner: number): Block {
@@ -540,15 +580,15 @@ function convert(
     let closed = false;
     const entry = { from: owner, open: span.from, to: span.to, closed: false, inner };
     blocks.push(entry);
-    each(() => {
-      if (c.name === '}') closed = true;
-      else if (c.name !== '{') {
+    for (let more = enter(); more; more = next()) {
+      if (at() === '}') closed = true;
+      else if (at() !== '{') {
         inner.push(c.from);
         statement(statements);
       }
-    });
+    }
     entry.closed = closed;
-    return { ...span, statements, closed };
+    return { from: span.from, to: span.to, statements, closed };
   }
 
   // Expressions.
@@ -556,16 +596,16 @@ function convert(
   /** The one expression among the children. */
   function inside(): Expression | undefined {
     let made: Expression | undefined;
-    each(() => {
+    for (let more = enter(); more; more = next()) {
       made = expression() ?? made;
-    });
+    }
     return made;
   }
 
   function reference(): Expression | undefined {
     const { from, to, text: name } = named();
     if (name !== '') return { kind: 'reference', from, to, name };
-    each(() => {});
+    skip();
     return undefined;
   }
 
@@ -582,28 +622,33 @@ function convert(
 
   function convertExpression(): Expression | undefined {
     const span = here();
-    switch (c.name) {
+    switch (at()) {
       case 'Number': {
         const { value, unit, problem: wrong } = readNumber(text.slice(c.from, c.to));
         if (wrong !== undefined) problem(span, wrong);
-        return { kind: 'number', ...span, value, unit };
+        return { kind: 'number', from: span.from, to: span.to, value, unit };
       }
       case 'String':
-        return { kind: 'text', ...span, text: quoted().text };
+        return { kind: 'text', from: span.from, to: span.to, text: quoted().text };
       case 'Boolean':
-        return { kind: 'boolean', ...span, value: text.startsWith('true', c.from) };
+        return {
+          kind: 'boolean',
+          from: span.from,
+          to: span.to,
+          value: text.startsWith('true', c.from),
+        };
       case 'Reference':
         return reference();
       case 'Member': {
         let object: Path | undefined;
         let member: Name | undefined;
-        each(() => {
-          if (c.name === 'MemberName') member = named();
-          else if (c.name !== '.') object = asPath(expression());
-        });
+        for (let more = enter(); more; more = next()) {
+          if (at() === 'MemberName') member = named();
+          else if (at() !== '.') object = asPath(expression());
+        }
         if (member === undefined)
           problem({ from: span.to - 1, to: span.to }, 'say behind the dot what to look at');
-        return object && { kind: 'member', ...span, object, member };
+        return object && { kind: 'member', from: span.from, to: span.to, object, member };
       }
       case 'Index':
         return index(span);
@@ -615,7 +660,7 @@ function convert(
           if (callee === undefined) callee = asPath(made);
           else if (made !== undefined) parameters.push(made);
         });
-        return callee && { kind: 'call', ...span, callee, parameters };
+        return callee && { kind: 'call', from: span.from, to: span.to, callee, parameters };
       }
       case 'Parenthesized': {
         let inner: Expression | undefined;
@@ -623,24 +668,24 @@ function convert(
           inner = expression() ?? inner;
         });
         if (inner === undefined) problem(span, 'these parentheses hold nothing');
-        return { kind: 'parenthesized', ...span, inner };
+        return { kind: 'parenthesized', from: span.from, to: span.to, inner };
       }
       case 'PageCount': {
         let count: Expression | undefined;
-        each(() => {
+        for (let more = enter(); more; more = next()) {
           count = expression() ?? count;
-        });
-        return { kind: 'pages', ...span, count };
+        }
+        return { kind: 'pages', from: span.from, to: span.to, count };
       }
       case 'Unary': {
         let operator: '-' | 'not' = '-';
         let operand: Expression | undefined;
-        each(() => {
-          if (c.name === 'not') operator = 'not';
+        for (let more = enter(); more; more = next()) {
+          if (at() === 'not') operator = 'not';
           else operand = expression() ?? operand;
-        });
+        }
         if (operand === undefined) problem(span, `\`${operator}\` needs a value on its right`);
-        return { kind: 'unary', ...span, operator, operand };
+        return { kind: 'unary', from: span.from, to: span.to, operator, operand };
       }
       case 'Binary':
         return binary(span);
@@ -656,23 +701,23 @@ function convert(
     let end: Expression | undefined;
     let first = true;
     closedBy(']', span, () => {
-      if (c.name === '[') return;
+      if (at() === '[') return;
       if (first) {
         first = false;
         object = asPath(expression());
-      } else if (c.name === 'Range') {
+      } else if (at() === 'Range') {
         range = true;
         let dots = false;
-        each(() => {
-          if (c.name === '..') dots = true;
+        for (let more = enter(); more; more = next()) {
+          if (at() === '..') dots = true;
           else if (dots) end = expression();
           else start = expression();
-        });
+        }
       } else start = expression();
     });
     if (/\[\s*\]$/.test(text.slice(Math.max(span.from, span.to - 20), span.to)))
       problem(span, 'say between the brackets which one, or which range: `[0 .. 4KiB]`');
-    return object && { kind: 'index', ...span, object, range, start, end };
+    return object && { kind: 'index', from: span.from, to: span.to, object, range, start, end };
   }
 
   function binary(span: Span): Binary {
@@ -680,29 +725,29 @@ function convert(
     let sign: Span = span;
     let left: Expression | undefined;
     let right: Expression | undefined;
-    each(() => {
-      if (c.name === 'Operator') {
+    for (let more = enter(); more; more = next()) {
+      if (at() === 'Operator') {
         operator = text.slice(c.from, c.to) as BinaryOperator;
         sign = here();
-        each(() => {});
+        skip();
       } else if (operator === undefined) left = expression();
       else right = expression();
-    });
+    }
     operator ??= '==';
     if (left === undefined) problem(sign, `\`${operator}\` needs a value on its left`);
     else if (right === undefined) problem(sign, `\`${operator}\` needs a value on its right`);
-    return { kind: 'binary', ...span, operator, left, right };
+    return { kind: 'binary', from: span.from, to: span.to, operator, left, right };
   }
 
   /** Visits the children and reports when the closing bracket is not among them. */
   function closedBy(bracket: ')' | ']', span: Span, visit: () => void): void {
     let closed = false;
     let open = span.from;
-    each(() => {
-      if (c.name === bracket) closed = true;
-      else if (c.name === '(' || c.name === '[') open = c.from;
+    for (let more = enter(); more; more = next()) {
+      if (at() === bracket) closed = true;
+      else if (at() === '(' || at() === '[') open = c.from;
       else visit();
-    });
+    }
     if (!closed) problem({ from: open, to: open + 1 }, `close the bracket with \`${bracket}\``);
   }
 }
