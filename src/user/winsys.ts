@@ -2,6 +2,8 @@
 // emulated ioctls go, and plain loads and stores. Routines of mode `user`; every argument is a number:
 //
 //   gb_surface_create {surface, bytes, coherent}                     -> handle, or a negative errno
+//   gb_surface_create_in {surface, bytes, coherent, room, buffer, offset} -> as before, in a buffer of its own of `room`
+//                                                                       bytes, or in that of the surface `buffer`
 //   gb_surface_destroy {handle}                                      -> 0, or a negative errno
 //   map_surface {handle, surface, offset, length, readonly, private} -> address, or a negative errno
 //   unmap_surface {address, length}                                  -> 0, or a negative errno
@@ -60,20 +62,51 @@ export function backupOf(k: Engine, handle: number): Backup {
   return { bo, start: peek('ttm_buffer_object', bo, 'vma_node_start') };
 }
 
-/** Creates a buffer surface. */
+const surfaceArgs = { surface: int, bytes: long, coherent: bool };
+
+/** Creates a buffer surface with a buffer of its own. */
 export const gb_surface_create = routine(
   file,
   'gb_surface_create',
+  { mode: 'user', args: surfaceArgs, locals: { handle: int }, returns: int },
+  ({ call, ret }) => [
+    call(
+      gb_surface_create_in,
+      (f) => ({
+        surface: f.surface,
+        bytes: f.bytes,
+        coherent: f.coherent,
+        room: f.bytes,
+        buffer: 0,
+        offset: 0,
+      }),
+      'handle',
+    ),
+    ret('handle', (f) => f.handle),
+  ],
+);
+
+/** Creates a buffer surface in a larger buffer of its own, or, at `offset`, in that of the surface `buffer`. */
+export const gb_surface_create_in = routine(
+  file,
+  'gb_surface_create_in',
   {
     mode: 'user',
-    args: { surface: int, bytes: long, coherent: bool },
+    args: { ...surfaceArgs, room: int, buffer: int, offset: int },
     locals: { handle: int },
     returns: int,
   },
   ({ step, call, when, ret }) => [
     call(
       vmw_gb_surface_define_ioctl,
-      (f) => ({ number: f.surface, size: f.bytes, coherent: f.coherent }),
+      (f) => ({
+        number: f.surface,
+        size: f.bytes,
+        coherent: f.coherent,
+        room: f.room,
+        buffer: f.buffer,
+        offset: f.offset,
+      }),
       'handle',
     ),
     when('ok', (f) => f.handle > 0, [

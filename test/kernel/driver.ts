@@ -70,6 +70,24 @@ export const create = (b: AnyBuilder, bytes: number, coherent = true): Node =>
   b.statement(undefined, [
     b.call(winsys.gb_surface_create, () => ({ surface: 0, bytes, coherent }), 'handle'),
   ]);
+/** A surface at the start of a larger buffer. */
+export const createIn = (b: AnyBuilder, bytes: number, room: number): Node =>
+  b.statement(undefined, [
+    b.call(
+      winsys.gb_surface_create_in,
+      () => ({ surface: 0, bytes, coherent: true, room, buffer: 0, offset: 0 }),
+      'handle',
+    ),
+  ]);
+/** Another surface in the buffer of the first; its handle is `other`. */
+export const createBeside = (b: AnyBuilder, bytes: number, offset: number): Node =>
+  b.statement(undefined, [
+    b.call(
+      winsys.gb_surface_create_in,
+      (f) => ({ surface: 1, bytes, coherent: true, room: 0, buffer: f.handle, offset }),
+      'other',
+    ),
+  ]);
 export const map = (b: AnyBuilder, bytes: number): Node =>
   b.statement(undefined, [
     b.call(
@@ -101,12 +119,16 @@ export const submit = (
   b: AnyBuilder,
   submission: number,
   commands: readonly Partial<SvgaCommand>[],
-  handle?: number,
+  handle: 'handle' | 'other' | 'nothing' = 'handle',
 ): Node =>
   b.statement(undefined, [
     ...commands.map((c, i) =>
       b.step(`queue ${i}`, (f, k) =>
-        winsys.queueCommand(k, i, svgaCommand({ ...c, sid: handle ?? f.handle })),
+        winsys.queueCommand(
+          k,
+          i,
+          svgaCommand({ ...c, sid: handle === 'nothing' ? 99 : f[handle] }),
+        ),
       ),
     ),
     b.call(winsys.submit, () => ({ count: commands.length, submission, forget: false }), 'fence'),

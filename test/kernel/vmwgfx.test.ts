@@ -9,6 +9,8 @@ import {
 import type { AnyBuilder, Node } from '../../src/routine/routine';
 import {
   create,
+  createBeside,
+  createIn,
   destroy,
   driverMachine,
   events,
@@ -254,6 +256,149 @@ test('with tracking off, or with a notification that marks nothing, the device m
   expect(bad.engine.parts.svga.peek(0, 0)).toBe(0);
 });
 
+test('a heavy writer is told of every write for three frames, then scanned for dirty bits', () => {
+  const written = 300 * page; // 14 % of 2048 pages
+  const machine = driverMachine(
+    [
+      (b) => [
+        create(b, 2048 * page),
+        map(b, 2048 * page),
+        ...[1, 2, 3, 4, 5].flatMap((frame) => [
+          write(b, 0, written, frame),
+          submit(b, frame, draws(0, page)),
+        ]),
+        wait(b, 5),
+      ],
+    ],
+    { pages: 2048, surfaces: 1, check: false },
+  );
+  run(machine);
+  const faults = (code: number) =>
+    events(machine, { page_fault: 'error_code' }).filter((e) => e.endsWith(`=${code}`)).length;
+  expect([faults(6), faults(7)]).toEqual([300, 4 * 300]);
+  const { vmw_bo_dirty_scan, vmw_bo_dirty_method } = all;
+  expect(events(machine, { vmw_bo_dirty_scan, vmw_bo_dirty_method })).toEqual([
+    'vmw_bo_dirty_scan method=1 count=300',
+    'vmw_bo_dirty_scan method=1 count=300',
+    'vmw_bo_dirty_scan method=1 count=300',
+    'vmw_bo_dirty_method method=0',
+    'vmw_bo_dirty_scan method=0 count=300',
+    'vmw_bo_dirty_scan method=0 count=300',
+  ]);
+  const marked = events(machine, { vmw_mkwrite: 'marked' });
+  expect(marked.filter((e) => e.endsWith('true'))).toHaveLength(900);
+  expect(marked.filter((e) => e.endsWith('false'))).toHaveLength(300);
+});
+
+test('dirty bits are collected from both mappings of an object', () => {
+  const machine = driverMachine([
+    (b) => [
+      create(b, 8 * KiB),
+      map(b, 8 * KiB),
+      write(b, 0, 8, 1),
+      map(b, 8 * KiB),
+      write(b, page, 8, 2),
+      submit(b, 1, [
+        { id: SVGA_3D_CMD_UPDATE_GB_IMAGE, offset: 0, length: page },
+        ...draws(0, 8 * KiB),
+      ]),
+      wait(b, 1),
+    ],
+  ]);
+  run(machine);
+  const { page_fault, vmw_bo_dirty_scan, vmw_dirty_sync } = all;
+  expect(events(machine, { page_fault, vmw_bo_dirty_scan, vmw_dirty_sync })).toEqual([
+    'page_fault error_code=6',
+    'page_fault error_code=6',
+    'vmw_bo_dirty_scan method=0 count=2',
+    'vmw_dirty_sync x=0 w=8192',
+  ]);
+  // The kernel's update comes before the application's own, which repeats a part of it.
+  const updates = events(machine, { svga_command: 'id offset length' }).filter((e) =>
+    e.includes(`id=${SVGA_3D_CMD_UPDATE_GB_IMAGE} `),
+  );
+  expect(updates).toEqual([
+    'svga_command id=1101 offset=0 length=8192',
+    'svga_command id=1101 offset=0 length=4096',
+  ]);
+});
+
+test('a signal cuts a wait for a fence short, and turns its interrupt off again', () => {
+  const machine = driverMachine([
+    (b) => [
+      create(b, 8 * KiB),
+      submit(b, 1, draws(0, 8 * KiB)),
+      b.step('a signal is pending', (_f, k) => k.signal(k.task, true)),
+      wait(b, 1),
+    ],
+  ]);
+  run(machine);
+  expect(events(machine, { dma_fence_wait_end: '', fence_waited: '' })).toEqual([
+    'dma_fence_wait_end',
+  ]);
+  expect(machine.engine.the('svga', 'svga_regs').irq_mask).toBe(0);
+});
+
+describe('two surfaces side by side in one object', () => {
+  const pair = (b: AnyBuilder) => [
+    createIn(b, 4 * page, 8 * page),
+    createBeside(b, 4 * page, 4 * page),
+    map(b, 8 * page),
+  ];
+  const uploads = { vmw_dirty_sync: 'surface x w', warn: 'where', vmw_readback: 'surface' };
+
+  const written = (b: AnyBuilder) => [
+    ...pair(b),
+    write(b, page, 8, 1),
+    write(b, 5 * page, 8, 2),
+    submit(b, 1, draws(page, 8)),
+    submit(b, 2, draws(page, 8), 'other'),
+    wait(b, 2),
+  ];
+
+  test('each gets its own pages', () => {
+    const machine = driverMachine([written]);
+    run(machine);
+    expect(events(machine, uploads)).toEqual([
+      'vmw_dirty_sync surface=0 x=4096 w=4096',
+      'vmw_dirty_sync surface=1 x=4096 w=4096',
+    ]);
+  });
+
+  test('bz-01: the first transfer swallows the pages of the second, with a warning', () => {
+    const machine = driverMachine([written], { with: ['bz-01'] });
+    run(machine);
+    expect(events(machine, uploads)).toEqual([
+      'warn where=3',
+      'vmw_dirty_sync surface=0 x=4096 w=4096',
+    ]);
+    expect(machine.engine.parts.svga.peek(1, page)).toBe(0);
+  });
+
+  const drawn = (b: AnyBuilder) => [
+    ...pair(b),
+    submit(b, 1, writes(0, 8, 1)),
+    submit(b, 2, writes(0, 8, 2), 'other'),
+    wait(b, 2),
+    read(b, 0, 8),
+  ];
+
+  test('a fault reads back its own surface only; bz-11: all within 4096 pages', () => {
+    const machine = driverMachine([drawn]);
+    run(machine);
+    expect(events(machine, uploads)).toEqual(['vmw_readback surface=0']);
+    const wide = driverMachine([drawn], { with: ['bz-11'] });
+    run(wide);
+    expect(events(wide, uploads)).toEqual(['vmw_readback surface=0', 'vmw_readback surface=1']);
+  });
+
+  test('a surface that does not fit into the object is refused', () => {
+    const machine = driverMachine([(b) => [create(b, 4 * page), createBeside(b, 4 * page, page)]]);
+    run(machine);
+    expect(events(machine, { surface_created: 'surface' })).toEqual(['surface_created surface=0']);
+  });
+});
+
 const busy = (first: number) => (b: AnyBuilder) => [
   create(b, 32 * KiB),
   map(b, 32 * KiB),
@@ -291,7 +436,7 @@ test('a submission that names no surface is refused, and holds nothing afterward
   const machine = driverMachine([
     (b) => [
       create(b, 8 * KiB),
-      submit(b, 1, draws(0, 8 * KiB), 5),
+      submit(b, 1, draws(0, 8 * KiB), 'nothing'),
       b.step('result = fence', (f) => {
         f.result = f.fence;
       }),

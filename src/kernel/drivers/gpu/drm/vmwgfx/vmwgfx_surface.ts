@@ -1,5 +1,7 @@
 // drivers/gpu/drm/vmwgfx/vmwgfx_surface.c: surfaces, here buffers (SVGA3D_BUFFER: one subresource, its box in bytes).
 // The series of April 2019 with the fixes its author meant. Left out: textures, legacy surfaces, sharing by name.
+
+import { PAGE_SIZE } from '../../../../../hardware/pte';
 import {
   SVGA_3D_CMD_BIND_GB_SURFACE,
   SVGA_3D_CMD_DEFINE_GB_SURFACE,
@@ -16,7 +18,7 @@ import { tracepoint } from '../../../../../state/events';
 import { bool, int, isNull, NULL, ref, type Structs } from '../../../../../state/layout';
 import { EINVAL, ENOMEM } from '../../../../include/linux/errno';
 import { dma_fence_put } from '../../../dma-buf/dma-fence';
-import { ttm_bo_put } from '../ttm/ttm_bo';
+import { ttm_bo_get, ttm_bo_put } from '../ttm/ttm_bo';
 import { vmw_bo_init, warn, warnings } from './vmwgfx_bo';
 import { putCommand, vmw_cmd_commit, vmw_cmd_reserve, vmw_priv } from './vmwgfx_cmd';
 import type { SVGA3dBox } from './vmwgfx_drv.h';
@@ -311,22 +313,60 @@ export const vmw_surface_dirty_sync = routine(
 
 const handles = (k: Engine) => k.the('surface_handles', 'vmw_fpriv');
 
+/** The buffer object behind a surface, with a reference; NULL when the handle names none. */
+const vmw_user_bo_lookup = routine(
+  'drivers/gpu/drm/vmwgfx/vmwgfx_bo.c',
+  'vmw_user_bo_lookup',
+  {
+    args: { handle: int },
+    locals: { res: ref('vmw_resource'), vbo: ref('vmw_buffer_object') },
+    returns: ref('vmw_buffer_object'),
+  },
+  ({ unlocked, call, when, ret }) => [
+    call(vmw_user_surface_lookup_handle, (f) => ({ handle: f.handle }), 'res'),
+    when('!res', (f) => isNull(f.res), [ret('NULL', (f) => f.vbo)]),
+    unlocked('vbo = res->backup', (f) => {
+      f.vbo = f.res.backup;
+    }),
+    call(ttm_bo_get, (f) => ({ bo: f.vbo.base })),
+    call(vmw_resource_unreference, (f) => ({ res: f.res })),
+    ret('vbo', (f) => f.vbo),
+  ],
+);
+
 /**
- * GB_SURFACE_CREATE: a buffer surface of `size` bytes with a backup to map. The device learns of it when it is first
- * used. Returns its handle, or -ENOMEM, -EINVAL. `number` is the application's name for it, for display.
+ * GB_SURFACE_CREATE: a buffer surface of `size` bytes with a backup to map: a new one of `room` bytes, or, from byte
+ * `offset` on, that of the surface `buffer` (the real ioctl names an object made before, and places surfaces at 0
+ * only). The device learns of the surface when it is first used. Returns its handle, or -ENOMEM, -EINVAL. `number` is
+ * for display.
  */
 export const vmw_gb_surface_define_ioctl = routine(
   file,
   'vmw_gb_surface_define_ioctl',
   {
-    args: { number: int, size: int, coherent: bool },
+    args: { number: int, size: int, coherent: bool, room: int, buffer: int, offset: int },
     locals: { vbo: ref('vmw_buffer_object'), srf: ref('vmw_surface'), ret: int },
     returns: int,
   },
   ({ step, call, callPointer, acquire, release, when, ret, variant }) => [
     when('size <= 0', (f) => f.size <= 0, [ret('-EINVAL', () => -EINVAL)]),
-    call(vmw_bo_init, (f) => ({ size: f.size }), 'vbo'),
-    when('!vbo', (f) => isNull(f.vbo), [ret('-ENOMEM', () => -ENOMEM)]),
+    when(
+      'buffer_handle',
+      (f) => f.buffer !== 0,
+      [
+        call(vmw_user_bo_lookup, (f) => ({ handle: f.buffer }), 'vbo'),
+        when('!vbo', (f) => isNull(f.vbo), [ret('-EINVAL', () => -EINVAL)]),
+        when(
+          'the object is too small',
+          (f) => f.offset < 0 || f.offset + f.size > f.vbo.base.num_pages * PAGE_SIZE,
+          [call(ttm_bo_put, (f) => ({ bo: f.vbo.base })), ret('-EINVAL', () => -EINVAL)],
+        ),
+      ],
+      [
+        call(vmw_bo_init, (f) => ({ size: Math.max(f.size, f.room) }), 'vbo'),
+        when('!vbo', (f) => isNull(f.vbo), [ret('-ENOMEM', () => -ENOMEM)]),
+      ],
+    ),
     step('srf = kzalloc(sizeof(*srf)); vmw_resource_init(&srf->res)', (f, k) => {
       f.srf = k.alloc('vmw_surface');
       if (isNull(f.srf)) return;
@@ -339,6 +379,7 @@ export const vmw_gb_surface_define_ioctl = routine(
       res.id = -1;
       res.backup_size = f.size;
       res.backup = f.vbo;
+      res.backup_offset = f.offset;
     }),
     when('!srf', (f) => isNull(f.srf), [
       call(ttm_bo_put, (f) => ({ bo: f.vbo.base })),
