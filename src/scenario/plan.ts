@@ -14,7 +14,7 @@ import type { Engine } from '../routine/engine';
 import { type AnyBuilder, type Node, type Routine, routine } from '../routine/routine';
 import { tracepoint } from '../state/events';
 import { bool, type Field, int, long } from '../state/layout';
-import { synchronized } from '../user/edges';
+import { submit as submitEdge, synchronized } from '../user/edges';
 import {
   fence_wait,
   gb_surface_create,
@@ -99,7 +99,8 @@ type F = any;
 
 const look = (k: Engine): Look => k.parts.scenario.look;
 const state = (k: Engine): ScenarioState => k.parts.scenario.state;
-const now = (value: Value, k: Engine): number => evaluate(value, look(k));
+const now = (value: Value, k: Engine): number =>
+  k.store.unobserved(() => evaluate(value, look(k)));
 
 /** Builds the routine of one thread, or of a process's own statements. */
 function threadRoutine(
@@ -377,6 +378,7 @@ class StatementBuilder {
       b.atomic('number of the submission', (f: F, k) => {
         state(k).set('submissions', state(k).get('submissions') + 1);
         f['(index)'] = state(k).get('submissions');
+        k.emit(submitEdge, { submission: f['(index)'] }); // here, so that edges come in the order of numbers
       }),
       b.call(
         submit,

@@ -258,7 +258,7 @@ export const user_read = routine(
   ],
 );
 
-/** Submits the first `count` commands of the task's command buffer. */
+/** Submits the first `count` commands of the task's command buffer. Who numbers submissions emits the edge `submit`. */
 export const submit = routine(
   file,
   'submit',
@@ -268,10 +268,7 @@ export const submit = routine(
     locals: { handle: int, ignored: int },
     returns: int,
   },
-  ({ step, call, when, ret }) => [
-    step('the commands are complete', (f, k) => {
-      k.emit(edges.submit, { submission: f.submission });
-    }),
+  ({ call, when, ret }) => [
     call(
       vmw_execbuf_process,
       (f, k) => ({
