@@ -137,8 +137,6 @@ export class Engine {
   private readonly historyAt: number;
   private readonly stackAt: number;
   private readonly stackCells: number;
-  /** For each operation of the program, the view of its routine's frame. */
-  private readonly frames: readonly Frame[];
   private readonly vectors: readonly RoutineCode[];
   private readonly names: readonly string[];
   private readonly daemons: ReadonlySet<number>;
@@ -172,7 +170,6 @@ export class Engine {
     this.historyAt = this.store.region('engine').base;
     this.events = new EventLog(this.store, this.historyAt + historyEvents);
     this.parts = {} as Parts;
-    this.frames = program.ops.map((op) => op?.of.view);
     this.vectors = spec.vectors.map((v) => program.at(program.numberOf(v)));
     this.waiters = {
       next: (t) => this.store.peek(this.taskAt(t) + taskNext),
@@ -215,8 +212,16 @@ export class Engine {
 
   /** Names an event; whoever listens hears it in this very step. */
   emit<A extends Fields>(tracepoint: Tracepoint<A>, args: FieldsView<A>): void {
-    const event = this.events.append(tracepoint.name, this.steps, this.task, plainArguments(args));
-    for (const listener of this.listeners) listener(event);
+    this.tell(
+      this.events.append(tracepoint.name, this.steps, this.task, plainArguments(args)),
+    );
+  }
+
+  /** Who listens keeps cells of its own: what it does there is no access of the step. */
+  private tell(event: LoggedEvent): void {
+    this.store.unobserved(() => {
+      for (const listener of this.listeners) listener(event);
+    });
   }
 
   /** A new object, its fields zero, or NULL when the pool is full. Private to the step that allocates it. */
@@ -430,7 +435,7 @@ export class Engine {
     this.checker?.end();
     this.store.put(this.taskAt(task) + taskState, dead);
     const event = this.events.append('oops', this.steps, task, { message });
-    for (const listener of this.listeners) listener(event);
+    this.tell(event);
   }
 
   // Stacks.
@@ -547,11 +552,11 @@ export class Engine {
     return this.program.ops[this.store.peek(at)]!;
   }
 
-  /** The frame at `at`, as the functions of its operations see it. */
-  private seen(at: number): Frame {
+  /** The frame at `at`, as the functions of its operation see it. */
+  private seen(op: Op, at: number): Frame {
     cursor.store = this.store;
     cursor.at = at;
-    return this.frames[this.store.peek(at)];
+    return op.view;
   }
 
   private interruptible(cpu: number): boolean {
@@ -594,7 +599,7 @@ export class Engine {
   /** The lock that the operation of a task is about. May be asked within a step of another. */
   private lockOf(task: number, op: Op): LockView {
     const { store, at } = cursor;
-    const lock = op.lock!(this.seen(this.topFrame(task)), this);
+    const lock = op.lock!(this.seen(op, this.topFrame(task)), this);
     cursor.store = store;
     cursor.at = at;
     return lock;
@@ -603,7 +608,7 @@ export class Engine {
   /** Whether the guard of a task's wait holds. May be asked within a step of another. */
   private guardOf(task: number, op: Op): boolean {
     const { store, at } = cursor;
-    const holds = op.guard!(this.seen(this.topFrame(task)), this);
+    const holds = op.guard!(this.seen(op, this.topFrame(task)), this);
     cursor.store = store;
     cursor.at = at;
     return holds;
@@ -633,7 +638,7 @@ export class Engine {
     const at = this.topFrame(task);
     const op = this.opAt(at);
     const code = op.of;
-    const frame = this.seen(at);
+    const frame = this.seen(op, at);
     this.checker?.begin(this, task, code, op);
     switch (op.code) {
       case Code.step:
@@ -679,7 +684,7 @@ export class Engine {
       }
     }
     this.checker?.end();
-    this.advance(at, store.peek(at) + 1);
+    this.advance(at, op.next);
   }
 
   private pointedTo(op: Op, frame: Frame): RoutineCode {
@@ -692,18 +697,18 @@ export class Engine {
     if (op.into !== undefined) op.into.field.set(this.store, at + op.into.offset, value);
   }
 
-  /** Moves the frame at `at` on to `number`, or past it to the next operation that is not private control flow. */
-  private advance(at: number, number: number): void {
+  /** Moves the frame at `at` on to operation `next`, or where conditions lead from there. */
+  private advance(at: number, next: number): void {
     const { ops } = this.program;
-    let next = number;
-    for (let op = ops[next]!; op.code === Code.jump || op.code === Code.branch; op = ops[next]!) {
-      next = op.code === Code.jump || !this.decide(op, at) ? op.of.first + op.to : next + 1;
+    let to = next;
+    for (let op = ops[to]!; op.code === Code.branch; op = ops[to]!) {
+      to = this.decide(op, at) ? op.next : op.otherwise;
     }
-    this.store.put(at, next);
+    this.store.put(at, to);
   }
 
   private decide(op: Op, at: number): boolean {
-    const frame = this.seen(at);
+    const frame = this.seen(op, at);
     this.checker?.beginCondition(this, op.of, op);
     const holds = op.condition!(frame);
     this.checker?.end();
@@ -731,7 +736,7 @@ export class Engine {
       slot.field.set(store, base + slot.offset, args[slot.name]);
     }
     store.put(this.taskAt(task) + taskFrame, base);
-    this.advance(base, code.first);
+    this.advance(base, code.entry);
   }
 
   private pop(task: number, at: number, code: RoutineCode, value: unknown): void {
@@ -741,8 +746,9 @@ export class Engine {
     store.put(this.taskAt(task) + taskFrame, Math.abs(caller));
     if (caller === 0) this.finish(task);
     if (caller <= 0) return; // finished, or back in what the interrupt interrupted
-    this.assign(this.opAt(caller), caller, value);
-    this.advance(caller, store.peek(caller) + 1);
+    const call = this.opAt(caller);
+    this.assign(call, caller, value);
+    this.advance(caller, call.next);
   }
 
   private finish(task: number): void {

@@ -40,6 +40,8 @@ export interface Op {
   code: Code;
   /** The routine it is of. */
   of: RoutineCode;
+  /** Through which its functions see the frame. */
+  view: Frame;
   /** As the listing prints it. */
   text: string;
   /** Nesting in the listing. */
@@ -60,6 +62,10 @@ export interface Op {
   value: ((f: Frame) => unknown) | undefined;
   /** Where control goes: of a branch when the condition is false, of a jump always. */
   to: number;
+  /** Which operation of the program comes next, jumps followed; of a branch, when the condition holds. */
+  next: number;
+  /** Of a branch: which comes next when the condition does not hold. */
+  otherwise: number;
   /** The operation begins a turn of the default schedule and, in a scenario, a statement. */
   turn: boolean;
   span: SourceSpan | undefined;
@@ -72,6 +78,8 @@ export interface RoutineCode {
   readonly mode: Mode;
   /** Number of its first operation among those of the program. */
   first: number;
+  /** Number of the operation that a call begins with, jumps followed. */
+  entry: number;
   readonly frame: Struct;
   /** Through which its operations see its frames. */
   readonly view: Ref;
@@ -123,6 +131,7 @@ export class Program {
       flatten(code, this.variants, want);
       code.first = this.ops.length;
       this.ops.push(...code.ops);
+      link(code);
     }
   }
 
@@ -148,6 +157,7 @@ export class Program {
       routine,
       mode: routine.mode,
       first: 0, // until it is flattened
+      entry: 0,
       ...frameOf(routine),
       args: Object.keys(routine.args),
       ops: [],
@@ -217,6 +227,7 @@ function flatten(
   const emit = (op: Partial<Op> & Pick<Op, 'code' | 'text'>, depth: number): Op => {
     const full: Op = {
       of: code,
+      view: code.view,
       manner: 'plain',
       run: undefined,
       lock: undefined,
@@ -232,6 +243,8 @@ function flatten(
       args: undefined,
       value: undefined,
       to: -1,
+      next: -1,
+      otherwise: -1,
       turn: false,
       span: undefined,
       ...op,
@@ -367,6 +380,20 @@ function flatten(
     emit({ code: Code.ret, text: 'return' }, 1);
   }
   refuseEmptyLoops(code);
+}
+
+/** Settles where control goes from each operation, so that nothing is left to follow at run time but conditions. */
+function link(code: RoutineCode): void {
+  const { ops, first } = code;
+  const landing = (pc: number): number => {
+    const op = ops[pc];
+    return op?.code === Code.jump ? landing(op.to) : first + pc;
+  };
+  ops.forEach((op, pc) => {
+    op.next = landing(pc + 1);
+    if (op.code === Code.branch) op.otherwise = landing(op.to);
+  });
+  code.entry = landing(0);
 }
 
 /** A loop that can turn without an operation would never end: private control flow must. */

@@ -68,6 +68,7 @@ export class Store {
   private readonly lanes = new Int32Array(2); // the hash, low lane first, as of `hashed`
   private log = new Int32Array(1 << 12);
   private logLength = 0;
+  private seen: Uint8Array | undefined; // scratch of `netChange`, all zero outside of it
   private hashed = 0; // writes in the log before this are in the hash
   private marks = new Int32Array(1 << 10);
   private markCount = 0;
@@ -91,6 +92,17 @@ export class Store {
   read(at: number): number {
     if (this.observer !== undefined) this.observer.read(at);
     return this.cells[at]!;
+  }
+
+  /** Does something that is no access of the emulated world, such as looking through views: no observer hears it. */
+  unobserved<T>(look: () => T): T {
+    const { observer } = this;
+    this.observer = undefined;
+    try {
+      return look();
+    } finally {
+      this.observer = observer;
+    }
   }
 
   /** Reads a cell for display or for a guard: no observer hears it. */
@@ -209,24 +221,38 @@ export class Store {
   seal(from: number): Span {
     assert(from < this.markCount, 'a mark that still stands');
     assert(this.marks[from * markCells] === 0, 'nothing in the journal before the span');
-    const first = new Map<number, number>();
-    this.writtenSince(from, (at, before) => {
-      if (!first.has(at)) first.set(at, before);
-    });
-    const changed = [...first].filter(([at, before]) => this.cells[at] !== before);
-    const triples = new Int32Array(changed.length * 3);
-    changed.forEach(([at, before], i) => {
-      triples[i * 3] = at;
-      triples[i * 3 + 1] = before;
-      triples[i * 3 + 2] = this.cells[at]!;
-    });
+    const triples = this.netChange();
     const m = from * markCells;
     const [lo, hi, clock] = [this.marks[m + 1]!, this.marks[m + 2]!, this.marks[m + 4]!];
     this.lanes.set([lo, hi]); // the hash at the mark, whole because the journal was empty then
-    for (const [at, before] of changed) this.mix(at, before, this.cells[at]!);
+    for (let i = 0; i < triples.length; i += logCells) {
+      this.mix(triples[i]!, triples[i + 1]!, triples[i + 2]!);
+    }
     this.forget();
     const after = [this.lanes[0]!, this.lanes[1]!, this.clock] as const;
     return { cells: triples, before: [lo, hi, clock], after };
+  }
+
+  /** What the log comes to, in its own form: each cell that changed, its value at the start and its value now. */
+  private netChange(): Int32Array {
+    const { cells, log, logLength } = this;
+    this.seen ??= new Uint8Array(cells.length);
+    const { seen } = this;
+    const net = log.slice(0, logLength); // room for all, filled from the start
+    let end = 0;
+    for (let i = 0; i < logLength; i += logCells) {
+      const at = log[i]!;
+      if (seen[at] === 1) continue;
+      seen[at] = 1;
+      const before = log[i + 1]!;
+      if (cells[at] === before) continue;
+      net[end] = at;
+      net[end + 1] = before;
+      net[end + 2] = cells[at]!;
+      end += logCells;
+    }
+    for (let i = 0; i < logLength; i += logCells) seen[log[i]!] = 0;
+    return net.slice(0, end);
   }
 
   /** Applies a sealed span in one go. The journal must be empty of marks: a span lies before all of them. */
