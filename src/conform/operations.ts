@@ -1,12 +1,18 @@
 // The operations of a recording as routines: one task a process waits for its next operation and does it through the
 // CPU's loads and stores and the kernel's calls. Which one, and with what, the replay writes into a static.
 import { load, store } from '../hardware/cpu';
+import { clear_refs_write, pagemap_read } from '../kernel/fs/proc/task_mmu';
+import { current } from '../kernel/include/linux/sched';
+import { dup_mmap, exit_mm } from '../kernel/kernel/fork';
+import { do_madvise } from '../kernel/mm/madvise';
 import { wp_shared_mapping_range } from '../kernel/mm/mapping_dirty_helpers';
 import { unmap_mapping_range } from '../kernel/mm/memory';
 import { __vm_munmap, vm_mmap_pgoff } from '../kernel/mm/mmap';
+import { do_mprotect_pkey } from '../kernel/mm/mprotect';
+import { mremap_to } from '../kernel/mm/mremap';
 import type { Engine } from '../routine/engine';
 import { type AnyBuilder, type Node, routine } from '../routine/routine';
-import { int, long, ref, type Structs, struct, type View } from '../state/layout';
+import { bool, int, long, ref, type Structs, struct, type View } from '../state/layout';
 import {
   object,
   or_clean,
@@ -33,6 +39,11 @@ export const or_operation = struct('or_operation', {
     page: int,
     n: int,
     val: int,
+    to: long,
+    mm: ref('mm_struct'), // the child's
+    second: int, // the kind of the second touch of refs_touch: 0 read, 1 write; `prot` is that of the first
+    min_flt: int, // counts of faults before what is counted
+    maj_flt: int,
     ret: long,
   },
 });
@@ -69,6 +80,53 @@ const bodies: Readonly<Record<string, (b: AnyBuilder) => Node[]>> = {
   kread: (b) => [b.call(load, (_f, k) => ({ ...access(k), user: false }), 'ret')],
   write: (b) => [b.call(store, (_f, k) => ({ ...access(k), ...written(k), user: true }), 'ret')],
   kwrite: (b) => [b.call(store, (_f, k) => ({ ...access(k), ...written(k), user: false }), 'ret')],
+  mprotect: (b) => [
+    b.call(
+      do_mprotect_pkey,
+      (_f, k) => ({ start: operation(k).address, len: operation(k).len, prot: operation(k).prot }),
+      'ret',
+    ),
+  ],
+  madvise: (b) => [
+    b.call(
+      do_madvise,
+      (_f, k) => ({
+        start: operation(k).address,
+        len: operation(k).len,
+        behavior: operation(k).val,
+      }),
+      'ret',
+    ),
+  ],
+  mremap: (b) => [
+    b.call(
+      mremap_to,
+      (_f, k) => ({
+        addr: operation(k).address,
+        len: operation(k).len,
+        new_addr: operation(k).to,
+      }),
+      'ret',
+    ),
+  ],
+  fork: (b) => [
+    b.call(dup_mmap, (_f, k) => ({ mm: operation(k).mm, oldmm: current(k).mm }), 'ret'),
+  ],
+  exit: (b) => [b.call(exit_mm, (_f, k) => ({ mm: current(k).mm }))],
+  clear_refs: (b) => [b.call(clear_refs_write, (_f, k) => ({ type: operation(k).val }), 'ret')],
+  pagemap: (b) => [
+    b.call(
+      pagemap_read,
+      (_f, k) => ({ start: operation(k).address, count: operation(k).n }),
+      'ret',
+    ),
+  ],
+  refs_touch: (b) => [
+    ...touch(b, 'first', (k) => operation(k).prot),
+    b.call(clear_refs_write, (_f, k) => ({ type: operation(k).val }), 'ret'),
+    ...countFaults(b),
+    ...touch(b, 'then', (k) => operation(k).second),
+  ],
   wrprotect: (b) => [b.call(wp_shared_mapping_range, (_f, k) => pages(k), 'ret')],
   clean: (b) => [
     b.call(
@@ -100,6 +158,24 @@ const bodies: Readonly<Record<string, (b: AnyBuilder) => Node[]>> = {
   clear_res: (b) => [b.call(or_clear_res, (_f, k) => range(k), 'ret')],
 };
 
+/** One access by user mode, a write when `kind` is 1. */
+const touch = (b: AnyBuilder, text: string, kind: (k: Engine) => number): Node[] => [
+  b.step(text, (f: { writes: boolean }, k) => {
+    f.writes = kind(k) === 1;
+  }),
+  b.when('write', (f: { writes: boolean }) => f.writes, bodies.write!(b), bodies.read!(b)),
+];
+
+/** Notes the faults so far: those from here on are the operation's. */
+const countFaults = (b: AnyBuilder): Node[] => [
+  b.step('operation.min_flt = mm->min_flt', (_f, k) => {
+    operation(k).min_flt = current(k).mm.min_flt;
+  }),
+  b.step('operation.maj_flt = mm->maj_flt', (_f, k) => {
+    operation(k).maj_flt = current(k).mm.maj_flt;
+  }),
+];
+
 const access = (k: Engine) => ({ address: operation(k).address, length: 1 });
 const written = (k: Engine) => ({ unique: false, value: operation(k).val });
 const range = (k: Engine) => ({ first: operation(k).page, nr: operation(k).n });
@@ -118,7 +194,7 @@ export const operationNumber: Readonly<Record<string, number>> = Object.fromEntr
 export const or_process = routine(
   file,
   'or_process',
-  { mode: 'user', args: { p: int }, locals: { op: int, ret: long } },
+  { mode: 'user', args: { p: int }, locals: { op: int, ret: long, writes: bool } },
   (b) => [
     b.loop('for (;;)', [
       b.wait('the next operation', (f, k) => {
@@ -129,6 +205,7 @@ export const or_process = routine(
         f.op = operation(k).op;
         f.ret = 0;
       }),
+      ...countFaults(b),
       ...Object.entries(bodies).map(([name, body], i) =>
         b.when(name, (f) => f.op === i + 1, body(b)),
       ),

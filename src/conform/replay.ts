@@ -16,6 +16,7 @@ import {
   PAGE_SIZE,
   pte_pfn,
 } from '../hardware/pte';
+import { pagemap_entry, task_mmu_statics } from '../kernel/fs/proc/task_mmu';
 import {
   FMODE_READ,
   FMODE_WRITE,
@@ -27,6 +28,18 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../kernel/include/linux/mm';
+import {
+  MADV_COLD,
+  MADV_DOFORK,
+  MADV_DONTFORK,
+  MADV_DONTNEED,
+  MADV_NORMAL,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+  MADV_RANDOM,
+  MADV_SEQUENTIAL,
+  MADV_WILLNEED,
+} from '../kernel/mm/madvise';
 import { variantSet } from '../kernel/variants';
 import { buildMachine, cpu_idle, type Machine } from '../machine/machine';
 import { Checker } from '../routine/check';
@@ -83,6 +96,9 @@ const kinds = { pfn: KIND_PFN, mixed: KIND_MIXED, page: KIND_PAGE } as const;
 const regionOf = (address: number): number => Math.floor((address - regionBase) / regionBytes);
 const regionStart = (m: number): number => regionBase + m * regionBytes;
 
+/** Pages of one reading of pagemap, in the recorder. */
+const pagemapMax = 64;
+
 /** More micro-steps than any operation takes. */
 const stepsMax = 2_000_000;
 
@@ -96,6 +112,7 @@ export class Replay {
   private readonly origins = new Map<string, number>();
   private callbacks: Callback[] = [];
   private taken: Run[] = [];
+  private pagemap: string[] = [];
   private loaded = 0;
 
   constructor(
@@ -124,7 +141,13 @@ export class Replay {
         files: 2,
       },
       parts: [
-        { statics: [{ name: 'or_operation', struct: or_operation }, ...driverStatics(pages)] },
+        {
+          statics: [
+            { name: 'or_operation', struct: or_operation },
+            ...driverStatics(pages),
+            ...task_mmu_statics,
+          ],
+        },
       ],
       deviceInterrupt: cpu_idle,
     });
@@ -169,6 +192,7 @@ export class Replay {
   private hear({ name, args }: LoggedEvent): void {
     if (name === or_callback.name) this.callbacks.push(callbackOf(args as unknown as CallbackArgs));
     else if (name === or_taken.name) this.taken.push([Number(args.from), Number(args.to)]);
+    else if (name === pagemap_entry.name) this.pagemap.push(pagemapText(Number(args.flags)));
     else if (name === cpu_load.name) this.loaded = Number(args.value);
   }
 
@@ -179,20 +203,34 @@ export class Replay {
     const { k } = this;
     this.callbacks = [];
     this.taken = [];
+    this.pagemap = [];
     const p = op.p ?? 0;
     const mm = k.view('mm_struct', this.machine.mms[p]!);
-    const before = [mm.min_flt, mm.maj_flt] as const;
     const address = this.addressOf(op);
     if (address === undefined) return { err: 'NOMAP', ...this.state() };
     this.write(op, number, p, address);
     this.run();
-    const flt = [mm.min_flt - before[0], mm.maj_flt - before[1]] as const;
+    const { min_flt, maj_flt } = operation(k);
+    const flt = [mm.min_flt - min_flt, mm.maj_flt - maj_flt] as const;
     const result = this.result(op, Number(operation(k).ret), flt);
-    if (op.op === 'mmap' && result.err === undefined) {
-      this.origins.set(`${p} ${op.m ?? 0}`, address - (op.page ?? 0) * PAGE_SIZE);
-    }
+    if (result.err === undefined) this.remember(op, p, address);
     k.parts.tlb.flushAll(0); // each operation was followed by a context switch
     return { ...result, ...this.state() };
+  }
+
+  /** Notes where mappings are from now on. */
+  private remember(op: Operation, p: number, address: number): void {
+    const page = op.page ?? 0;
+    if (op.op === 'mmap') this.origins.set(`${p} ${op.m ?? 0}`, address - page * PAGE_SIZE);
+    else if (op.op === 'mremap') {
+      const to = regionStart(op.to ?? 0) + ((op.at ?? 0) - page) * PAGE_SIZE;
+      this.origins.set(`${p} ${op.to ?? 0}`, to);
+    } else if (op.op === 'fork') {
+      for (const [key, origin] of [...this.origins]) {
+        const [of, m] = key.split(' ');
+        if (Number(of) === p) this.origins.set(`${op.child ?? 0} ${m}`, origin);
+      }
+    }
   }
 
   /** The address that an operation is about; undefined when that mapping never existed. */
@@ -209,7 +247,8 @@ export class Replay {
     const { k, program } = this;
     const o = operation(k);
     const page = op.page ?? 0;
-    const n = op.n ?? program.pages - page;
+    const wanted = op.n ?? program.pages - page;
+    const n = op.op === 'pagemap' ? Math.min(wanted, pagemapMax) : wanted;
     o.address = address;
     o.len = n * PAGE_SIZE;
     o.page = page;
@@ -218,6 +257,10 @@ export class Replay {
     o.file = k.view('file', op.share === 'ro' ? this.files.ro : this.files.rw);
     o.flags = (op.share === 'private' ? MAP_PRIVATE : MAP_SHARED) | MAP_FIXED_NOREPLACE;
     o.val = valueOf(op);
+    if (op.op === 'refs_touch') o.prot = touchOf(op.first);
+    o.second = touchOf(op.then);
+    if (op.op === 'mremap') o.to = regionStart(op.to ?? 0) + (op.at ?? 0) * PAGE_SIZE;
+    if (op.op === 'fork') o.mm = k.view('mm_struct', this.machine.mms[op.child ?? 0]!);
     o.p = p;
     o.op = number;
     if (op.op === 'clean') {
@@ -262,11 +305,15 @@ export class Replay {
         return { ret: 1, flt, value: op.op === 'kread' ? this.loaded : (op.val ?? 0) };
       case 'mmap':
         return ret < 0 ? { err: errorName(-ret) } : { ret: 0 };
+      case 'refs_touch':
+        return { ret, flt, value: op.then === 'write' ? (op.val ?? 0) : this.loaded };
       case 'clean': {
         const { start, end, bitmap } = k.the('or_scratch', 'or_scratch');
         const got = runs(this.program.pages, (bit) => bitmap.test(bit));
         return { ret, rstart: start, rend: end, got };
       }
+      case 'pagemap':
+        return { ret, map: this.pagemap };
       case 'transfer':
         return ret === -2 ? { ret } : { ret, got: this.taken };
       default:
@@ -390,6 +437,8 @@ const errors: Readonly<Record<number, string>> = {
 };
 const errorName = (errno: number): string => errors[errno] ?? `errno ${errno}`;
 
+const touchOf = (word: string | undefined): number => (word === 'write' ? 1 : 0);
+
 function protOf(letters: string): number {
   const bit = (letter: string, value: number) => (letters.includes(letter) ? value : 0);
   if (letters === 'none') return 0;
@@ -402,9 +451,23 @@ function valueOf(op: Operation): number {
     return { pagetable: METHOD_PAGETABLE, mkwrite: METHOD_MKWRITE }[op.method ?? ''] ?? -1;
   }
   if (op.op === 'clean') return op.bit0 ?? 0;
+  if (op.op === 'madvise') return adviceNumber[op.advice ?? ''] ?? -1;
   if (op.op === 'unmap') return op.cows ?? 0;
   return op.val ?? 0;
 }
+
+const adviceNumber: Readonly<Record<string, number>> = {
+  normal: MADV_NORMAL,
+  random: MADV_RANDOM,
+  sequential: MADV_SEQUENTIAL,
+  willneed: MADV_WILLNEED,
+  dontneed: MADV_DONTNEED,
+  dontfork: MADV_DONTFORK,
+  dofork: MADV_DOFORK,
+  cold: MADV_COLD,
+  populate_read: MADV_POPULATE_READ,
+  populate_write: MADV_POPULATE_WRITE,
+};
 
 interface CallbackArgs {
   readonly which: number;
@@ -429,6 +492,9 @@ function callbackOf(args: CallbackArgs): Callback {
     ...(cb === 'fault' ? { ins: args.inserted } : { mark: args.marked }),
   };
 }
+
+const pagemapText = (flags: number): string =>
+  [...'pwfuxs'].map((letter, bit) => ((flags & (1 << bit)) !== 0 ? letter : '-')).join('');
 
 function trackerOf(obj: Structs['or_object']): Dirty | null {
   if (obj.users === 0) return null;

@@ -5,19 +5,7 @@ import { recording } from './recordings';
 
 const directed = recording('directed.jsonl');
 
-const wanted = new Set(
-  `mmap munmap read write wrprotect clean scan unmap dirty_add dirty_release transfer clear_res
-   devread devwrite dirty_unmap kread kwrite`.split(/\s+/),
-);
-const plain = directed.filter(
-  ({ kind, ops }) => kind === 'pfn' && ops.every(({ op }) => wanted.has(op)),
-);
-
-test('46 directed programs on bare frames use mmap, accesses, the helpers and the tracker only', () => {
-  expect(plain.length).toBe(46);
-});
-
-for (const program of plain) {
+for (const program of directed) {
   test(`${program.program}: every entry, mapping, callback, count and value is the recorded one`, () => {
     const { passed, total, failed, broken } = replay(program, { check: true });
     expect(failed).toBeUndefined();
@@ -25,6 +13,37 @@ for (const program of plain) {
     expect(broken).toEqual([]);
   });
 }
+
+/** The programs of a recording in parts of `size`, so that each test stays short. */
+function parts(name: string, size: number) {
+  const programs = recording(name);
+  return Array.from({ length: Math.ceil(programs.length / size) }, (_, i) => ({
+    first: i * size,
+    programs: programs.slice(i * size, (i + 1) * size),
+  }));
+}
+
+for (const [name, size] of [
+  ['random-1.jsonl.gz', 250],
+  ['random-large-1.jsonl.gz', 50],
+] as const) {
+  for (const { first, programs } of parts(name, size)) {
+    test(`${name}: programs from ${first} on come out as recorded, in every operation`, () => {
+      const differing = programs
+        .map((program) => replay(program))
+        .filter(({ failed }) => failed !== undefined);
+      expect(differing).toEqual([]);
+    });
+  }
+}
+
+test('the recordings hold 28,748 operations', () => {
+  const names = ['directed.jsonl', 'random-1.jsonl.gz', 'random-large-1.jsonl.gz'];
+  const operations = names.flatMap(recording).flatMap(({ ops }) => ops);
+  expect(operations.length).toBe(28748);
+});
+
+const plain = directed.filter(({ kind }) => kind === 'pfn');
 
 test('an expectation that is wrong in one bit of one entry is reported, at that operation', () => {
   const program = plain.find(({ program }) => program === 'fault-read-then-write-untracked')!;

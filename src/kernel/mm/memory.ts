@@ -27,7 +27,9 @@ import {
   _PAGE_TABLE,
   pfn_pte,
   pte_dirty,
+  pte_mkclean,
   pte_mkdirty,
+  pte_mkold,
   pte_mkspecial,
   pte_mkwrite,
   pte_mkyoung,
@@ -35,8 +37,9 @@ import {
   pte_same,
   pte_special,
   pte_write,
+  pte_wrprotect,
 } from '../arch/x86/include/asm/pgtable';
-import { flush_tlb_mm_range } from '../arch/x86/mm/tlb';
+import { flush_tlb_mm_range, TLB_FLUSH_ALL } from '../arch/x86/mm/tlb';
 import { EINVAL, ENOMEM } from '../include/linux/errno';
 import {
   FAULT_FLAG_ALLOW_RETRY,
@@ -45,6 +48,7 @@ import {
   FAULT_FLAG_RETRY_NOWAIT,
   FAULT_FLAG_TRIED,
   FAULT_FLAG_WRITE,
+  is_cow_mapping,
   is_shared_writable,
   PG_anon,
   PG_anon_exclusive,
@@ -58,6 +62,8 @@ import {
   VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
   VM_FAULT_WRITE,
+  VM_MIXEDMAP,
+  VM_PFNMAP,
   VM_SHARED,
   VM_WRITE,
 } from '../include/linux/mm';
@@ -75,10 +81,12 @@ import {
 } from './mmu_gather';
 import {
   MMU_NOTIFY_CLEAR,
+  MMU_NOTIFY_PROTECTION_PAGE,
   mmu_notifier_invalidate_range_end,
   mmu_notifier_invalidate_range_start,
 } from './mmu_notifier';
 import {
+  addr_end,
   type Descent,
   eachEntry,
   entry_offset,
@@ -1528,3 +1536,182 @@ export const apply_to_pte_range = routine(
     ret('err', (f) => f.err),
   ],
 );
+
+// Fork.
+
+/**
+ * Copies the entries of a mapping for a child, both address spaces locked. Mappings of ordinary pages without private
+ * copies are left to the child's faults.
+ */
+export const copy_page_range = routine(
+  'mm/memory.c',
+  'copy_page_range',
+  {
+    args: { dst_vma: ref('vm_area_struct'), src_vma: ref('vm_area_struct') },
+    locals: {
+      first: ref('pte_t'),
+      addr: long,
+      end: long,
+      needed: bool,
+      is_cow: bool,
+      ...rangeLocals,
+    },
+    returns: int,
+  },
+  (b) => [
+    b.step('vma_needs_copy(dst_vma, src_vma)', (f, k) => {
+      const { src_vma } = f;
+      f.needed = (src_vma.vm_flags & (VM_PFNMAP | VM_MIXEDMAP)) !== 0 || src_vma.anon_vma !== 0;
+      f.is_cow = is_cow_mapping(src_vma.vm_flags);
+      f.addr = src_vma.vm_start;
+      f.end = src_vma.vm_end;
+      f.first = pgd_offset(k, src_vma.vm_mm, f.addr);
+    }),
+    b.when('no', (f) => !f.needed, [b.ret('0', () => 0)]),
+    b.when('is_cow', (f) => f.is_cow, [b.call(mmu_notifier_invalidate_range_start, copied)]),
+    b.loop('for each PGD entry', [
+      b.step('next = pgd_addr_end(addr, end); pgd_none_or_clear_bad(src_pgd)', (f) => {
+        f.next = addr_end(f.addr, f.end, 0);
+        f.entry = f.first.val;
+      }),
+      b.when('!pgd_none(*src_pgd)', (f) => !pte_none(f.entry), [
+        b.call(
+          copy_pud_range,
+          (f, k) => ({
+            dst_vma: f.dst_vma,
+            src_vma: f.src_vma,
+            first: entry_offset(k, f.entry, f.addr, 1),
+            addr: f.addr,
+            end: f.next,
+          }),
+          'err',
+        ),
+        b.when('err', (f) => f.err !== 0, [b.leave()]),
+      ]),
+      b.step('src_pgd++, addr = next', (f, k) => {
+        f.first = next_entry(k, f.first);
+        f.addr = f.next;
+      }),
+      b.when('addr == end', (f) => f.addr === f.end, [b.leave()]),
+    ]),
+    b.when('is_cow', (f) => f.is_cow, [b.call(mmu_notifier_invalidate_range_end, copied)]),
+    b.ret('err', (f) => f.err),
+  ],
+);
+
+const copied = (f: { src_vma: Structs['vm_area_struct'] }) => ({
+  mm: f.src_vma.vm_mm,
+  event: MMU_NOTIFY_PROTECTION_PAGE,
+  start: f.src_vma.vm_start,
+  end: f.src_vma.vm_end,
+});
+
+const copy_args = { dst_vma: ref('vm_area_struct'), src_vma: ref('vm_area_struct') };
+const copy_down = (f: FieldsView<typeof copy_args>) => ({
+  dst_vma: f.dst_vma,
+  src_vma: f.src_vma,
+});
+
+export const copy_pud_range = rangeRoutine('mm/memory.c', 'copy_pud_range', 1, copy_args, () => ({
+  below: copy_pmd_range,
+  args: copy_down,
+  stops: true,
+}));
+
+export const copy_pmd_range = rangeRoutine('mm/memory.c', 'copy_pmd_range', 2, copy_args, () => ({
+  below: copy_pte_range,
+  args: copy_down,
+  stops: true,
+}));
+
+/** The entries of one table, into the child's. Returns 0 or -ENOMEM. */
+export const copy_pte_range = routine(
+  'mm/memory.c',
+  'copy_pte_range',
+  {
+    args: { ...copy_args, ...rangeArgs },
+    locals: { ...walkLocals, src: ref('pte_t'), dst: ref('pte_t') },
+    returns: int,
+  },
+  (b) => [
+    b.call(walk_to_pmd, (f) => ({ mm: f.dst_vma.vm_mm, addr: f.addr }), 'pmd'),
+    b.when('!dst_pmd', (f) => isNull(f.pmd), [b.ret('-ENOMEM', () => -ENOMEM)]),
+    ...alloc_below(b, 'pmd', (f) => ({ mm: f.dst_vma.vm_mm, address: f.addr }), [
+      b.ret('-ENOMEM', () => -ENOMEM),
+    ]),
+    b.step('src_pte = pte_offset_map(src_pmd, addr)', (f) => {
+      f.src = f.first;
+      f.dst = f.pte;
+    }),
+    b.acquire('spin_lock(dst_ptl)', (f, k) => ptl(k, f.dst)),
+    b.acquire('spin_lock_nested(src_ptl)', (f, k) => ptl(k, f.src)),
+    b.loop('do', [
+      b.step('*src_pte', (f) => {
+        f.entry = f.first.val;
+      }),
+      b.when('!pte_none(*src_pte)', (f) => !pte_none(f.entry), [
+        b.call(copy_present_pte, (f) => ({
+          ...copy_down(f),
+          dst_pte: f.pte,
+          src_pte: f.first,
+          addr: f.addr,
+          pte: f.entry,
+        })),
+      ]),
+      b.step('dst_pte++, src_pte++, addr += PAGE_SIZE', (f, k) => {
+        f.first = next_entry(k, f.first);
+        f.pte = next_entry(k, f.pte);
+        f.addr += PAGE_SIZE;
+      }),
+      b.when('addr == end', (f) => f.addr === f.end, [b.leave()]),
+    ]),
+    b.release('spin_unlock(src_ptl)', (f, k) => ptl(k, f.src)),
+    b.release('pte_unmap_unlock(dst_pte, dst_ptl)', (f, k) => ptl(k, f.dst)),
+    b.ret('0', () => 0),
+  ],
+);
+
+/** One entry: write-protected on both sides where pages are copied on write; clean and old in the child otherwise. */
+export const copy_present_pte = routine(
+  'mm/memory.c',
+  'copy_present_pte',
+  {
+    args: { ...copy_args, dst_pte: ref('pte_t'), src_pte: ref('pte_t'), addr: long, pte },
+    locals: { page: ref('page'), page_flags: int, vm_flags: int },
+  },
+  ({ step, atomic, when, call, ret }) => [
+    step('vm_flags = src_vma->vm_flags', (f) => {
+      f.vm_flags = f.src_vma.vm_flags;
+    }),
+    call(vm_normal_page, (f) => ({ vma: f.src_vma, addr: f.addr, pte: f.pte }), 'page'),
+    when('page', (f) => !isNull(f.page), [
+      atomic('get_page(page)', (f) => {
+        f.page._refcount++;
+      }),
+      atomic('page_dup_rmap(page)', (f) => {
+        f.page._mapcount++;
+      }),
+      atomic('ClearPageAnonExclusive(page)', (f) => {
+        f.page.flags &= ~PG_anon_exclusive;
+      }),
+    ]),
+    when(
+      'is_cow_mapping(vm_flags) && pte_write(pte)',
+      (f) => is_cow_mapping(f.vm_flags) && pte_write(f.pte),
+      [
+        atomic('ptep_set_wrprotect(src_mm, addr, src_pte)', (f) => {
+          f.pte = pte_wrprotect(f.src_pte.val);
+          f.src_pte.val = f.pte;
+        }),
+      ],
+    ),
+    step('set_pte_at(dst_vma->vm_mm, addr, dst_pte, pte)', (f) => {
+      const shared = (f.vm_flags & VM_SHARED) !== 0;
+      f.dst_pte.val = pte_mkold(shared ? pte_mkclean(f.pte) : f.pte);
+    }),
+    ret(),
+  ],
+);
+
+/** Flushes all of an address space: flush_tlb_mm(). */
+export const whole_mm = (mm: Structs['mm_struct']) => ({ mm, start: 0, end: TLB_FLUSH_ALL });

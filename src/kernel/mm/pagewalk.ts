@@ -3,20 +3,25 @@
 import { PAGE_SIZE } from '../../hardware/pte';
 import { type FnPtr, fnptr, type Routine, routine } from '../../routine/routine';
 import {
+  bool,
   type Fields,
   int,
   isNull,
   long,
+  pte,
   ref,
   type Structs,
   struct,
   type View,
 } from '../../state/layout';
+import { pte_none } from '../arch/x86/include/asm/pgtable';
 import '../include/linux/mm_types';
 import { clip, vma_interval_tree_iter_first, vma_interval_tree_iter_next } from './interval_tree';
+import { find_vma } from './mmap';
 import {
   type Descent,
   eachEntry,
+  entry_offset,
   next_entry,
   pgd_offset,
   ptl,
@@ -176,6 +181,10 @@ export const walk_pgd_range = routine(
   ],
 );
 
+/** Whether there is a callback for what lies below an entry of this level. */
+const goesBelow = (ops: Structs['mm_walk_ops'], name: 'pud_entry' | 'pmd_entry'): boolean =>
+  ops.pte_entry !== 0 || (name === 'pud_entry' && ops.pmd_entry !== 0);
+
 /** Down to the next level, after asking a callback about the entry. */
 function asking(name: 'pud_entry' | 'pmd_entry', below: Routine<Fields>): Descent {
   return {
@@ -193,7 +202,7 @@ function asking(name: 'pud_entry' | 'pmd_entry', below: Routine<Fields>): Descen
         b.when('err', (f) => f.err !== 0, [b.ret('err', (f) => f.err)]),
       ]),
     ],
-    wanted: (f) => f.walk.action === ACTION_SUBTREE,
+    wanted: ({ walk }) => walk.action === ACTION_SUBTREE && goesBelow(walk.ops, name),
   };
 }
 
@@ -235,5 +244,66 @@ export const walk_pte_range = routine(
     ]),
     release('pte_unmap_unlock(pte, ptl)', (f, k) => ptl(k, f.table)),
     ret('err', (f) => f.err),
+  ],
+);
+
+/** Walks the mappings of [start, end) of an address space, mmap_sem held; those the test refuses are passed over. */
+export const walk_page_range = routine(
+  file,
+  'walk_page_range',
+  {
+    args: { mm: ref('mm_struct'), start: long, end: long, walk: ref('mm_walk') },
+    locals: { vma: ref('vm_area_struct'), from: long, to: long, err: int, inside: bool },
+    returns: int,
+  },
+  ({ step, when, loop, leave, call, ret }) => [
+    loop('for each mapping', [
+      step('walk.vma = find_vma(mm, start)', (f) => {
+        f.vma = find_vma(f.mm, f.start);
+        f.inside = !isNull(f.vma) && f.vma.vm_start < f.end;
+        if (!f.inside) return;
+        f.from = Math.max(f.start, f.vma.vm_start);
+        f.to = Math.min(f.end, f.vma.vm_end);
+        f.walk.vma = f.vma;
+        f.walk.mm = f.mm;
+      }),
+      when('none left', (f) => !f.inside, [leave()]),
+      call(walk_page_test, (f) => ({ start: f.from, end: f.to, walk: f.walk }), 'err'),
+      when('err < 0', (f) => f.err < 0, [ret('err', (f) => f.err)]),
+      when('!err', (f) => f.err === 0, [
+        call(__walk_page_range, (f) => ({ start: f.from, end: f.to, walk: f.walk }), 'err'),
+        when('err', (f) => f.err !== 0, [ret('err', (f) => f.err)]),
+      ]),
+      step('start = next', (f) => {
+        f.start = f.to;
+      }),
+    ]),
+    ret('0', () => 0),
+  ],
+);
+
+/** The entry that maps an address, or none; each level is read in a step of its own. */
+export const read_entry = routine(
+  file,
+  'read_entry',
+  {
+    args: { mm: ref('mm_struct'), addr: long },
+    locals: { entry: pte, level: int, ptep: ref('pte_t') },
+  },
+  ({ step, when, loop, leave, ret }) => [
+    step('pgd = pgd_offset(mm, addr)', (f, k) => {
+      f.ptep = pgd_offset(k, f.mm, f.addr);
+    }),
+    loop('down to the PTE', [
+      step('*entry', (f) => {
+        f.entry = f.ptep.val;
+      }),
+      when('none, or the PTE', (f) => pte_none(f.entry) || f.level === 3, [leave()]),
+      step('the entry below', (f, k) => {
+        f.level++;
+        f.ptep = entry_offset(k, f.entry, f.addr, f.level);
+      }),
+    ]),
+    ret('entry', (f) => f.entry),
   ],
 );

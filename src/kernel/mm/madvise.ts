@@ -1,0 +1,258 @@
+// mm/madvise.c (Linux 6.1): advice about mappings. Left out: advice about memory that can be reclaimed or is huge, but
+// for MADV_COLD, and error injection.
+import { PAGE_SIZE } from '../../hardware/pte';
+import { routine } from '../../routine/routine';
+import { bool, int, isNull, long, ref } from '../../state/layout';
+import { EINVAL, ENOMEM } from '../include/linux/errno';
+import {
+  VM_DONTCOPY,
+  VM_HUGETLB,
+  VM_IO,
+  VM_LOCKED,
+  VM_PFNMAP,
+  VM_RAND_READ,
+  VM_SEQ_READ,
+} from '../include/linux/mm';
+import '../include/linux/mm_types';
+import { current } from '../include/linux/sched';
+import { madvise_populate } from './gup';
+import { zap_page_range_single } from './memory';
+import { __split_vma, find_vma, vma_merge } from './mmap';
+
+const file = 'mm/madvise.c';
+
+export const MADV_NORMAL = 0;
+export const MADV_RANDOM = 1;
+export const MADV_SEQUENTIAL = 2;
+export const MADV_WILLNEED = 3;
+export const MADV_DONTNEED = 4;
+export const MADV_DONTFORK = 10;
+export const MADV_DOFORK = 11;
+export const MADV_COLD = 20;
+export const MADV_POPULATE_READ = 22;
+export const MADV_POPULATE_WRITE = 23;
+
+const known = new Set([
+  MADV_NORMAL,
+  MADV_RANDOM,
+  MADV_SEQUENTIAL,
+  MADV_WILLNEED,
+  MADV_DONTNEED,
+  MADV_DONTFORK,
+  MADV_DOFORK,
+  MADV_COLD,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+]);
+const isPopulate = (behavior: number): boolean =>
+  behavior === MADV_POPULATE_READ || behavior === MADV_POPULATE_WRITE;
+const changesFlags = (behavior: number): boolean =>
+  behavior <= MADV_SEQUENTIAL || behavior === MADV_DONTFORK || behavior === MADV_DOFORK;
+
+const range_args = { start: long, len: long, behavior: int };
+
+/** madvise(). Holes are passed over, and -ENOMEM in the end. Returns 0 or an error. */
+export const do_madvise = routine(
+  file,
+  'do_madvise',
+  { args: range_args, locals: { mm: ref('mm_struct'), end: long, err: int }, returns: int },
+  ({ step, when, call, acquire, release, ret }) => [
+    step('madvise_behavior_valid(behavior)', (f, k) => {
+      f.mm = current(k).mm;
+      f.end = f.start + Math.ceil(f.len / PAGE_SIZE) * PAGE_SIZE;
+      if (!known.has(f.behavior) || f.start % PAGE_SIZE !== 0) f.err = -EINVAL;
+    }),
+    when('not valid', (f) => f.err !== 0, [ret('-EINVAL', (f) => f.err)]),
+    when('nothing', (f) => f.start === f.end, [ret('0', () => 0)]),
+    when(
+      'madvise_need_mmap_write(behavior)',
+      (f) => changesFlags(f.behavior),
+      [acquire('down_write_killable(&mm->mmap_sem)', (f) => f.mm.mmap_sem)],
+      [acquire('down_read(&mm->mmap_sem)', (f) => f.mm.mmap_sem, { mode: 'read' })],
+    ),
+    when(
+      'populate',
+      (f) => isPopulate(f.behavior),
+      [
+        call(
+          madvise_populate,
+          (f) => ({
+            mm: f.mm,
+            start: f.start,
+            end: f.end,
+            write: f.behavior === MADV_POPULATE_WRITE,
+          }),
+          'err',
+        ),
+      ],
+      [
+        call(
+          madvise_walk_vmas,
+          (f) => ({ mm: f.mm, start: f.start, end: f.end, behavior: f.behavior }),
+          'err',
+        ),
+      ],
+    ),
+    release('up_write or up_read(&mm->mmap_sem)', (f) => f.mm.mmap_sem),
+    ret('err', (f) => f.err),
+  ],
+);
+
+/** Advises every mapping of [start, end). */
+export const madvise_walk_vmas = routine(
+  file,
+  'madvise_walk_vmas',
+  {
+    args: { mm: ref('mm_struct'), start: long, end: long, behavior: int },
+    locals: { vma: ref('vm_area_struct'), tmp: long, unmapped_error: int, err: int, over: bool },
+    returns: int,
+  },
+  ({ step, when, loop, leave, call, ret }) => [
+    loop('for (;;)', [
+      step('vma = find_vma(mm, start)', (f) => {
+        f.vma = find_vma(f.mm, f.start);
+        if (isNull(f.vma) || f.vma.vm_start > f.start) f.unmapped_error = -ENOMEM;
+        f.over = isNull(f.vma);
+        if (f.over) return;
+        f.start = Math.max(f.start, f.vma.vm_start);
+        f.tmp = Math.min(f.end, f.vma.vm_end);
+        f.over = f.start >= f.end;
+      }),
+      when('none left', (f) => f.over, [leave()]),
+      call(
+        madvise_vma_behavior,
+        (f) => ({ vma: f.vma, start: f.start, end: f.tmp, behavior: f.behavior }),
+        'err',
+      ),
+      when('err', (f) => f.err !== 0, [ret('err', (f) => f.err)]),
+      step('start = tmp', (f) => {
+        f.start = f.tmp;
+      }),
+      when('start >= end', (f) => f.start >= f.end, [leave()]),
+    ]),
+    ret('unmapped_error', (f) => f.unmapped_error),
+  ],
+);
+
+/** What an advice makes of flags; -EINVAL where it may not be given. */
+function advised(vm_flags: number, behavior: number): number {
+  switch (behavior) {
+    case MADV_NORMAL:
+      return vm_flags & ~(VM_RAND_READ | VM_SEQ_READ);
+    case MADV_RANDOM:
+      return (vm_flags & ~VM_SEQ_READ) | VM_RAND_READ;
+    case MADV_SEQUENTIAL:
+      return (vm_flags & ~VM_RAND_READ) | VM_SEQ_READ;
+    case MADV_DONTFORK:
+      return vm_flags | VM_DONTCOPY;
+    default:
+      return vm_flags & ~VM_DONTCOPY; // MADV_DOFORK
+  }
+}
+
+/** Whether an advice is refused for a mapping with these flags. */
+function isRefused(vm_flags: number, behavior: number): boolean {
+  if (behavior === MADV_DOFORK) return (vm_flags & VM_IO) !== 0;
+  if (behavior === MADV_DONTNEED) return (vm_flags & (VM_PFNMAP | VM_LOCKED)) !== 0;
+  if (behavior === MADV_COLD) return (vm_flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB)) !== 0;
+  return false;
+}
+
+export const madvise_vma_behavior = routine(
+  file,
+  'madvise_vma_behavior',
+  {
+    args: { vma: ref('vm_area_struct'), start: long, end: long, behavior: int },
+    locals: { vm_flags: int, err: int },
+    returns: int,
+  },
+  ({ step, when, call, ret }) => [
+    step('vma->vm_flags', (f) => {
+      f.vm_flags = f.vma.vm_flags;
+    }),
+    when('not for such a mapping', (f) => isRefused(f.vm_flags, f.behavior), [
+      ret('-EINVAL', () => -EINVAL),
+    ]),
+    when('MADV_DONTNEED', (f) => f.behavior === MADV_DONTNEED, [
+      call(zap_page_range_single, (f) => ({
+        vma: f.vma,
+        address: f.start,
+        end: f.end,
+        even_cows: true,
+      })),
+    ]),
+    when('MADV_NORMAL, RANDOM, SEQUENTIAL, DONTFORK, DOFORK', (f) => changesFlags(f.behavior), [
+      call(
+        madvise_update_vma,
+        (f) => ({
+          vma: f.vma,
+          start: f.start,
+          end: f.end,
+          new_flags: advised(f.vm_flags, f.behavior),
+        }),
+        'err',
+      ),
+    ]),
+    ret('err', (f) => f.err),
+  ],
+);
+
+/** Gives [start, end) of a mapping other flags, which may split or join it. */
+export const madvise_update_vma = routine(
+  file,
+  'madvise_update_vma',
+  {
+    args: { vma: ref('vm_area_struct'), start: long, end: long, new_flags: int },
+    locals: { merged: ref('vm_area_struct'), old_flags: int, split: bool, pgoff: int, err: int },
+    returns: int,
+  },
+  ({ step, when, call, ret }) => [
+    step('new_flags == vma->vm_flags', (f) => {
+      f.old_flags = f.vma.vm_flags;
+      f.pgoff = f.vma.vm_pgoff + (f.start - f.vma.vm_start) / PAGE_SIZE;
+    }),
+    when('the same', (f) => f.old_flags === f.new_flags, [ret('0', () => 0)]),
+    call(
+      vma_merge,
+      (f) => ({
+        mm: f.vma.vm_mm,
+        addr: f.start,
+        end: f.end,
+        vm_flags: f.new_flags,
+        anon_vma: f.vma.anon_vma,
+        file: f.vma.vm_file,
+        pgoff: f.pgoff,
+      }),
+      'merged',
+    ),
+    when(
+      'merged',
+      (f) => !isNull(f.merged),
+      [
+        step('vma = merged', (f) => {
+          f.vma = f.merged;
+        }),
+      ],
+      [
+        step('start != vma->vm_start', (f) => {
+          f.split = f.start !== f.vma.vm_start;
+        }),
+        when('it begins before', (f) => f.split, [
+          call(__split_vma, (f) => ({ vma: f.vma, addr: f.start, new_below: true }), 'err'),
+          when('err', (f) => f.err !== 0, [ret('err', (f) => f.err)]),
+        ]),
+        step('end != vma->vm_end', (f) => {
+          f.split = f.end !== f.vma.vm_end;
+        }),
+        when('it ends behind', (f) => f.split, [
+          call(__split_vma, (f) => ({ vma: f.vma, addr: f.end, new_below: false }), 'err'),
+          when('err', (f) => f.err !== 0, [ret('err', (f) => f.err)]),
+        ]),
+      ],
+    ),
+    step('vma->vm_flags = new_flags', (f) => {
+      f.vma.vm_flags = f.new_flags;
+    }),
+    ret('0', () => 0),
+  ],
+);
