@@ -147,6 +147,7 @@ export function explain(event: LoggedEvent, debuggee: Debuggee): Explanation {
   switch (event.name) {
     case 'page_fault': {
       const where = place(debuggee, n('address'), event.task);
+      const short = shortPlace(debuggee, n('address'), event.task);
       const how = write(event) ? 'stored to' : 'loaded from';
       const kind = write(event) ? (protection(event) ? 'Write-protect' : 'Write') : 'Read';
       const entry = protection(event)
@@ -157,7 +158,7 @@ export function explain(event: LoggedEvent, debuggee: Debuggee): Explanation {
           'write and dirty bits, and the store is tried again.'
         : "Next the kernel looks up the mapping and calls the driver's fault handler, which enters the page; then " +
           'the access is tried again.';
-      return plain(`${kind} fault at ${where}`, `${who} ${how} ${where}, ${entry}. ${next}`);
+      return plain(`${kind} fault at ${short}`, `${who} ${how} ${where}, ${entry}. ${next}`);
     }
     case 'vmw_mkwrite':
       return plain(
@@ -167,11 +168,12 @@ export function explain(event: LoggedEvent, debuggee: Debuggee): Explanation {
           'Next the entry becomes writable.',
       );
     case 'vmw_bo_dirty_scan': {
-      const range = n('end') > n('start') ? `pages ${n('start')} to ${n('end') - 1}` : 'nothing';
+      const bo = object('bo', 'vmw_buffer_object');
+      const range = n('end') > n('start') ? pageRange(n('start'), n('end')) : 'nothing';
       return plain(
-        `Dirty scan of ${object('bo', 'vmw_buffer_object')}`,
-        `The driver scanned ${object('bo', 'vmw_buffer_object')} by ${method(n('method'))} and found ${n('count')} ` +
-          `pages written; the dirty range is ${range}. Next that range goes to the resources bound to the object.`,
+        `Dirty scan of ${bo}`,
+        `The driver scanned ${bo} by ${method(n('method'))} and found ${pages(n('count'))} written; the dirty range ` +
+          `is ${range}. Next that range goes to the resources bound to the object.`,
       );
     }
     case 'vmw_bo_dirty_method':
@@ -196,14 +198,15 @@ export function explain(event: LoggedEvent, debuggee: Debuggee): Explanation {
       );
     case 'vmw_bo_dirty_unmap':
       return plain(
-        `Unmap of pages ${n('start')} to ${n('end') - 1} of ${object('bo', 'vmw_buffer_object')}`,
+        `Unmap of ${pageRange(n('start'), n('end'))} of ${object('bo', 'vmw_buffer_object')}`,
         'The GPU wrote these pages: their page-table entries are torn down, so that the next access by a CPU ' +
           'faults and reads back first.',
       );
     case 'tlb_stale': {
       const where = place(debuggee, n('address'), event.task);
+      const short = shortPlace(debuggee, n('address'), event.task);
       return plain(
-        `Stale TLB entry at ${where}`,
+        `Stale TLB entry at ${short}`,
         `${who} reached ${where} through a cached translation that the page table no longer ` +
           'grants. Nothing faults, so the kernel does not hear of it.',
       );
@@ -253,6 +256,10 @@ export function eventNames(event: LoggedEvent): (name: string) => Value | undefi
   };
 }
 
+/** A half-open range of pages in words. */
+const pageRange = (start: number, end: number): string =>
+  end - start === 1 ? `page ${start}` : `pages ${start} to ${end - 1}`;
+const pages = (count: number): string => (count === 1 ? '1 page' : `${count} pages`);
 const method = (value: number): string => (value === 0 ? 'page-table scans' : 'write protection');
 
 /** An address with what it is to the task. */
@@ -261,6 +268,9 @@ function place(debuggee: Debuggee, address: number, task: number): string {
   const described = debuggee.describe(address, task);
   return described === undefined ? hex : `${described} (${hex})`;
 }
+
+const shortPlace = (debuggee: Debuggee, address: number, task: number): string =>
+  debuggee.describe(address, task) ?? `0x${address.toString(16)}`;
 
 function nameOf(debuggee: Debuggee, struct: string, at: number): string {
   const name = debuggee.nameOf(struct, at);

@@ -128,12 +128,23 @@ export class Variables {
     if (known !== undefined) return known;
     const { objects } = this.engine;
     const owner = objects.describe(at);
-    if (owner === undefined) return `${struct} at ${at}`;
+    if (owner === undefined) return this.onStack(at) ?? `${struct} at ${at}`;
     const fixed = objects.allStatics.find((s) => s.at === owner.object);
     const outer = fixed?.name ?? `${owner.struct.name}#${owner.index}`;
     return owner.object === at && owner.struct.name === struct
       ? outer
       : `${outer}.${owner.slot.name}`;
+  }
+
+  /** A local of some frame: `vmf of __handle_mm_fault`. */
+  private onStack(at: number): string | undefined {
+    const task = this.engine.stackOwner(at);
+    const frames = task < 0 ? [] : this.engine.stack(task);
+    const frame = frames.find((f) => at >= f.at && at < f.at + f.code.frame.cells);
+    const slot = frame?.code.frame.slots.find(
+      ({ offset, field }) => at - frame.at >= offset && at - frame.at < offset + field.cells,
+    );
+    return frame && slot && `${slot.name} of ${frame.code.routine.name}`;
   }
 
   private place(name: string, place: Place): Shown {

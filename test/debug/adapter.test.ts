@@ -304,7 +304,7 @@ test('exception filters stop on the kind of fault they name, with conditions ove
   expect(stop.body).toMatchInlineSnapshot(`
     {
       "allThreadsStopped": true,
-      "description": "Write-protect fault at page 2 of box (0x2000)",
+      "description": "Write-protect fault at page 2 of box",
       "hitBreakpointIds": [
         4,
       ],
