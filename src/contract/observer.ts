@@ -4,6 +4,7 @@
 // only edges (stores, loads, maps, submissions, waits of applications; reads and writes of the device) and shares no
 // state with the driver. Its obligations are cells of the store and go back in time with the rest.
 import { Contents } from '../hardware/memory';
+import { PAGE_SIZE } from '../hardware/pte';
 import type { Engine } from '../routine/engine';
 import { blockBytes } from '../state/blocks';
 import { type LoggedEvent, tracepoint } from '../state/events';
@@ -14,17 +15,25 @@ import { Numbers } from './planes';
 
 export type Kind = 'R1' | 'R2' | 'R4' | 'race';
 
-/** Something the contract found. Offsets are bytes of the surface; `event` is the access that showed it. */
+/** Something the contract found. `event` is the access that showed it; the cause is told from the log as it stands then. */
 export interface Finding {
   readonly kind: Kind;
-  readonly message: string;
   readonly surface: number;
-  readonly offset: number;
-  /** Bytes of the same access that are wrong, this one included. */
-  readonly bytes: number;
+  /** The bytes concerned, as offsets in the surface: [from, to). */
+  readonly from: number;
+  readonly to: number;
   readonly event: number;
   readonly step: number;
+  /** In words, but for the place: `… at PLACE …`. */
+  readonly says: (place: string) => string;
+  /** Findings that say the same of neighbouring bytes are one. */
+  readonly key: string;
   readonly cause: readonly string[];
+}
+
+/** A finding in words. */
+export interface Told extends Finding {
+  readonly message: string;
 }
 
 /** Sizes of what is observed. */
@@ -57,8 +66,9 @@ export class Contract {
   private readonly gpuWrite: Numbers; // last submission that wrote it
   private readonly stateAt: number;
   private readonly countAt: number;
-  /** Names for messages, by number of surface and of task. */
+  /** Names for messages, by number. */
   surfaceName: (surface: number) => string = (s) => `surface ${s}`;
+  submissionName: (submission: number) => string = (n) => `submission ${n}`;
 
   constructor(
     private readonly k: Engine,
@@ -87,18 +97,48 @@ export class Contract {
     plan.region('contract findings', 'history', 1);
   }
 
-  /** What was found so far, oldest first. */
+  /** What was found so far, oldest first, an access each. */
   findings(): readonly Finding[] {
     return this.found.slice(0, this.k.store.peek(this.countAt));
   }
 
-  /** Violations without the application's own races. */
-  violations(): readonly Finding[] {
-    return this.findings().filter((f) => f.kind !== 'race');
+  /** Violations, neighbouring bytes together; without the application's own races. */
+  violations(): readonly Told[] {
+    return this.told(this.findings().filter((f) => f.kind !== 'race'));
   }
 
-  races(): readonly Finding[] {
-    return this.findings().filter((f) => f.kind === 'race');
+  races(): readonly Told[] {
+    return this.told(this.findings().filter((f) => f.kind === 'race'));
+  }
+
+  get hasViolation(): boolean {
+    return this.findings().some((f) => f.kind !== 'race');
+  }
+
+  get hasRace(): boolean {
+    return this.findings().some((f) => f.kind === 'race');
+  }
+
+  /** One finding in words. */
+  tell(finding: Finding): Told {
+    const { from, to, surface } = finding;
+    const first = Math.floor(from / PAGE_SIZE);
+    const last = Math.floor((to - 1) / PAGE_SIZE);
+    const pages = last > first ? `pages ${first} to ${last}` : `page ${first}`;
+    const place = `${pages} of ${this.surfaceName(surface)}, from byte ${from} on`;
+    return { ...finding, message: finding.says(place) };
+  }
+
+  /** Findings that follow each other and say the same of bytes side by side become one; the first gives the cause. */
+  private told(findings: readonly Finding[]): Told[] {
+    const merged: Finding[] = [];
+    for (const f of findings) {
+      const last = merged.at(-1);
+      if (last !== undefined && last.key === f.key && last.surface === f.surface && last.to === f.from) {
+        merged[merged.length - 1] = { ...last, to: f.to };
+      } else merged.push(f);
+    }
+    return merged.map((f) => this.tell(f));
   }
 
   // Edges.
@@ -142,8 +182,8 @@ export class Contract {
   private cpuStore(event: LoggedEvent, range: Part): void {
     const waited = this.waited(event.task);
     const at = this.place(range);
-    this.racesAbove(event, range, this.gpuRead, waited, 'stores to', 'reads');
-    this.racesAbove(event, range, this.gpuWrite, waited, 'stores to', 'writes');
+    this.racesAbove(event, range, this.gpuRead, waited, 'stored', 'reads');
+    this.racesAbove(event, range, this.gpuWrite, waited, 'stored', 'writes');
     const { pfn } = event.args as { pfn: number };
     const frame = this.k.parts.memory.frame(pfn);
     this.expected.replace(at, range.length, (i) => frame.peek(range.pageOffset + (i - at)));
@@ -152,7 +192,7 @@ export class Contract {
 
   private cpuLoad(event: LoggedEvent, range: Part): void {
     const waited = this.waited(event.task);
-    if (this.racesAbove(event, range, this.gpuWrite, waited, 'loads', 'writes')) return;
+    if (this.racesAbove(event, range, this.gpuWrite, waited, 'loaded', 'writes')) return;
     const { pfn } = event.args as { pfn: number };
     const frame = this.k.parts.memory.frame(pfn);
     const at = this.place(range);
@@ -164,9 +204,8 @@ export class Contract {
     const { submission } = event.args as { submission: number };
     const at = this.place(range);
     const byte = this.storeEpoch.firstAbove(at, range.length, submission);
-    if (byte >= 0) {
-      this.addRace(event, range, byte - at, `stored after submission ${submission} was made, which reads it`);
-    } else {
+    if (byte >= 0) this.raced(event, range, byte - at, `${this.submissionName(submission)} reads it`, 'late');
+    else {
       this.compare(event, range, (i) => this.deviceByte(range.surface, range.offset + (i - at)), 'gpu');
     }
     this.gpuRead.fill(at, range.length, submission);
@@ -177,9 +216,7 @@ export class Contract {
     const { submission, value } = event.args as { submission: number; value: number };
     const at = this.place(range);
     const byte = this.storeEpoch.firstAbove(at, range.length, submission);
-    if (byte >= 0) {
-      this.addRace(event, range, byte - at, `stored after submission ${submission} was made, which writes it`);
-    }
+    if (byte >= 0) this.raced(event, range, byte - at, `${this.submissionName(submission)} writes it`, 'late');
     this.expected.fill(at, range.length, { unique: false, value });
     this.gpuWrite.fill(at, range.length, submission);
     this.storeEpoch.fill(at, range.length, 0);
@@ -196,24 +233,25 @@ export class Contract {
   ): void {
     const at = this.place(range);
     let first = -1;
-    let wrong = 0;
+    let last = -1;
     for (let i = at; i < at + range.length; i++) {
       if (seen(i) === this.expected.peek(i)) continue;
       if (first < 0) first = i;
-      wrong++;
+      last = i;
     }
     if (first < 0) return;
     const byGpu = this.gpuWrite.at(first) > 0 && this.storeEpoch.at(first) === 0;
     const kind: Kind = who === 'gpu' ? 'R1' : byGpu ? 'R2' : 'R4';
-    const offset = range.offset + (first - at);
-    const name = this.surfaceName(range.surface);
-    const want = this.expected.peek(first);
-    const lost = byGpu ? 'the GPU' : 'the CPU';
     const reader = who === 'gpu' ? 'the GPU' : 'the CPU';
-    const message =
-      `${kind}: ${reader} read ${seen(first)} at byte ${offset} (page ${Math.floor(offset / 4096)}) of ${name}, ` +
-      `but ${lost} had stored ${want}; ${wrong} byte${wrong === 1 ? '' : 's'} of this access are wrong`;
-    this.add(event, { kind, message, surface: range.surface, offset, bytes: wrong }, { byGpu });
+    const writer = byGpu ? 'the GPU' : 'the CPU';
+    const values = `${seen(first)} instead of ${this.expected.peek(first)}`;
+    const says = (place: string) =>
+      `${reader} read ${values}, which ${writer} had stored before: ${place}`;
+    const key = `${kind} ${event.task} ${values} ${byGpu}`;
+    const from = range.offset + (first - at);
+    const to = range.offset + (last - at) + 1;
+    const cause = causeOf(this.k, range.surface, from, event, byGpu);
+    this.add(event, { kind, surface: range.surface, from, to, says, key, cause });
   }
 
   /** Reports the race with a submission that has touched the range and was not waited for; true when there is one. */
@@ -222,36 +260,32 @@ export class Contract {
     range: Part,
     numbers: Numbers,
     waited: number,
-    does: string,
-    gpuDoes: string,
+    does: 'stored' | 'loaded',
+    gpuDoes: 'reads' | 'writes',
   ): boolean {
     const at = this.place(range);
     const byte = numbers.firstAbove(at, range.length, waited);
     if (byte < 0) return false;
-    const text = `${does === 'loads' ? 'loaded' : 'stored'} though submission ${numbers.at(byte)}, which ${gpuDoes} it, was not waited for`;
-    this.addRace(event, range, byte - at, text);
+    const submission = this.submissionName(numbers.at(byte));
+    this.raced(event, range, byte - at, `${submission} ${gpuDoes} it`, does);
     return true;
   }
 
-  private addRace(event: LoggedEvent, range: Range, skip: number, text: string): void {
-    const offset = range.offset + skip;
-    const page = Math.floor(offset / 4096);
-    const last = Math.floor((range.offset + range.length - 1) / 4096);
-    const pages = last > page ? `pages ${page} to ${last}` : `page ${page}`;
-    const message = `race: byte ${offset} (${pages}) of ${this.surfaceName(range.surface)} ${text}`;
-    const bytes = range.length - skip;
-    this.add(event, { kind: 'race', message, surface: range.surface, offset, bytes }, undefined);
+  /** Notes a race: the bytes were `how` by a CPU while a submission that was not waited for `what`. */
+  private raced(event: LoggedEvent, range: Range, skip: number, what: string, how: string): void {
+    const says = (place: string) =>
+      how === 'late'
+        ? `the CPU stored while ${what}, without a submission or a fence between: ${place}`
+        : `the CPU ${how} while ${what}, whose fence was not waited for: ${place}`;
+    const from = range.offset + skip;
+    const to = range.offset + range.length;
+    const key = `race ${event.task} ${how} ${what}`;
+    this.add(event, { kind: 'race', surface: range.surface, from, to, says, key, cause: [] });
   }
 
-  private add(
-    event: LoggedEvent,
-    finding: Omit<Finding, 'event' | 'step' | 'cause'>,
-    why: { byGpu: boolean } | undefined,
-  ): void {
+  private add(event: LoggedEvent, finding: Omit<Finding, 'event' | 'step'>): void {
     const index = this.k.store.peek(this.countAt);
-    const cause =
-      why === undefined ? [] : causeOf(this.k, finding.surface, finding.offset, event, why.byGpu);
-    this.found[index] = { ...finding, event: event.index, step: event.step, cause };
+    this.found[index] = { ...finding, event: event.index, step: event.step };
     this.k.store.put(this.countAt, index + 1);
     this.k.emit(finding.kind === 'race' ? race : violation, { index });
   }

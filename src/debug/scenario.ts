@@ -66,7 +66,8 @@ class ScenarioDebuggee implements Debuggee {
     const { contract } = this.loaded.run;
     if (event.name === 'violation' || event.name === 'race') {
       const found = contract.findings()[Number(event.args.index)];
-      return found === undefined ? undefined : { message: found.message, causes: found.cause };
+      if (found === undefined) return undefined;
+      return { message: `${found.kind}: ${contract.tell(found).message}`, causes: found.cause };
     }
     const { message } = event.args;
     return typeof message === 'string' ? { message, causes: [] } : undefined;
@@ -88,6 +89,7 @@ class ScenarioDebuggee implements Debuggee {
 
   nameOf(struct: string, at: number): string | undefined {
     const { meaning, run } = this.loaded;
+    if (struct === 'surface') return meaning.surfaces[at]?.name;
     if (struct === 'vmw_buffer_object' || struct === 'ttm_buffer_object') {
       return meaning.surfaces.find((s) => run.where.object(s).at === at)?.name;
     }

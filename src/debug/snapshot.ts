@@ -20,24 +20,12 @@ import { fencesOf, idOf, live, type NameOf, objectsOf, pageInObject } from './ob
 
 /** Everything the panels show of where the engine stands. */
 export function takeSnapshot(k: Engine, nameOf: NameOf): Snapshot {
-  return unheard(k, () => {
+  return k.store.unobserved(() => {
     const spaces = live(k, 'mm_struct').map((at) => space(k, at, nameOf));
     const cpus = Array.from({ length: k.cpus }, (_, cpu) => cpuState(k, cpu));
     const objects = objectsOf(k, spaces, nameOf);
     return { time: k.steps, spaces, cpus, objects, fences: fencesOf(k) };
   });
-}
-
-/** Reads through layouts without an observer taking that for an access. */
-function unheard<T>(k: Engine, read: () => T): T {
-  const { store } = k;
-  const { observer } = store;
-  store.observer = undefined;
-  try {
-    return read();
-  } finally {
-    store.observer = observer;
-  }
 }
 
 function space(k: Engine, at: number, nameOf: NameOf): AddressSpace {

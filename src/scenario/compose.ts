@@ -54,6 +54,10 @@ export function composeRun(
     engine.parts.svga.peek(surface, offset),
   );
   contract.surfaceName = (surface) => meaning.surfaces[surface]?.name ?? `surface ${surface}`;
+  contract.submissionName = (submission) => {
+    const name = fenceOf(meaning, state, submission);
+    return `submission ${submission}${name === undefined ? '' : ` (fence ${name})`}`;
+  };
   const counters = new Counters(engine);
   const state = new ScenarioState(engine, struct);
   const where = whereabouts(engine, meaning, tasks, machine.mms, state);
@@ -74,6 +78,17 @@ export function composeRun(
   if (checked) engine.checker = new Checker(machine.rules);
   engine.store.settle();
   return run;
+}
+
+/** The scenario's name for the fence of a submission, if it has one. */
+function fenceOf(meaning: ScenarioMeaning, state: ScenarioState, submission: number): string | undefined {
+  for (const family of meaning.fences) {
+    for (let i = 0; i < family.size; i++) {
+      if (state.peekMember(family, i, ' submission') !== submission) continue;
+      return family.size > 1 ? `${family.name}[${i}]` : family.name;
+    }
+  }
+  return undefined;
 }
 
 /** Rooms for everything a scenario can have at a time. */

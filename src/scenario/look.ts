@@ -64,7 +64,7 @@ export class MachineLook implements Look {
   }
 
   occurred(what: OccurrenceName): boolean {
-    return (what === 'race' ? this.contract.races() : this.contract.violations()).length > 0;
+    return what === 'race' ? this.contract.hasRace : this.contract.hasViolation;
   }
 
   pte(mapping: Variable, offset: number, field: PteField): number {

@@ -90,7 +90,7 @@ class Stage {
   }
 
   get said(): string[] {
-    return this.contract.findings().map((f) => f.message);
+    return this.contract.findings().map((f) => `${f.kind}: ${this.contract.tell(f).message}`);
   }
 
   private frame(offset: number): Contents {
@@ -106,7 +106,7 @@ test('R1: a store before the submission that never reached the device is a viola
   s.submit(1);
   s.draw(4096, 1, 4);
   expect(s.said).toEqual([
-    'R1: the GPU read 0 at byte 4097 (page 1) of ring, but the CPU had stored 9; 1 byte of this access are wrong',
+    'R1: the GPU read 0 instead of 9, which the CPU had stored before: page 1 of ring, from byte 4097 on',
   ]);
   expect(s.contract.violations()[0]?.cause.at(-1)).toContain('the read that got the old byte');
 });
@@ -127,7 +127,7 @@ test('R2: a load after the fence must see what the GPU stored', () => {
   s.wait(1);
   s.load(3);
   expect(s.said).toEqual([
-    'R2: the CPU read 0 at byte 3 (page 0) of ring, but the GPU had stored 8; 1 byte of this access are wrong',
+    'R2: the CPU read 0 instead of 8, which the GPU had stored before: page 0 of ring, from byte 3 on',
   ]);
   const good = new Stage();
   good.submit(1);
@@ -145,7 +145,7 @@ test('R3: a load of what the GPU writes, without waiting, is the race of the app
   s.load(3);
   expect(s.contract.violations()).toEqual([]);
   expect(s.said).toEqual([
-    'race: byte 3 (page 0) of ring loaded though submission 1, which writes it, was not waited for',
+    'race: the CPU loaded while submission 1 writes it, whose fence was not waited for: page 0 of ring, from byte 3 on',
   ]);
 });
 
@@ -155,14 +155,14 @@ test('R3: a store to what a submission in flight reads is a race, before and aft
   before.store(3, 1);
   before.draw(3, 1);
   expect(before.said).toEqual([
-    'race: byte 3 (page 0) of ring stored after submission 1 was made, which reads it',
+    'race: the CPU stored while submission 1 reads it, without a submission or a fence between: page 0 of ring, from byte 3 on',
   ]);
   const after = new Stage();
   after.submit(1);
   after.draw(3, 1);
   after.store(3, 1);
   expect(after.said).toEqual([
-    'race: byte 3 (page 0) of ring stored though submission 1, which reads it, was not waited for',
+    'race: the CPU stored while submission 1 reads it, whose fence was not waited for: page 0 of ring, from byte 3 on',
   ]);
   const waited = new Stage();
   waited.submit(1);
@@ -188,7 +188,19 @@ test('R4: a readback of the whole page that loses a neighbouring store is a viol
   s.readback(0, 4096);
   s.load(100);
   expect(s.said).toEqual([
-    'R4: the CPU read 0 at byte 100 (page 0) of ring, but the CPU had stored 7; 1 byte of this access are wrong',
+    'R4: the CPU read 0 instead of 7, which the CPU had stored before: page 0 of ring, from byte 100 on',
+  ]);
+});
+
+test('what is wrong of neighbouring pages in the same way is told once', () => {
+  const s = new Stage();
+  s.store(4095, 9);
+  s.store(4096, 9);
+  s.submit(1);
+  s.draw(4095, 1);
+  s.draw(4096, 1);
+  expect(s.contract.violations().map((v) => v.message)).toEqual([
+    'the GPU read 0 instead of 9, which the CPU had stored before: pages 0 to 1 of ring, from byte 4095 on',
   ]);
 });
 
