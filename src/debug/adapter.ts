@@ -51,6 +51,8 @@ export class CoherenceAdapter extends DebugSession {
   private untilEnd = false;
   private stoodAtEnd = false;
   private closed = false;
+  /** The client is VS Code, whose panels follow an event of our own; strict clients know only the protocol's. */
+  private hasPanels = false;
 
   constructor(private readonly host: Host) {
     super();
@@ -217,6 +219,7 @@ export class CoherenceAdapter extends DebugSession {
   private initialize(args: P.InitializeRequestArguments): P.Capabilities {
     this.sources.lineBase = args.linesStartAt1 === false ? 0 : 1;
     this.sources.columnBase = args.columnsStartAt1 === false ? 0 : 1;
+    this.hasPanels = args.clientID === 'vscode';
     this.afterReply(() => this.sendEvent(new Event('initialized')));
     const capabilities = Object.values(this.handlers).flatMap((h) => h.capabilities);
     return {
@@ -406,8 +409,10 @@ export class CoherenceAdapter extends DebugSession {
       ...(hits.length > 0 && { hitBreakpointIds: [...hits] }),
     };
     this.sendEvent(new Event('stopped', body));
-    const moved: Moved = { time: this.s.engine.steps, text: title };
-    this.sendEvent(new Event(movedEvent, moved));
+    if (this.hasPanels) {
+      const moved: Moved = { time: this.s.engine.steps, text: title };
+      this.sendEvent(new Event(movedEvent, moved));
+    }
   }
 
   private finish(): void {

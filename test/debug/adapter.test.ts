@@ -44,13 +44,11 @@ test('a session from launch to end, every message in its order', async () => {
     < configurationDone
     < launch
       * stopped {"reason":"entry","description":"Stopped on entry","threadId":1,"allThreadsStopped":true}
-      * coherence/moved {"time":0,"text":"Stopped on entry"}
     > threads
     < threads {"threads":[{"id":1,"name":"a on cpu0"},{"id":2,"name":"worker"}]}
     > continue {"threadId":1}
     < continue {"allThreadsContinued":true}
       * stopped {"reason":"exception","description":"byte 3 of the box is 0, 7 was stored","threadId":1,"allThreadsStopped":true,"hitBreakpointIds":[4]}
-      * coherence/moved {"time":8,"text":"byte 3 of the box is 0, 7 was stored"}
     > exceptionInfo {"threadId":1}
     < exceptionInfo {"exceptionId":"violation","description":"byte 3 of the box is 0, 7 was stored\\n\\nHow it came to this:\\n  a stored 7\\n  nobody heard of it","breakMode":"always","details":{"message":"byte 3 of the box is 0, 7 was stored","typeName":"Coherence violations"}}
     > continue {"threadId":1}
@@ -61,6 +59,17 @@ test('a session from launch to end, every message in its order', async () => {
     > disconnect
     < disconnect"
   `);
+});
+
+test('VS Code is told of every moment by an event of our own, other clients are not', async () => {
+  client = new Client();
+  await client.request('initialize', { adapterID: 'coherence', clientID: 'vscode' });
+  await client.request('configurationDone');
+  await client.request('launch', two);
+  expect((await client.event('coherence/moved')).body).toEqual({
+    time: 0,
+    text: 'Stopped on entry',
+  });
 });
 
 test('step over finishes statements in turn, step back is its inverse', async () => {
