@@ -138,7 +138,7 @@ export interface Extent extends Span {
   readonly end: Value | undefined;
 }
 
-/** A command for the GPU. Extents are computed at submission; a value that looks at the device when it runs. */
+/** A command for the GPU. Extents and values are computed at submission. */
 export type Command = Span &
   (
     | {

@@ -564,10 +564,7 @@ function extentOf(
   return extent;
 }
 
-/**
- * A value that the device stores. One that looks at the device is computed when the command runs, and a thread's
- * variables may have changed by then.
- */
+/** A value that the device stores. The command carries it, so it is known when the command is submitted. */
 function deviceValue(
   node: { readonly value: Operation['value'] },
   scope: Scope,
@@ -575,14 +572,9 @@ function deviceValue(
 ): Value | undefined {
   const value = storedValue(node, scope, report);
   if (value === undefined || !some(value, isLook)) return value;
-  const variable = some(value, ({ kind }) => kind === 'variable');
-  const other = some(value, (v) => isLook(v) && !(v.kind === 'bytes' && v.place.of === 'device'));
-  if (!variable && !other) return value;
   report(
     value,
-    variable
-      ? 'this is computed when the device runs the command: it may look at `gpu(…)` or at variables, not at both'
-      : 'the device sees only its own copies: look at `gpu(…)`',
+    'what the device stores is known at submission; look before it, `let x = …`, and give the device `x`',
   );
   return undefined;
 }

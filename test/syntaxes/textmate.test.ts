@@ -126,6 +126,10 @@ test('every operation, command, look and counter of the language is coloured', a
       look,
       'support.function.coherence',
     ]);
-  for (const name of [...Object.keys(counters), ...Object.keys(occurrences), ...Object.keys(methods)])
+  for (const name of [
+    ...Object.keys(counters),
+    ...Object.keys(occurrences),
+    ...Object.keys(methods),
+  ])
     expect([name, scopeOf(`never ${name}`, name)]).toEqual([name, 'support.constant.coherence']);
 });

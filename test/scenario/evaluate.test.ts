@@ -1,0 +1,96 @@
+import { expect, test } from 'vitest';
+import { check } from '../../src/scenario/diagnostics';
+import { evaluate, type Look } from '../../src/scenario/evaluate';
+import { known } from '../../src/scenario/known';
+
+/** A machine that answers with fixed values and notes what it was asked. */
+function looking(): { look: Look; asked: string[] } {
+  const asked: string[] = [];
+  const answer =
+    (what: string, value: number) =>
+    (...args: readonly unknown[]): number => {
+      asked.push(`${what} ${args.map((arg) => JSON.stringify(arg, shorten)).join(' ')}`);
+      return value;
+    };
+  const look: Look = {
+    variable: answer('variable', 3),
+    counter: answer('counter', 9),
+    occurred: (what) => answer('occurred', 1)(what) !== 0,
+    pte: answer('pte', 1),
+    tracker: answer('tracker', 1),
+    uniform: answer('uniform', 5),
+    same: (left, right) => answer('same', 1)(left, right) !== 0,
+    signaled: (family, index) => answer('signaled', 0)(family, index) !== 0,
+  };
+  return { look, asked };
+}
+
+/** Surfaces, variables and families by name. */
+function shorten(key: string, value: unknown): unknown {
+  if (key !== '' && key !== 'surface' && key !== 'mapping') return value;
+  return typeof value === 'object' && value !== null && 'name' in value ? value.name : value;
+}
+
+function value(expression: string): { value: number; asked: string[] } {
+  const text = `scenario "x"
+surface ring: buffer 8KiB
+process app {
+  let p = map ring
+  let n = scans
+  thread one on cpu0 {
+    submit { draw reads ring } as done
+    assert ${expression}
+  }
+}
+`;
+  const { scenarios, diagnostics } = check(text, known);
+  expect(diagnostics).toEqual([]);
+  const step = scenarios[0]?.meaning.processes[0]?.threads[0]?.body[1];
+  if (step?.kind !== 'assert') throw new Error('no assertion');
+  const { look, asked } = looking();
+  return { value: evaluate(step.condition, look), asked };
+}
+
+test('arithmetic and logic on numbers', () => {
+  expect(value('1 + 2 * 3 == 7').value).toBe(1);
+  expect(value('7 / 2 == 3 and -7 % 3 == -1').value).toBe(1);
+  expect(value('2 pages == 8KiB').value).toBe(1);
+  expect(value('not (1 < 2) or 2 >= 2').value).toBe(1);
+  expect(value('1 == 2 implies 1 == 3').value).toBe(1);
+  expect(value('n * 2 == 6 and n / (n - 3) == 0').value).toBe(1);
+});
+
+test('looks go to the machine, with what they ask about', () => {
+  expect(value('faults.write == 9').asked).toEqual(['counter "faults.write"']);
+  expect(value('violation').asked).toEqual(['occurred "violation"']);
+  expect(value('pte(p[4KiB]).dirty').asked).toEqual(['pte "p" 4096 "dirty"']);
+  expect(value('tracker(ring).method == mkwrite')).toEqual({
+    value: 1,
+    asked: ['tracker "ring" "method" '],
+  });
+  expect(value('tracker(ring[1 page]).dirty').asked).toEqual(['tracker "ring" "dirty" 4096']);
+  expect(value('done.signaled')).toEqual({ value: 0, asked: ['signaled "done" 0'] });
+});
+
+test('a range is the byte that all of it holds, and two ranges are compared byte for byte', () => {
+  expect(value('gpu(ring)[4KiB ..] == 5')).toEqual({
+    value: 1,
+    asked: ['uniform {"of":"device","surface":"ring","start":4096,"end":8192}'],
+  });
+  expect(value('ring[0] == 5').asked).toEqual([
+    'uniform {"of":"memory","surface":"ring","start":0,"end":1}',
+  ]);
+  expect(value('p[n] == 5').asked).toEqual([
+    expect.stringMatching(/^variable /),
+    expect.stringMatching(/^variable /),
+    'uniform {"of":"mapping","mapping":"p","start":3,"end":4}',
+  ]);
+  expect(value('gpu(ring)[..] == p[..]').asked).toEqual([
+    'same {"of":"device","surface":"ring","start":0,"end":8192} {"of":"mapping","mapping":"p","start":0}',
+  ]);
+});
+
+test('what does not matter is not looked at', () => {
+  expect(value('1 == 2 and violation').asked).toEqual([]);
+  expect(value('1 == 1 or violation').asked).toEqual([]);
+});
