@@ -97,7 +97,7 @@ function report(path: string, { run, meaning }: Loaded, { verdict, problems }: O
     for (const c of p.cause) lines.push(`    ${c}`);
   }
   if (!problems.some((p) => p.kind === 'race')) {
-    for (const r of run.races()) lines.push(`${path}:${r.line}:${r.column}: ${r.message}`);
+    for (const r of run.races()) lines.push(`${path}:${r.line}:${r.column}: race: ${r.message}`);
   }
   lines.push(verdict === 'incomplete' ? `incomplete: no end within ${stepsMax} micro-steps` : verdict);
   return lines.join('\n');
