@@ -1,31 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Parsed, parse } from '../../src/syntax/parser';
 import { print } from '../../src/syntax/printer';
+import { any, anything, examples, soup } from '../texts';
 import { showParsed } from './show';
 
-const examples = readdirSync('examples')
-  .filter((name) => name.endsWith('.coh'))
-  .map((name) => readFileSync(`examples/${name}`, 'utf8'));
-const words =
-  'scenario machine surface process thread on let map repeat as if else assert write read submit wait page pages not and or implies ring p x 0 1 4KiB 0x1f 7up "text" " { } [ ] ( ) , : . .. = == != <= + - * / % // # ; \n \n \n é \u{1f600} \0'.split(
-    ' ',
-  );
-const soup = fc.array(fc.constantFrom(...words), { maxLength: 60 }).map((list) => list.join(' '));
-const any = fc.string({ unit: 'binary', maxLength: 200 });
-const cut = fc
-  .tuple(fc.constantFrom(...examples), fc.nat(), fc.nat(200))
-  .map(
-    ([text, at, length]) =>
-      text.slice(0, at % text.length) + text.slice((at % text.length) + length),
-  );
-const mixed = fc
-  .tuple(fc.constantFrom(...examples), fc.nat(), soup)
-  .map(
-    ([text, at, extra]) => text.slice(0, at % text.length) + extra + text.slice(at % text.length),
-  );
-const anything = fc.oneof(any, soup, cut, mixed);
 const settings = { seed: 20190424, numRuns: 2000 };
 
 describe('any text whatever', () => {
