@@ -86,11 +86,11 @@ function differences(text: string): string[] {
   return found;
 }
 
-const files = [
-  ...readdirSync('examples')
+const files = ['examples', 'test/scenario/usage'].flatMap((folder) =>
+  readdirSync(folder)
     .filter((name) => name.endsWith('.coh'))
-    .map((name) => `examples/${name}`),
-];
+    .map((name) => `${folder}/${name}`),
+);
 
 for (const file of files)
   test(`${file} has the same classes of tokens in both grammars`, () => {
