@@ -6,25 +6,22 @@ import { pagesOf, toyOnEngine } from './toy';
 
 const steps = 400_000;
 const pages = 16;
-const tasks = 4;
+const tasks = 4; // a power of two
+const markBytes = 20;
 
-/** A pseudo-random schedule that the engine can follow; numbers of tasks. */
-function someSchedule(): Uint8Array {
-  const engine = toyOnEngine(pages, -1);
-  const schedule = new Uint8Array(steps);
+/** Lets tasks go at random, `steps` micro-steps in all. */
+function runAtRandom(runnable: (task: number) => boolean, step: (task: number) => void): void {
   let seed = 12345;
   for (let i = 0; i < steps; ) {
     seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
-    const task = (seed >>> 16) % tasks;
-    if (!engine.runnable(engine.cpus + task)) continue;
-    engine.step(engine.cpus + task);
-    schedule[i++] = task;
+    const task = (seed >>> 16) & (tasks - 1);
+    if (!runnable(task)) continue;
+    step(task);
+    i++;
   }
-  return schedule;
 }
 
 function forward(): void {
-  const schedule = someSchedule();
   const engine = toyOnEngine(pages, -1);
   const { store, cpus } = engine;
   const start = store.mark();
@@ -32,36 +29,64 @@ function forward(): void {
     store.rollback(start);
     store.mark();
   };
-  const followAll = () => {
-    for (let i = 0; i < steps; i++) engine.step(cpus + schedule[i]!);
-  };
-  const engineStep = nanoseconds(steps, followAll, restart);
-  const bytes = (store.journalBytes - 12) / steps;
-
   let raw = new RawToy(pages, -1);
-  const rawStep = nanoseconds(
+  const rawRestart = () => {
+    raw = new RawToy(pages, -1);
+  };
+  const schedule = new Uint8Array(steps);
+  let recorded = 0;
+  runAtRandom(
+    (task) => raw.runnable(task),
+    (task) => {
+      schedule[recorded++] = task;
+      raw.step(task);
+    },
+  );
+
+  const followed = nanoseconds(
+    steps,
+    () => {
+      for (let i = 0; i < steps; i++) engine.step(cpus + schedule[i]!);
+    },
+    restart,
+  );
+  const bytes = (store.journalBytes - markBytes) / steps;
+  if (JSON.stringify(raw.columns()) !== JSON.stringify(pagesOf(engine, pages))) {
+    throw new Error('the raw toy and the engine end in different states');
+  }
+  const rawFollowed = nanoseconds(
     steps,
     () => {
       for (let i = 0; i < steps; i++) raw.step(schedule[i]!);
     },
-    () => {
-      raw = new RawToy(pages, -1);
-    },
+    rawRestart,
   );
-  if (JSON.stringify(raw.columns()) !== JSON.stringify(pagesOf(engine, pages))) {
-    throw new Error('the raw toy and the engine end in different states');
-  }
-
-  const marked = nanoseconds(
+  const chosen = nanoseconds(
     steps,
-    () => {
-      for (let i = 0; i < steps; i++) {
-        store.mark();
-        engine.step(cpus + schedule[i]!);
-      }
-    },
+    () =>
+      runAtRandom(
+        (task) => engine.runnable(cpus + task),
+        (task) => engine.step(cpus + task),
+      ),
     restart,
   );
+  const rawChosen = nanoseconds(
+    steps,
+    () =>
+      runAtRandom(
+        (task) => raw.runnable(task),
+        (task) => raw.step(task),
+      ),
+    rawRestart,
+  );
+  const marked = () => {
+    for (let i = 0; i < steps; i++) {
+      store.mark();
+      engine.step(cpus + schedule[i]!);
+      void store.hashLow; // brings the hash up to date
+    }
+  };
+  const hashed = nanoseconds(steps, marked, restart);
   const back = nanoseconds(
     steps,
     () => {
@@ -69,10 +94,7 @@ function forward(): void {
     },
     () => {
       restart();
-      for (let i = 0; i < steps; i++) {
-        store.mark();
-        engine.step(cpus + schedule[i]!);
-      }
+      marked();
     },
   );
   const copy = raw.cells.slice();
@@ -80,14 +102,19 @@ function forward(): void {
     for (let i = 0; i < 20_000; i++) raw.cells.set(copy);
   });
 
-  const ns = (n: number) => `${n.toFixed(0)} ns`;
-  const times = (n: number) => `${n.toFixed(2)}`;
-  table(`Micro-steps: ${steps} of a random schedule, ${store.cells.length} cells, best of five`, [
+  const row = (what: string, ns: number, rawNs: number) => [
+    what,
+    `${ns.toFixed(0)} ns`,
+    `${rawNs.toFixed(0)} ns`,
+    (ns / rawNs).toFixed(2),
+  ];
+  table(`Micro-steps: ${steps} of a random schedule, ${store.cells.length} cells`, [
     ['', 'engine', 'raw arrays', 'times'],
-    ['forward', ns(engineStep), ns(rawStep), times(engineStep / rawStep)],
-    ['forward, a mark each', ns(marked), ns(rawStep), times(marked / rawStep)],
-    ['one step back (raw: a copy of all cells)', ns(back), ns(rawBack), times(back / rawBack)],
-    ['bytes kept a step', bytes.toFixed(1), '0', ''],
+    row('forward, choosing who goes', chosen, rawChosen),
+    row('forward, a recorded schedule', followed, rawFollowed),
+    row('  with a mark and the hash each', hashed, rawFollowed),
+    row('one step back (raw: all cells copied)', back, rawBack),
+    ['bytes of journal a step', bytes.toFixed(1), '', ''],
   ]);
 }
 

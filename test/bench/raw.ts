@@ -1,6 +1,6 @@
 // The toy of toy.ts by hand: the same operations, one micro-step each, as numbered tables over one Int32Array.
-// Frames lie on stacks in the array and are zeroed when popped, so that equal situations are equal cells, as in the
-// engine. No journal, no hash, no names: what the engine's comfort is measured against.
+// It keeps the same state as the engine: frames on stacks, zeroed when popped, and the locks that each task holds.
+// No journal, no hash, no names, no checks: what the engine's comfort is measured against.
 import { dirty, present, writable } from './toy';
 
 const room = 448;
@@ -12,7 +12,9 @@ const mmapReaders = marked + room;
 const ptl = mmapReaders + 1; // owner plus 1
 const resv = ptl + 1;
 const tops = resv + 1; // innermost frame of each task
-const stacks = tops + 4;
+const held = tops + 4; // locks of each task in the order of taking, 0 after the last
+const heldCells = 4;
+const stacks = held + 4 * heldCells;
 const stackCells = 256;
 export const rawCells = stacks + 4 * stackCells;
 
@@ -64,16 +66,30 @@ const finish: Op = (m, f, task) => {
   pop(m, f, task);
 };
 
+function hold(m: Int32Array, task: number, where: number): void {
+  let at = held + task * heldCells;
+  while (m[at] !== 0) at++;
+  m[at] = where;
+}
+
+function letGo(m: Int32Array, task: number, where: number): void {
+  let at = held + task * heldCells;
+  while (m[at] !== where) at++;
+  for (; m[at] !== 0; at++) m[at] = m[at + 1]!;
+}
+
 const lock =
   (where: number, pc: number): Op =>
   (m, f, task) => {
     m[where] = task + 1;
+    hold(m, task, where);
     go(m, f, pc);
   };
 const unlock =
   (where: number, pc: number): Op =>
-  (m, f) => {
+  (m, f, task) => {
     m[where] = 0;
+    letGo(m, task, where);
     go(m, f, pc);
   };
 
@@ -139,15 +155,17 @@ const ops: readonly (readonly Op[])[] = [
   ],
   // handle_mm_fault: page
   [
-    (m, f) => {
+    (m, f, task) => {
       m[mmapReaders] = m[mmapReaders]! + 1;
+      hold(m, task, mmapReaders);
       go(m, f, 1);
     },
     (m, f, task) => {
       m[push(m, f, task, handlePteFault)] = m[f + a0]!;
     },
-    (m, f) => {
+    (m, f, task) => {
       m[mmapReaders] = m[mmapReaders]! - 1;
+      letGo(m, task, mmapReaders);
       go(m, f, 3);
     },
     ret(1),
@@ -211,8 +229,9 @@ const ops: readonly (readonly Op[])[] = [
       m[ptes + m[f + a2]!] = m[f + a4]! & ~writable;
       go(m, f, 3);
     },
-    (m, f) => {
+    (m, f, task) => {
       m[ptl] = 0;
+      letGo(m, task, ptl);
       go(m, f, m[f + a4]! & writable ? 4 : 6);
     },
     (m, f) => {
