@@ -212,9 +212,7 @@ export class Engine {
 
   /** Names an event; whoever listens hears it in this very step. */
   emit<A extends Fields>(tracepoint: Tracepoint<A>, args: FieldsView<A>): void {
-    this.tell(
-      this.events.append(tracepoint.name, this.steps, this.task, plainArguments(args)),
-    );
+    this.tell(this.events.append(tracepoint.name, this.steps, this.task, plainArguments(args)));
   }
 
   /** Who listens keeps cells of its own: what it does there is no access of the step. */
@@ -579,21 +577,17 @@ export class Engine {
   }
 
   private canProceed(task: number): boolean {
-    const op = this.opOf(task);
-    if (op === undefined) return false;
+    const frame = this.topFrame(task);
+    if (frame === 0) return false;
+    const op = this.opAt(frame);
+    if (op.code !== Code.acquire && op.code !== Code.wait) return true;
+    const at = this.taskAt(task);
     if (op.code === Code.acquire) {
-      const at = this.taskAt(task);
       const lock = this.lockOf(task, op);
-      const queued = this.store.peek(at + taskLock) === lock.at;
-      if (lock.sleeps && !queued) return true;
-      if (op.interruptible && this.store.peek(at + taskSignal) !== 0) return true;
-      return mayTake(this.store, lock.at, op.mode, task, this.waiters);
-    }
-    if (op.code === Code.wait) {
-      if (op.interruptible && this.store.peek(this.taskAt(task) + taskSignal) !== 0) return true;
-      return this.guardOf(task, op);
-    }
-    return true;
+      if (lock.sleeps && this.store.peek(at + taskLock) !== lock.at) return true; // it joins the queue
+      if (mayTake(this.store, lock.at, op.mode, task, this.waiters)) return true;
+    } else if (this.guardOf(task, op)) return true;
+    return op.interruptible && this.store.peek(at + taskSignal) !== 0;
   }
 
   /** The lock that the operation of a task is about. May be asked within a step of another. */
