@@ -37,7 +37,9 @@ export function addRun(program: Command): void {
 function runFile(path: string, options: Options): number {
   const refuse = (messages: readonly string[]): number => {
     if (options.json === true) {
-      console.log(JSON.stringify({ verdict: 'error', scenario: options.scenario ?? null, messages }));
+      console.log(
+        JSON.stringify({ verdict: 'error', scenario: options.scenario ?? null, messages }),
+      );
     } else for (const message of messages) console.error(message);
     return BAD_INPUT;
   };
@@ -47,13 +49,20 @@ function runFile(path: string, options: Options): number {
   if (!('run' in loaded)) {
     const { checked } = loaded;
     const problems = loaded.problems.map((p) => `${path}: ${p}`);
-    return refuse([...checked.diagnostics.map((d) => showDiagnostic(path, checked, d)), ...problems]);
+    return refuse([
+      ...checked.diagnostics.map((d) => showDiagnostic(path, checked, d)),
+      ...problems,
+    ]);
   }
   const outcome = execute(loaded);
   if (typeof outcome === 'string') return refuse([`${path}: ${outcome}`]);
   if (options.json === true) console.log(JSON.stringify(json(loaded, outcome)));
   else console.log(report(path, loaded, outcome));
-  return outcome.verdict === 'holds' ? HOLDS : outcome.verdict === 'violated' ? VIOLATED : INCOMPLETE;
+  return outcome.verdict === 'holds'
+    ? HOLDS
+    : outcome.verdict === 'violated'
+      ? VIOLATED
+      : INCOMPLETE;
 }
 
 interface Outcome {
@@ -99,7 +108,9 @@ function report(path: string, { run, meaning }: Loaded, { verdict, problems }: O
   if (!problems.some((p) => p.kind === 'race')) {
     for (const r of run.races()) lines.push(`${path}:${r.line}:${r.column}: race: ${r.message}`);
   }
-  lines.push(verdict === 'incomplete' ? `incomplete: no end within ${stepsMax} micro-steps` : verdict);
+  lines.push(
+    verdict === 'incomplete' ? `incomplete: no end within ${stepsMax} micro-steps` : verdict,
+  );
   return lines.join('\n');
 }
 
@@ -116,7 +127,9 @@ function json({ run, meaning }: Loaded, { verdict, problems, schedule }: Outcome
       schedule,
       cause: p.cause,
     })),
-    races: run.races().map((r) => ({ message: r.message, at: { line: r.line, column: r.column, step: r.step } })),
+    races: run
+      .races()
+      .map((r) => ({ message: r.message, at: { line: r.line, column: r.column, step: r.step } })),
     counters: {
       faults: {
         read: count('faults.read'),

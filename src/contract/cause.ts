@@ -21,7 +21,9 @@ export function causeOf(
   const lost = lastStore(events, surface, offset, byGpu);
   if (lost === undefined) return [];
   const page = pageOf(offset);
-  const chain = [sentence(k, lost, byGpu ? 'this is the store that was lost' : 'the store that was lost')];
+  const chain = [
+    sentence(k, lost, byGpu ? 'this is the store that was lost' : 'the store that was lost'),
+  ];
   const stale = events.find(
     (e) => e.name === 'tlb_stale' && e.step === lost.step && e.task === lost.task,
   );
@@ -44,7 +46,11 @@ export function causeOf(
     chain.push(...afterGpuStore(k, events, lost, sid));
     return inOrder(chain, seen, k, 'the load that got the old byte');
   }
-  const marked = lastBefore(events, seen, (e) => e.name === 'vmw_mkwrite' && of(e, bo) && args(e).page === page);
+  const marked = lastBefore(
+    events,
+    seen,
+    (e) => e.name === 'vmw_mkwrite' && of(e, bo) && args(e).page === page,
+  );
   if (marked !== undefined) {
     const text = args(marked).marked
       ? `vmw_bo_vm_mkwrite set bit ${page} of the bitmap`
@@ -57,17 +63,29 @@ export function causeOf(
       scanned = true;
       const { count, start, end } = args(e);
       const range = start! < end! ? `pages ${start} to ${end! - 1}` : 'no page';
-      chain.push(sentence(k, e, `the scan found ${count} PTE${count === 1 ? '' : 's'} and noted ${range}`));
+      chain.push(
+        sentence(k, e, `the scan found ${count} PTE${count === 1 ? '' : 's'} and noted ${range}`),
+      );
     } else if (e.name === 'vmw_bo_dirty_transfer' && of(e, bo)) {
       const { start, end } = args(e);
       const has = page >= start! && page < end!;
       chain.push(
-        sentence(k, e, `pages ${start} to ${end! - 1} went to the surface${has ? '' : `, page ${page} not among them`}`),
+        sentence(
+          k,
+          e,
+          `pages ${start} to ${end! - 1} went to the surface${has ? '' : `, page ${page} not among them`}`,
+        ),
       );
     } else if (e.name === 'vmw_dirty_sync' && args(e).sid === sid) {
       const { x, w } = args(e);
       const has = offset >= x! && offset < x! + w!;
-      chain.push(sentence(k, e, `an update of bytes ${x} to ${x! + w! - 1}${has ? '' : ', the byte not among them'}`));
+      chain.push(
+        sentence(
+          k,
+          e,
+          `an update of bytes ${x} to ${x! + w! - 1}${has ? '' : ', the byte not among them'}`,
+        ),
+      );
     }
   }
   if (!scanned) chain.push('no scan looked for written pages between the store and the read');
@@ -82,7 +100,12 @@ function inOrder(chain: string[], seen: LoggedEvent, k: Engine, what: string): s
   return unique.sort((a, b) => (a === last ? 1 : b === last ? -1 : at(a) - at(b)));
 }
 
-function afterGpuStore(k: Engine, events: readonly LoggedEvent[], lost: LoggedEvent, sid: number | undefined): string[] {
+function afterGpuStore(
+  k: Engine,
+  events: readonly LoggedEvent[],
+  lost: LoggedEvent,
+  sid: number | undefined,
+): string[] {
   const later = events.slice(lost.index + 1);
   const readbacks = later.filter((e) => e.name === 'vmw_readback' && args(e).sid === sid);
   if (readbacks.length === 0) return ['no readback of the surface was sent after it'];
@@ -96,7 +119,9 @@ function lastStore(
   offset: number,
   byGpu: boolean,
 ): LoggedEvent | undefined {
-  const maps = events.filter((e) => e.name === 'surface_mapped' && args(e).surface === surface).map(args);
+  const maps = events
+    .filter((e) => e.name === 'surface_mapped' && args(e).surface === surface)
+    .map(args);
   for (let i = events.length - 1; i >= 0; i--) {
     const e = events[i]!;
     const a = args(e);
@@ -129,7 +154,8 @@ function objectOf(
   };
 }
 
-const of = (event: LoggedEvent, bo: number | undefined): boolean => bo === undefined || args(event).bo === bo;
+const of = (event: LoggedEvent, bo: number | undefined): boolean =>
+  bo === undefined || args(event).bo === bo;
 
 function lastBefore(
   events: readonly LoggedEvent[],

@@ -134,7 +134,12 @@ export class Contract {
     const merged: Finding[] = [];
     for (const f of findings) {
       const last = merged.at(-1);
-      if (last !== undefined && last.key === f.key && last.surface === f.surface && last.to === f.from) {
+      if (
+        last !== undefined &&
+        last.key === f.key &&
+        last.surface === f.surface &&
+        last.to === f.from
+      ) {
         merged[merged.length - 1] = { ...last, to: f.to };
       } else merged.push(f);
     }
@@ -204,9 +209,15 @@ export class Contract {
     const { submission } = event.args as { submission: number };
     const at = this.place(range);
     const byte = this.storeEpoch.firstAbove(at, range.length, submission);
-    if (byte >= 0) this.raced(event, range, byte - at, `${this.submissionName(submission)} reads it`, 'late');
+    if (byte >= 0)
+      this.raced(event, range, byte - at, `${this.submissionName(submission)} reads it`, 'late');
     else {
-      this.compare(event, range, (i) => this.deviceByte(range.surface, range.offset + (i - at)), 'gpu');
+      this.compare(
+        event,
+        range,
+        (i) => this.deviceByte(range.surface, range.offset + (i - at)),
+        'gpu',
+      );
     }
     this.gpuRead.fill(at, range.length, submission);
   }
@@ -216,7 +227,8 @@ export class Contract {
     const { submission, value } = event.args as { submission: number; value: number };
     const at = this.place(range);
     const byte = this.storeEpoch.firstAbove(at, range.length, submission);
-    if (byte >= 0) this.raced(event, range, byte - at, `${this.submissionName(submission)} writes it`, 'late');
+    if (byte >= 0)
+      this.raced(event, range, byte - at, `${this.submissionName(submission)} writes it`, 'late');
     this.expected.fill(at, range.length, { unique: false, value });
     this.gpuWrite.fill(at, range.length, submission);
     this.storeEpoch.fill(at, range.length, 0);
@@ -323,13 +335,21 @@ export class Contract {
     return this.stateAt + 1 + this.limits.surfaces + this.limits.tasks + i * mappingCells;
   }
 
-  private map(surface: number, root: number, address: number, length: number, offset: number): void {
+  private map(
+    surface: number,
+    root: number,
+    address: number,
+    length: number,
+    offset: number,
+  ): void {
     const { store } = this.k;
     for (let i = 0; i < this.limits.mappings; i++) {
       const at = this.mappingAt(i);
       if (store.peek(at) !== 0) continue;
       const high = Math.floor(address / 0x1_0000_0000);
-      [surface + 1, root, address | 0, high, length, offset].forEach((v, j) => store.put(at + j, v));
+      [surface + 1, root, address | 0, high, length, offset].forEach((v, j) =>
+        store.put(at + j, v),
+      );
       return;
     }
   }

@@ -3,8 +3,8 @@
 // coherent with memory until flushed. Left out: PCIDs, paging-structure caches, global entries over CR3 loads.
 import type { Engine } from '../routine/engine';
 import { routine } from '../routine/routine';
-import { bool, int, long, pte, type U64 } from '../state/layout';
 import { tracepoint } from '../state/events';
+import { bool, int, long, pte, type U64 } from '../state/layout';
 import type { StorePlan } from '../state/store';
 import {
   _PAGE_ACCESSED,
@@ -127,8 +127,7 @@ export class Tlb {
 
 /** Whether a cached translation serves an access without another walk. The first write needs the dirty bit set. */
 export function tlb_allows(entry: TlbEntry, write: boolean, user: boolean): boolean {
-  const needed =
-    (write ? _PAGE_RW | _PAGE_DIRTY : 0) | (user ? _PAGE_USER : 0);
+  const needed = (write ? _PAGE_RW | _PAGE_DIRTY : 0) | (user ? _PAGE_USER : 0);
   return (entry.flags & needed) === needed;
 }
 
@@ -206,9 +205,7 @@ interface Walk {
 }
 
 function faultCode(f: { write: boolean; user: boolean }, present: boolean): number {
-  return (
-    (present ? X86_PF_PROT : 0) | (f.write ? X86_PF_WRITE : 0) | (f.user ? X86_PF_USER : 0)
-  );
+  return (present ? X86_PF_PROT : 0) | (f.write ? X86_PF_WRITE : 0) | (f.user ? X86_PF_USER : 0);
 }
 
 /** The error code that this entry causes, or -1. Rights are the AND over all levels; CR0.WP is set. */
@@ -228,14 +225,19 @@ function fillTlb(f: Walk, k: Engine, lo: number): void {
 }
 
 /** True when an access through a cached translation is one that memory no longer grants. */
-export function isStale(k: Engine, cpu: number, address: number, pfn: number, write: boolean): boolean {
+export function isStale(
+  k: Engine,
+  cpu: number,
+  address: number,
+  pfn: number,
+  write: boolean,
+): boolean {
   const found = peekWalk(k, k.parts.tlb.cr3(cpu), address);
   if (found === undefined) return true;
   const needed = _PAGE_PRESENT | (write ? _PAGE_RW | _PAGE_DIRTY : 0);
   const within = Math.floor(address / PAGE_SIZE) % 2 ** (levelShift(found.level) - 12);
   return (found.entry.lo & needed) !== needed || pte_pfn(found.entry) + within !== pfn;
 }
-
 
 declare module '../routine/engine' {
   interface Parts {

@@ -33,7 +33,7 @@ export const levelIndex = (address: number, level: number): number =>
   Math.floor(address / 2 ** levelShift(level)) % 512;
 
 /** The page frame number of an entry: bits 12 to 51. */
-export const pte_pfn = (pte: U64): number => ((pte.hi & 0xfffff) * 0x10_0000) + (pte.lo >>> 12);
+export const pte_pfn = (pte: U64): number => (pte.hi & 0xfffff) * 0x10_0000 + (pte.lo >>> 12);
 
 /** An entry from a page frame number and the bits of a protection. */
 export const pfn_pte = (pfn: number, prot: U64): U64 => ({

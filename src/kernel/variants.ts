@@ -18,7 +18,8 @@ const registry = [
   },
   {
     id: 'walk-stops',
-    sentence: 'The walk over mappings ends at the first VMA it does not want, instead of passing it over.',
+    sentence:
+      'The walk over mappings ends at the first VMA it does not want, instead of passing it over.',
     source: 'walk_page_mapping() of mm/pagewalk.c, Linux 5.5 to 6.1',
     releases: '5.5 and later',
   },
@@ -31,7 +32,8 @@ const registry = [
   {
     id: 'no-private-mappings',
     sentence: 'TTM refuses private writable mappings with EINVAL.',
-    source: 'ttm_bo_mmap_obj() of drivers/gpu/drm/ttm/ttm_bo_vm.c, Linux 5.14 and later (f91142c62161)',
+    source:
+      'ttm_bo_mmap_obj() of drivers/gpu/drm/ttm/ttm_bo_vm.c, Linux 5.14 and later (f91142c62161)',
     releases: '5.14 and later',
   },
   {
@@ -55,14 +57,18 @@ const registry = [
   },
   {
     id: 'prefault-stops',
-    sentence: 'A fault on a buffer object maps two pages at most: success after the first ends the loop.',
-    source: 'ttm_bo_vm_fault() of ttm_bo_vm.c, 4.19 to 5.3 (4daa4fba3a38, restored by 941f2f72dbbe)',
+    sentence:
+      'A fault on a buffer object maps two pages at most: success after the first ends the loop.',
+    source:
+      'ttm_bo_vm_fault() of ttm_bo_vm.c, 4.19 to 5.3 (4daa4fba3a38, restored by 941f2f72dbbe)',
     releases: '4.19 to 5.3',
   },
   {
     id: 'bz-01',
-    sentence: "A resource's transfer of dirty pages swallows its neighbour's: max() where min() is meant.",
-    source: 'vmw_bo_dirty_transfer_to_res() of vmwgfx_page_dirty.c, 5.5 to mid-2026 (fixed by f47d542d5912)',
+    sentence:
+      "A resource's transfer of dirty pages swallows its neighbour's: max() where min() is meant.",
+    source:
+      'vmw_bo_dirty_transfer_to_res() of vmwgfx_page_dirty.c, 5.5 to mid-2026 (fixed by f47d542d5912)',
     releases: '5.5 to 6.1 and later',
   },
   {
@@ -79,13 +85,15 @@ const registry = [
   },
   {
     id: 'bz-53',
-    sentence: 'Every move of a buffer object zaps its PTEs, so dirty bits set before the first submission are lost.',
+    sentence:
+      'Every move of a buffer object zaps its PTEs, so dirty bits set before the first submission are lost.',
     source: 'ttm_bo_handle_move_mem() of drivers/gpu/drm/ttm/ttm_bo.c, about 5.9 to 6.1',
     releases: '5.9 to 6.1',
   },
   {
     id: 'no-clean-flush',
-    sentence: 'The dirty bits are cleaned without flushing the TLB: later stores leave no dirty bit.',
+    sentence:
+      'The dirty bits are cleaned without flushing the TLB: later stores leave no dirty bit.',
     source: 'a fault put in: apply_as_range() without flush_tlb_range() after cleaning',
     releases: 'none',
   },

@@ -5,7 +5,11 @@ import { CALL_FUNCTION_VECTOR, DEVICE_VECTOR } from '../hardware/cpu';
 import { Memory } from '../hardware/memory';
 import { Tlb } from '../hardware/mmu';
 import { exc_page_fault } from '../kernel/arch/x86/mm/fault';
-import { flush_tlb_info, switch_mm_irqs_off, sysvec_call_function } from '../kernel/arch/x86/mm/tlb';
+import {
+  flush_tlb_info,
+  switch_mm_irqs_off,
+  sysvec_call_function,
+} from '../kernel/arch/x86/mm/tlb';
 import {
   file,
   mm_struct,

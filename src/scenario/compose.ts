@@ -10,10 +10,10 @@ import { Checker } from '../routine/check';
 import type { Engine } from '../routine/engine';
 import type { Routine, VariantSet } from '../routine/routine';
 import { NULL } from '../state/layout';
+import { commandsMax } from '../user/winsys';
 import { Counters } from './counters';
 import { MachineLook, type Whereabouts } from './look';
 import type { ScenarioMeaning, Step } from './meaning';
-import { commandsMax } from "../user/winsys";
 import { localName, type PlannedTask, planTasks } from './plan';
 import { Run, type RunTask } from './run';
 import { ScenarioState, scenarioStaticSize, scenarioStruct } from './state';
@@ -81,7 +81,11 @@ export function composeRun(
 }
 
 /** The scenario's name for the fence of a submission, if it has one. */
-function fenceOf(meaning: ScenarioMeaning, state: ScenarioState, submission: number): string | undefined {
+function fenceOf(
+  meaning: ScenarioMeaning,
+  state: ScenarioState,
+  submission: number,
+): string | undefined {
   for (const family of meaning.fences) {
     for (let i = 0; i < family.size; i++) {
       if (state.peekMember(family, i, ' submission') !== submission) continue;
@@ -117,7 +121,13 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[]) {
   return {
     machine,
     contract,
-    device: { surfaces: objects, surfaceBytes: most * PAGE_SIZE, objects, objectPages: most, ringCommands },
+    device: {
+      surfaces: objects,
+      surfaceBytes: most * PAGE_SIZE,
+      objects,
+      objectPages: most,
+      ringCommands,
+    },
     driver: {
       surfaces: objects,
       surfacePages: most,
@@ -155,7 +165,10 @@ function mostCommands(meaning: ScenarioMeaning): number {
   const counts = [...allSteps(meaning)].map((s) =>
     s.kind !== 'submit'
       ? 0
-      : s.commands.reduce((n, c) => n + (c.verb === 'draw' ? c.reads.length + c.writes.length : 2), 0),
+      : s.commands.reduce(
+          (n, c) => n + (c.verb === 'draw' ? c.reads.length + c.writes.length : 2),
+          0,
+        ),
   );
   return Math.max(1, ...counts);
 }
@@ -184,7 +197,8 @@ function whereabouts(
     root: (process) => k.view('mm_struct', mm(process)).pgd,
     local: (variable) => ({
       task: tasks.findIndex(
-        (t) => t.thread === variable.thread && meaning.processes[t.process]?.name === variable.process,
+        (t) =>
+          t.thread === variable.thread && meaning.processes[t.process]?.name === variable.process,
       ),
       field: localName(meaning, variable),
     }),

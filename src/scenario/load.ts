@@ -57,7 +57,8 @@ export function loadScenario(text: string, options: RunOptions = {}): Loaded | R
     if (typeof parsed === 'string') problems.push(`schedule: ${parsed}`);
     else schedule = parsed;
   }
-  if (problems.length > 0 || resolved === undefined || meaning === undefined) return { checked, problems };
+  if (problems.length > 0 || resolved === undefined || meaning === undefined)
+    return { checked, problems };
   const variants = variantSet(
     kernel as never,
     [...meaning.machine.with, ...(options.with ?? [])],

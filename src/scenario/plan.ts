@@ -99,8 +99,7 @@ type F = any;
 
 const look = (k: Engine): Look => k.parts.scenario.look;
 const state = (k: Engine): ScenarioState => k.parts.scenario.state;
-const now = (value: Value, k: Engine): number =>
-  k.store.unobserved(() => evaluate(value, look(k)));
+const now = (value: Value, k: Engine): number => k.store.unobserved(() => evaluate(value, look(k)));
 
 /** Builds the routine of one thread, or of a process's own statements. */
 function threadRoutine(
@@ -207,8 +206,7 @@ class StatementBuilder {
     return b.statement(surface, [
       b.call(
         gb_surface_create,
-        () =>
-          ({ bytes: surface.bytes, coherent: surface.coherent, surface: surface.index }),
+        () => ({ bytes: surface.bytes, coherent: surface.coherent, surface: surface.index }),
         '(result)',
       ),
       b.step(`${surface.name} = the handle`, (f: F, k) => {
@@ -299,13 +297,12 @@ class StatementBuilder {
           }),
           b.call(
             user_write,
-            (f: F) =>
-              ({
-                address: f['(address)'],
-                length: f['(length)'],
-                unique: s.value === undefined,
-                value: f['(value)'],
-              }),
+            (f: F) => ({
+              address: f['(address)'],
+              length: f['(length)'],
+              unique: s.value === undefined,
+              value: f['(value)'],
+            }),
             '(result)',
           ),
           this.signal(b, s),
@@ -345,15 +342,14 @@ class StatementBuilder {
       }),
       b.call(
         map_surface,
-        (f: F) =>
-          ({
-            handle: f['(handle)'],
-            surface: s.surface.index,
-            offset: f['(address)'],
-            length: f['(length)'],
-            readonly: s.readonly,
-            private: s.private,
-          }),
+        (f: F) => ({
+          handle: f['(handle)'],
+          surface: s.surface.index,
+          offset: f['(address)'],
+          length: f['(length)'],
+          readonly: s.readonly,
+          private: s.private,
+        }),
         '(result)',
       ),
       b.step(`${s.into.name} = the address`, (f: F, k) => {

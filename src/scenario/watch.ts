@@ -1,10 +1,11 @@
 // Expressions that are not part of a scenario's text: watches, hovers, conditions of breakpoints. They are parsed and
 // resolved as if they stood at a place of the text, and only look.
-import type { Expression } from '../syntax/tree';
+
 import { parse } from '../syntax/parser';
+import type { Expression } from '../syntax/tree';
 import { evaluate, type Look } from './evaluate';
 import { isPath, resolvePath, resolveValue, type Thing } from './expressions';
-import { Scope, type Entity, type Notes } from './names';
+import { type Entity, type Notes, Scope } from './names';
 import { methods } from './vocabulary';
 
 const heading = 'scenario "watch"\nfinally ';
@@ -34,7 +35,11 @@ export function watch(
 ): Watched {
   const parsed = parseExpression(expression);
   if ('error' in parsed) return parsed;
-  const scope = new Scope(scopeAt(notes, place), { uses: [], scopes: [] }, { from: place, to: place });
+  const scope = new Scope(
+    scopeAt(notes, place),
+    { uses: [], scopes: [] },
+    { from: place, to: place },
+  );
   const problems: string[] = [];
   for (const name of namesIn(parsed.tree)) {
     const value = lookup(name);
@@ -45,7 +50,8 @@ export function watch(
   const report = (_span: unknown, message: string) => problems.push(message);
   if (isPath(parsed.tree)) {
     const thing = resolvePath(parsed.tree, scope, report);
-    if (thing === undefined || problems.length > 0) return { error: problems[0] ?? 'no such thing' };
+    if (thing === undefined || problems.length > 0)
+      return { error: problems[0] ?? 'no such thing' };
     if (thing.kind !== 'value' && thing.kind !== 'place') return { thing };
   }
   const value = resolveValue(parsed.tree, scope, report);
@@ -55,7 +61,6 @@ export function watch(
   if (value.type !== 'method') return { value: number };
   return { value: Object.entries(methods).find(([, n]) => n === number)?.[0] ?? String(number) };
 }
-
 
 function parseExpression(expression: string): { tree: Expression } | { error: string } {
   const { file, problems } = parse(heading + expression);

@@ -19,7 +19,9 @@ class Stage {
   private readonly device: Contents;
 
   constructor() {
-    const idle = routine('t.c', 'cpu_idle', {}, ({ wait }) => [wait('hlt', () => false)]) as Routine;
+    const idle = routine('t.c', 'cpu_idle', {}, ({ wait }) => [
+      wait('hlt', () => false),
+    ]) as Routine;
     const none = routine('t.c', 'none', { mode: 'interrupt' }, ({ ret }) => [ret()]) as Routine;
     this.engine = new Engine({
       program: new Program([idle, none], { known: new Set(), active: new Set() }),
@@ -40,7 +42,9 @@ class Stage {
     });
     this.engine.parts.memory = new Memory(this.engine, 2);
     this.device = new Contents(this.engine.store, this.engine.store.region('device').base, 8192);
-    this.contract = new Contract(this.engine, limits, (_surface, offset) => this.device.peek(offset));
+    this.contract = new Contract(this.engine, limits, (_surface, offset) =>
+      this.device.peek(offset),
+    );
     this.contract.surfaceName = () => 'ring';
     this.tell(0, 'surface_created', { surface: 0, bytes: 8192, coherent: true });
     this.tell(0, 'surface_mapped', { surface: 0, root, address, length: 8192, offset: 0 });
@@ -53,7 +57,13 @@ class Stage {
 
   store(offset: number, value: number, task = 0, length = 1): void {
     this.frame(offset).fill(offset % 4096, length, { unique: false, value });
-    this.tell(task, 'cpu_store', { root, address: address + offset, pfn: pfnOf(offset), length, value });
+    this.tell(task, 'cpu_store', {
+      root,
+      address: address + offset,
+      pfn: pfnOf(offset),
+      length,
+      value,
+    });
   }
 
   load(offset: number, task = 0): void {

@@ -247,7 +247,7 @@ test('a breakpoint on a statement of a loop, with a condition over its variables
       "sentBefore = 131072",
     ]
   `);
-  expect(await value('gpu(ring)[32KiB .. 64KiB]')).toMatchInlineSnapshot(`"1"`);
+  expect(await value('gpu(ring)[32KiB .. 64KiB]')).toMatchInlineSnapshot(`"2"`);
   expect(await value('nonsense')).toMatchInlineSnapshot(`"refused: nothing is named \`nonsense\`"`);
   expect(await value('tracker(ring)')).toMatchInlineSnapshot(`"vmw_bo_dirty#0"`);
 });
@@ -261,7 +261,7 @@ test('with a driver that forgets the TLB flush the run stops at the lost byte an
   expect(stop.body).toMatchInlineSnapshot(`
     {
       "allThreadsStopped": true,
-      "description": "R1: the GPU read 0 instead of 3, which the CPU had stored before: page 0 of ring, from byte 0 on",
+      "description": "R1: the GPU read 1 instead of 4, which the CPU had stored before: page 0 of ring, from byte 0 on",
       "hitBreakpointIds": [
         1,
       ],
@@ -271,7 +271,7 @@ test('with a driver that forgets the TLB flush the run stops at the lost byte an
   `);
   const info = await client.request('exceptionInfo', { threadId: 1 });
   expect(info.body.description).toMatchInlineSnapshot(`
-    "R1: the GPU read 0 instead of 3, which the CPU had stored before: page 0 of ring, from byte 0 on
+    "R1: the GPU read 1 instead of 4, which the CPU had stored before: page 0 of ring, from byte 0 on
 
     How it came to this:
       event 107, step 3114, render: this scan had cleaned the dirty bit before the store

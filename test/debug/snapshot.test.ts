@@ -30,7 +30,7 @@ const life = (b: AnyBuilder) => [
 ];
 
 const names = (struct: string): string | undefined =>
-  ({ mm_struct: 'app', vm_area_struct: 'p', vmw_surface: 'ring' })[struct];
+  ({ mm_struct: 'app', vm_area_struct: 'p', surface: 'ring' })[struct];
 
 /** Runs until an event of that name has been logged `times` times; what the panels show then. */
 function until({ engine }: Machine, event: string, times = 1): Snapshot {

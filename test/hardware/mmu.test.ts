@@ -47,10 +47,21 @@ const leaf = (k: Engine): number => {
   return k.parts.memory.entryAt(table, levelIndex(address, 3));
 };
 
-function machine(body: (b: Parameters<Parameters<typeof routine>[3]>[0]) => unknown, lo: number): Engine {
-  const root = routine('t.c', 'thread', { mode: 'user', locals: { signal: int } }, body as never) as Routine;
+function machine(
+  body: (b: Parameters<Parameters<typeof routine>[3]>[0]) => unknown,
+  lo: number,
+): Engine {
+  const root = routine(
+    't.c',
+    'thread',
+    { mode: 'user', locals: { signal: int } },
+    body as never,
+  ) as Routine;
   const engine = new Engine({
-    program: new Program([root, idle, noVector, page_fault as Routine], { known: new Set(), active: new Set() }),
+    program: new Program([root, idle, noVector, page_fault as Routine], {
+      known: new Set(),
+      active: new Set(),
+    }),
     cpus: 1,
     tasks: [{ name: 'thread', cpu: 0, root }],
     pools: [
@@ -80,7 +91,10 @@ function machine(body: (b: Parameters<Parameters<typeof routine>[3]>[0]) => unkn
     engine.store.write(at + 1, entry.hi);
     table = next;
   }
-  engine.checker = new Checker([{ region: 'memory', shared: true, unit: 16 }, { region: 'tlb', shared: false, unit: 1 }]);
+  engine.checker = new Checker([
+    { region: 'memory', shared: true, unit: 16 },
+    { region: 'tlb', shared: false, unit: 1 },
+  ]);
   faults.length = 0;
   return engine;
 }
@@ -95,7 +109,10 @@ const storeOne = { address, length: 1, user: true, unique: false, value: 7 };
 
 test('a load sets A and not D; a store sets D in memory and in the TLB', () => {
   const lo = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER;
-  const read = machine((b) => [b.call(load, () => ({ address, length: 1, user: true }), 'signal' as never)], lo);
+  const read = machine(
+    (b) => [b.call(load, () => ({ address, length: 1, user: true }), 'signal' as never)],
+    lo,
+  );
   run(read);
   expect(bits(read, _PAGE_ACCESSED | _PAGE_DIRTY)).toBe(_PAGE_ACCESSED);
   const write = machine((b) => [b.call(store, () => storeOne)], lo);
@@ -129,7 +146,11 @@ test('after D is cleared without a flush the next store leaves D clear, and is n
   const unflushed = clean(false);
   run(unflushed);
   expect(bits(unflushed, _PAGE_DIRTY)).toBe(0);
-  expect(unflushed.events.slice().map((e) => e.name)).toEqual(['cpu_store', 'tlb_stale', 'cpu_store']);
+  expect(unflushed.events.slice().map((e) => e.name)).toEqual([
+    'cpu_store',
+    'tlb_stale',
+    'cpu_store',
+  ]);
   const flushed = clean(true);
   run(flushed);
   expect(bits(flushed, _PAGE_DIRTY)).toBe(_PAGE_DIRTY);

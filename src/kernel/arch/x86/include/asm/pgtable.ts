@@ -27,8 +27,7 @@ const with_lo = (pte: U64, set: number, clear = 0): U64 => ({
 
 export const pte_none = (pte: U64): boolean =>
   (pte.lo & ~(_PAGE_ACCESSED | _PAGE_DIRTY)) === 0 && pte.hi === 0;
-export const pte_present = (pte: U64): boolean =>
-  (pte.lo & (_PAGE_PRESENT | _PAGE_PROTNONE)) !== 0;
+export const pte_present = (pte: U64): boolean => (pte.lo & (_PAGE_PRESENT | _PAGE_PROTNONE)) !== 0;
 export const pte_write = (pte: U64): boolean => (pte.lo & _PAGE_RW) !== 0;
 export const pte_dirty = (pte: U64): boolean => (pte.lo & _PAGE_DIRTY) !== 0;
 export const pte_young = (pte: U64): boolean => (pte.lo & _PAGE_ACCESSED) !== 0;
@@ -50,7 +49,13 @@ export const pte_clear_soft_dirty = (pte: U64): U64 => with_lo(pte, 0, _PAGE_SOF
 
 /** Bits of an entry that mprotect keeps, beside the frame number. */
 const _PAGE_CHG_LO =
-  _PAGE_PCD | _PAGE_PWT | _PAGE_SPECIAL | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_SOFT_DIRTY | _PAGE_UFFD_WP;
+  _PAGE_PCD |
+  _PAGE_PWT |
+  _PAGE_SPECIAL |
+  _PAGE_ACCESSED |
+  _PAGE_DIRTY |
+  _PAGE_SOFT_DIRTY |
+  _PAGE_UFFD_WP;
 
 /** The entry with another protection: frame, A, D, soft-dirty and special are kept. */
 export const pte_modify = (pte: U64, prot: U64): U64 => ({
