@@ -17,6 +17,7 @@ import {
   VM_SHARED,
 } from '../kernel/include/linux/mm';
 import { file_operations, vm_operations_struct } from '../kernel/include/linux/mm_types';
+import { apply_as_clean, apply_as_wrprotect } from '../kernel/mm/as_dirty_helpers';
 import { vma_pages } from '../kernel/mm/interval_tree';
 import {
   clean_record_shared_mapping_range,
@@ -29,7 +30,7 @@ import {
 } from '../kernel/mm/memory';
 import type { Engine } from '../routine/engine';
 import { sleepingLock } from '../routine/locks';
-import { routine } from '../routine/routine';
+import { type AnyBuilder, type Node, routine } from '../routine/routine';
 import { tracepoint } from '../state/events';
 import {
   bits,
@@ -337,6 +338,34 @@ declare module '../state/layout' {
   }
 }
 
+// The helpers, of whichever kernel it is.
+
+type Calls = Pick<AnyBuilder, 'call' | 'variant'>;
+type Args<A> = (f: FrameOfAny, k: Engine) => A;
+type Range = ReturnType<typeof everything>;
+// biome-ignore lint/suspicious/noExplicitAny: the frame of whichever routine calls
+type FrameOfAny = any;
+
+/** Write-protects a range in all mappings. */
+export const wrprotect = ({ call, variant }: Calls, args: Args<Range>, into: string): Node =>
+  variant(
+    'mm-6.1',
+    [call(wp_shared_mapping_range, args, into)],
+    [call(apply_as_wrprotect, args, into)],
+  );
+
+/** Cleans a range in all mappings and records what was dirty. */
+const clean = (
+  { call, variant }: Calls,
+  args: Args<ReturnType<typeof intoBitmap>>,
+  into: string,
+): Node =>
+  variant(
+    'mm-6.1',
+    [call(clean_record_shared_mapping_range, args, into)],
+    [call(apply_as_clean, args, into)],
+  );
+
 // The tracker.
 
 const everything = (k: Engine) => {
@@ -368,7 +397,7 @@ export const or_dirty_add = routine(
   file,
   'or_dirty_add',
   { args: { method: int }, locals: { made: bool, ret: int, ignored: int }, returns: int },
-  ({ step, acquire, release, when, call, ret }) => [
+  ({ step, acquire, release, when, call, variant, ret }) => [
     acquire('mutex_lock(&obj->lock)', lockOf),
     step('users++', (f, k) => {
       const obj = object(k);
@@ -384,12 +413,8 @@ export const or_dirty_add = routine(
       f.made = obj.method === METHOD_MKWRITE;
     }),
     when('a new one that goes by write faults', (f) => f.made, [
-      call(wp_shared_mapping_range, (_f, k) => everything(k), 'ignored'),
-      call(
-        clean_record_shared_mapping_range,
-        (_f, k) => intoBitmap(k, 0, object(k).pages),
-        'ignored',
-      ),
+      wrprotect({ call, variant }, (_f, k) => everything(k), 'ignored'),
+      clean({ call, variant }, (_f, k) => intoBitmap(k, 0, object(k).pages), 'ignored'),
     ]),
     release('mutex_unlock(&obj->lock)', lockOf),
     ret('users', (f) => f.ret),
@@ -453,8 +478,8 @@ export const or_dirty_scan_pagetable = routine(
   file,
   'or_dirty_scan_pagetable',
   { locals: { count: int, change: bool, ignored: int }, returns: int },
-  ({ step, when, call, ret }) => [
-    call(clean_record_shared_mapping_range, (_f, k) => intoBitmap(k, 0, object(k).pages), 'count'),
+  ({ step, when, call, variant, ret }) => [
+    clean({ call, variant }, (_f, k) => intoBitmap(k, 0, object(k).pages), 'count'),
     step('change_count', (f, k) => {
       const obj = object(k);
       obj.change_count = f.count === 0 ? obj.change_count + 1 : 0;
@@ -464,12 +489,8 @@ export const or_dirty_scan_pagetable = routine(
       obj.method = METHOD_MKWRITE;
     }),
     when('nothing for long', (f) => f.change, [
-      call(wp_shared_mapping_range, (_f, k) => everything(k), 'ignored'),
-      call(
-        clean_record_shared_mapping_range,
-        (_f, k) => intoBitmap(k, 0, object(k).pages),
-        'ignored',
-      ),
+      wrprotect({ call, variant }, (_f, k) => everything(k), 'ignored'),
+      clean({ call, variant }, (_f, k) => intoBitmap(k, 0, object(k).pages), 'ignored'),
     ]),
     ret('count', (f) => f.count),
   ],
@@ -479,14 +500,14 @@ export const or_dirty_scan_mkwrite = routine(
   file,
   'or_dirty_scan_mkwrite',
   { locals: { start: int, end: int, count: int, change: bool, ignored: int }, returns: int },
-  ({ step, when, call, ret }) => [
+  ({ step, when, call, variant, ret }) => [
     step('start, end', (f, k) => {
       f.start = object(k).start;
       f.end = object(k).end;
     }),
     when('start >= end', (f) => f.start >= f.end, [ret('-1', () => -1)]),
-    call(
-      wp_shared_mapping_range,
+    wrprotect(
+      { call, variant },
       (f, k) => ({
         mapping: object(k).mapping,
         first_index: object(k).base + f.start,
@@ -505,11 +526,7 @@ export const or_dirty_scan_mkwrite = routine(
     }),
     when('many for long', (f) => f.change, [
       step('clear the bitmap', (f, k) => clearBits(object(k), 0, object(k).pages)),
-      call(
-        clean_record_shared_mapping_range,
-        (_f, k) => intoBitmap(k, 0, object(k).pages),
-        'ignored',
-      ),
+      clean({ call, variant }, (_f, k) => intoBitmap(k, 0, object(k).pages), 'ignored'),
       step('bitmap = [start, end)', (f, k) => {
         const obj = object(k);
         clearBits(obj, 0, obj.pages);
@@ -527,14 +544,14 @@ export const or_dirty_unmap = routine(
   file,
   'or_dirty_unmap',
   { args: { first: int, nr: int }, locals: { pagetable: bool, ignored: int } },
-  ({ step, acquire, release, when, call }) => [
+  ({ step, acquire, release, when, call, variant }) => [
     acquire('mutex_lock(&obj->lock)', lockOf),
     step('the method', (f, k) => {
       f.pagetable = object(k).users > 0 && object(k).method === METHOD_PAGETABLE;
     }),
     when('method == METHOD_PAGETABLE', (f) => f.pagetable, [
-      call(
-        wp_shared_mapping_range,
+      wrprotect(
+        { call, variant },
         (f, k) => ({
           mapping: object(k).mapping,
           first_index: object(k).base + f.first,
@@ -542,7 +559,7 @@ export const or_dirty_unmap = routine(
         }),
         'ignored',
       ),
-      call(clean_record_shared_mapping_range, (f, k) => intoBitmap(k, f.first, f.nr), 'ignored'),
+      clean({ call, variant }, (f, k) => intoBitmap(k, f.first, f.nr), 'ignored'),
     ]),
     call(unmap_mapping_range, (f, k) => ({
       mapping: object(k).mapping,
@@ -629,9 +646,9 @@ export const or_clean = routine(
   file,
   'or_clean',
   { args: { first: int, nr: int, bit0: int }, locals: { ret: int }, returns: int },
-  ({ call, ret }) => [
-    call(
-      clean_record_shared_mapping_range,
+  ({ call, variant, ret }) => [
+    clean(
+      { call, variant },
       (f, k) => {
         const scratch = k.the('or_scratch', 'or_scratch');
         const obj = object(k);

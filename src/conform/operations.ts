@@ -5,7 +5,6 @@ import { clear_refs_write, pagemap_read } from '../kernel/fs/proc/task_mmu';
 import { current } from '../kernel/include/linux/sched';
 import { dup_mmap, exit_mm } from '../kernel/kernel/fork';
 import { do_madvise } from '../kernel/mm/madvise';
-import { wp_shared_mapping_range } from '../kernel/mm/mapping_dirty_helpers';
 import { unmap_mapping_range } from '../kernel/mm/memory';
 import { __vm_munmap, vm_mmap_pgoff } from '../kernel/mm/mmap';
 import { do_mprotect_pkey } from '../kernel/mm/mprotect';
@@ -22,6 +21,7 @@ import {
   or_dirty_scan,
   or_dirty_unmap,
   or_transfer,
+  wrprotect,
 } from './driver';
 
 const file = 'conform/operations.c';
@@ -127,7 +127,7 @@ const bodies: Readonly<Record<string, (b: AnyBuilder) => Node[]>> = {
     ...countFaults(b),
     ...touch(b, 'then', (k) => operation(k).second),
   ],
-  wrprotect: (b) => [b.call(wp_shared_mapping_range, (_f, k) => pages(k), 'ret')],
+  wrprotect: (b) => [wrprotect(b, (_f: Frame, k: Engine) => pages(k), 'ret')],
   clean: (b) => [
     b.call(
       or_clean,
