@@ -118,57 +118,31 @@ function threadRoutine(
   for (const name of ['(address)', '(length)', '(value)', '(result)', '(index)', '(handle)']) {
     locals[name] = long;
   }
-  const counts: string[] = [];
-  const temporary = (what: string): string => {
-    const name = `(${what} ${counts.length + 1})`;
-    counts.push(name);
-    locals[name] = long;
-    return name;
-  };
   const body =
     thread === undefined ? process.setup : process.threads.find((t) => t.name === thread)!.body;
+  for (const s of controlsIn(body)) locals[temporary(s)] = long;
   const name = thread ?? process.name;
-  const built = new StatementBuilder(meaning, temporary);
-  // Statements name their temporaries while they are built; do so once before the frame is laid out.
-  built.measure(body);
   return routine('scenario', name, { mode: 'user', locals: locals as never }, (b) =>
-    new StatementBuilder(meaning, built.replay()).thread(
-      b as AnyBuilder,
-      process,
-      thread,
-      creates,
-      body,
-    ),
+    new StatementBuilder(meaning).thread(b as AnyBuilder, process, thread, creates, body),
   ) as Routine;
 }
 
+type Control = Step & { kind: 'repeat' | 'if' };
+
+/** The field that holds what a `repeat` or an `if` has computed at its beginning. */
+const temporary = (s: Control): string =>
+  `(${s.kind === 'if' ? 'condition' : 'count'} at ${s.from})`;
+
+function* controlsIn(steps: readonly Step[]): Generator<Control> {
+  for (const s of steps) {
+    if (s.kind !== 'repeat' && s.kind !== 'if') continue;
+    yield s;
+    yield* controlsIn(s.kind === 'if' ? [...s.then, ...s.otherwise] : s.body);
+  }
+}
+
 class StatementBuilder {
-  private readonly made: string[] = [];
-
-  constructor(
-    private readonly meaning: ScenarioMeaning,
-    private readonly temporary: (what: string) => string,
-  ) {}
-
-  /** Names the temporaries of a body, in the order in which building it asks for them. */
-  measure(steps: readonly Step[]): void {
-    for (const s of steps) {
-      if (s.kind === 'repeat') {
-        this.made.push(this.temporary('count'));
-        this.measure(s.body);
-      } else if (s.kind === 'if') {
-        this.made.push(this.temporary('condition'));
-        this.measure(s.then);
-        this.measure(s.otherwise);
-      }
-    }
-  }
-
-  /** Gives out the names measured, in order. */
-  replay(): () => string {
-    let next = 0;
-    return () => this.made[next++]!;
-  }
+  constructor(private readonly meaning: ScenarioMeaning) {}
 
   thread(
     b: AnyBuilder,
@@ -222,18 +196,18 @@ class StatementBuilder {
       : b.statement(s, this.simple(b, s));
   }
 
-  private control(b: AnyBuilder, s: Step & { kind: 'repeat' | 'if' }): Node {
-    const temporary = this.temporary('');
+  private control(b: AnyBuilder, s: Control): Node {
+    const computed = temporary(s);
     if (s.kind === 'if') {
       return [
         b.statement(s, [
           b.step('if', (f: F, k) => {
-            f[temporary] = now(s.condition, k);
+            f[computed] = now(s.condition, k);
           }),
         ]),
         b.when(
           'the condition holds',
-          (f: F) => f[temporary] !== 0,
+          (f: F) => f[computed] !== 0,
           s.then.map((t) => this.statement(b, t)),
           s.otherwise.map((t) => this.statement(b, t)),
         ),
@@ -245,7 +219,7 @@ class StatementBuilder {
     return [
       b.statement(s, [
         b.step('repeat', (f: F, k) => {
-          f[temporary] = now(s.count, k);
+          f[computed] = now(s.count, k);
           set(f, k, 0);
         }),
       ]),
@@ -253,7 +227,7 @@ class StatementBuilder {
         f['(index)'] = get(f, k);
       }),
       b.loop('while turns are left', [
-        b.when('none is left', (f: F) => f['(index)'] >= f[temporary], [b.leave()]),
+        b.when('none is left', (f: F) => f['(index)'] >= f[computed], [b.leave()]),
         ...s.body.map((t) => this.statement(b, t)),
         b.step('next turn', (f: F, k) => {
           set(f, k, get(f, k) + 1);
@@ -385,16 +359,17 @@ class StatementBuilder {
         }),
         '(result)',
       ),
+      // First the submission, then the handle: who waits for the fence looks for the handle.
+      b.step('its submission', (f: F, k) => {
+        if (f['(result)'] < 0 || s.fence === undefined) return;
+        state(k).setMember(s.fence.family, now(s.fence.index, k), f['(index)'], ' submission');
+      }),
       b.step('the fence', (f: F, k) => {
         if (f['(result)'] < 0) fail(k, s, `execbuf failed with ${f['(result)']}`);
         else if (s.fence !== undefined) {
           const { family, index } = s.fence;
           state(k).setMember(family, now(index, k), f['(result)'] + 1);
         }
-      }),
-      b.step('its submission', (f: F, k) => {
-        if (f['(result)'] < 0 || s.fence === undefined) return;
-        state(k).setMember(s.fence.family, now(s.fence.index, k), f['(index)'], ' submission');
       }),
     );
     return nodes;
