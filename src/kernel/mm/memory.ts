@@ -68,6 +68,7 @@ import {
   VM_WRITE,
 } from '../include/linux/mm';
 import '../include/linux/mm_types';
+import { current } from '../include/linux/sched';
 import { clip, vma_interval_tree_iter_first, vma_interval_tree_iter_next } from './interval_tree';
 import {
   __tlb_remove_page,
@@ -985,8 +986,15 @@ export const wp_page_copy = routine(
         }),
       ],
       [
-        // A bare frame is read at the user's address, so the walk sets the accessed bit as for any other load.
+        // A bare frame is read at the user's address, so the walk sets the accessed bit as for any other load. If that
+        // fails the entry has changed meanwhile: the write faults again.
+        step('pagefault_disable()', (_f, k) => {
+          current(k).pagefault_disabled++;
+        }),
         call(load, (f) => ({ address: f.vmf.address, length: PAGE_SIZE, user: false }), 'ret'),
+        step('pagefault_enable()', (_f, k) => {
+          current(k).pagefault_disabled--;
+        }),
         when('the copy failed', (f) => f.ret !== 0, [
           call(put_page, (f) => ({ page: f.new_page })),
           ret('0', () => 0),

@@ -88,6 +88,7 @@ export const mm_struct = struct('mm_struct', {
 /** What the kernel calls `current`: the process side of a task. */
 export const task_struct = struct('task_struct', {
   fixed: { pid: int, tgid: int, mm: ref('mm_struct') },
+  own: { pagefault_disabled: int }, // faults fail at once: mmap_sem may be held already
 });
 
 /** A fault being handled; lives on the handler's stack. */

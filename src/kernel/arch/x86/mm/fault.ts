@@ -100,7 +100,7 @@ export const do_user_addr_fault = routine(
   ({ step, atomic, when, loop, leave, again, call, acquire, release, variant, ret }) => [
     step('mm = current->mm; flags = FAULT_FLAG_DEFAULT', (f, k) => {
       const process = current(k);
-      f.mm = isNull(process) ? NULL : process.mm;
+      f.mm = isNull(process) || process.pagefault_disabled !== 0 ? NULL : process.mm;
       f.flags = FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE;
       if ((f.error_code & X86_PF_USER) !== 0) f.flags |= FAULT_FLAG_USER;
       if ((f.error_code & X86_PF_WRITE) !== 0) f.flags |= FAULT_FLAG_WRITE;
@@ -110,7 +110,7 @@ export const do_user_addr_fault = routine(
         f.flags |= FAULT_FLAG_INTERRUPTIBLE;
       }),
     ]),
-    when('!mm', (f) => isNull(f.mm), [
+    when('faulthandler_disabled() || !mm', (f) => isNull(f.mm), [
       ret('bad_area_nosemaphore: SEGV_MAPERR', (f) => signalled(f, SIGSEGV, SEGV_MAPERR)),
     ]),
     loop('retry:', [
