@@ -23,7 +23,7 @@ import type { Engine } from '../routine/engine';
 import type { BitsView, Structs } from '../state/layout';
 import { cached, lettersOf, rawText } from './entries';
 
-/** The scenario's own name of a struct, such as `ring`. */
+/** The scenario's own name of a struct, such as `ring`; of a `surface` by its number. */
 export type NameOf = (struct: string, at: number) => string | undefined;
 
 /** Every live object of a struct; none where the machine has no pool of it. */
@@ -107,7 +107,7 @@ function resourcesOf(k: Engine, object: number, nameOf: NameOf): Resource[] {
     const boxes = res.dirty.at === 0 ? [] : boxesOf(res.dirty);
     return {
       id: idOf(k, 'vmw_surface', at),
-      name: nameOf('vmw_surface', at) ?? `surface ${res.number}`,
+      name: nameOf('surface', res.number) ?? `surface ${res.number}`,
       sid: res.id,
       offset: res.backup_offset,
       size: res.backup_size,

@@ -68,7 +68,8 @@ export class OutlineView implements vscode.TreeDataProvider<MarkedNode>, vscode.
     const description = descriptionOf(node);
     const changed = node.change === 'changed' ? [changeText(node)] : [];
     const said = node.change === 'same' ? [node.spoken] : [node.spoken, node.change, ...changed];
-    item.id = node.id;
+    // VS Code keeps a node folded that once had no children; with another id it begins as we say.
+    item.id = node.children.length === 0 ? `${node.id} (empty)` : node.id;
     item.description = description;
     item.tooltip = said.join('\n');
     item.iconPath = iconOf(node);

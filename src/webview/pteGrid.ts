@@ -102,7 +102,7 @@ function show(message: ToGrid): void {
 }
 
 function stopText({ stop, time, before }: ToGrid & { type: 'object' }, grid: Grid): string {
-  const where = `Stopped at step ${time}: ${stop}.`;
+  const where = `At step ${time}: ${stop}.`;
   if (before === null) return where;
   const { changedRows } = grid;
   if (changedRows.length === 0) return `${where} No page changed.`;
@@ -138,7 +138,10 @@ function columnWidths(grid: Grid): string {
     return Math.max(width, arrow, widths[i] ?? 0);
   });
   widths = all;
-  return all.map((width) => `calc(${width}ch + 14px)`).join(' ');
+  const last = all.length - 1;
+  return all
+    .map((width, i) => `minmax(calc(${width}ch + 14px), ${i === last ? '1fr' : 'auto'})`)
+    .join(' ');
 }
 
 function drawForm(): void {
@@ -151,7 +154,7 @@ function drawForm(): void {
   text.hidden = !asText;
   formButton.textContent = asText ? 'Grid' : 'Text';
   formButton.title = asText ? 'Show as a grid' : 'Show as text';
-  if (asText) text.textContent = gridText(grid, `stopped at step ${message.time}: ${message.stop}`);
+  if (asText) text.textContent = gridText(grid, `at step ${message.time}: ${message.stop}`);
   else drawRows();
 }
 
@@ -292,7 +295,7 @@ formButton.addEventListener('click', () => {
 copyButton.addEventListener('click', () => {
   if (shown === undefined) return;
   const { time, stop } = shown.message;
-  const copied = gridText(shown.grid, `stopped at step ${time}: ${stop}`);
+  const copied = gridText(shown.grid, `at step ${time}: ${stop}`);
   host.postMessage({ type: 'copy', serial, text: copied });
 });
 nextButton.addEventListener('click', () => {

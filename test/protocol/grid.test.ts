@@ -4,8 +4,8 @@ import { gridOf, gridText } from '../../src/protocol/grid';
 import { later, ring } from './samples';
 
 test('the text form lists pages that say the same as one line', () => {
-  expect(gridText(gridOf(ring(24), null), 'stopped at step 10: entry')).toBe(`\
-ring, stopped at step 10: entry
+  expect(gridText(gridOf(ring(24), null), 'at step 10: entry')).toBe(`\
+ring, at step 10: entry
 pages: 24
 placement: MOB
 tracker: PAGETABLE
@@ -26,8 +26,8 @@ pages  dirty  resource  app p   TLB  app q   TLB
 });
 
 test('what changed since the stop before stands as old → new, a stale TLB entry as a word', () => {
-  expect(gridText(gridOf(later(24), ring(24)), 'stopped at step 20: step')).toBe(`\
-ring, stopped at step 20: step
+  expect(gridText(gridOf(later(24), ring(24)), 'at step 20: step')).toBe(`\
+ring, at step 20: step
 pages: 24
 placement: MOB
 tracker: PAGETABLE

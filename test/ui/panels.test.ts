@@ -13,18 +13,21 @@ afterEach(async () => {
 async function stoppedInRing(theme: string): Promise<Workbench> {
   workbench = await Workbench.open({
     'workbench.colorTheme': theme,
-    'debug.openDebug': 'openOnSessionStart',
+    'debug.internalConsoleOptions': 'neverOpen', // leaves room for what is looked at
   });
   const w = workbench;
   await w.openFile('01-ring-buffer.coh');
-  await w.setBreakpoint(26); // behind the first write
+  await w.setBreakpoint(27); // the submission of what was written
   await w.command('View: Show Run and Debug');
   await w.command('Debug: Start Debugging');
   await w.callStack().first().waitFor({ timeout: 30_000 });
+  await w.widenSideBar(130);
   await w.foldView('Variables', true);
   await w.foldView('Watch', true);
   await w.foldView('Breakpoints', true);
   for (const view of ['Page Tables', 'Buffer Objects', 'Fences']) await w.foldView(view, false);
+  await w.debug('Continue');
+  await w.view('Buffer Objects').filter({ hasText: 'mapping app p' }).first().waitFor();
   return w;
 }
 
@@ -34,21 +37,19 @@ test.each([
   ['high-contrast', 'Default High Contrast'],
 ])('trees and grid show what the first write did (%s)', async (name, theme) => {
   const w = await stoppedInRing(theme);
-  await w.view('Buffer Objects').filter({ hasText: 'ring' }).first().waitFor();
   await w.command('Coherence: Show PTE Grid');
   const grid = w.webview().getByRole('grid');
   await grid.waitFor();
-  await w.debug('Continue');
-  await w.view('Buffer Objects').filter({ hasText: 'mapping app p' }).first().waitFor();
-  const cell = w.webview().locator('[data-row="0"]', { hasText: 'PWUAD' });
-  await cell.first().waitFor();
+  await w.webview().locator('[data-row="0"]', { hasText: 'PWUAD-' }).first().waitFor();
+  await w.debug('Step Over'); // the submission cleans what was written
+  await w.webview().locator('[data-row="0"].changed', { hasText: 'PWUA--' }).first().waitFor();
+  await w.view('Fences').filter({ hasText: 'fence 1' }).first().waitFor();
   await w.screenshot(`panels-${name}`);
   expect(await grid.getAttribute('aria-rowcount')).toBe('25');
 });
 
 test('the grid is walked by keyboard, and read as text', async () => {
   const w = await stoppedInRing('Default Dark Modern');
-  await w.debug('Continue');
   await w.command('Coherence: Show PTE Grid');
   const inside = w.webview();
   await inside.locator('[data-row="0"][data-column="0"]').click();
@@ -67,6 +68,6 @@ test('the grid is walked by keyboard, and read as text', async () => {
   expect(await focused()).toEqual(['0', '0']);
   await inside.getByRole('button', { name: 'Text', exact: true }).click();
   const text = await inside.locator('pre').innerText();
-  expect(text).toContain('ring, stopped at step');
+  expect(text).toContain('ring, at step');
   await w.screenshot('panels-text');
 });

@@ -71,11 +71,12 @@ export class Workbench {
     for (let attempt = 1; ; attempt++) {
       await this.page.keyboard.press('Escape');
       await this.page.keyboard.press('F1');
-      await this.page.locator('.quick-input-widget input[type="text"]:visible').fill(`>${label}`);
+      const input = this.page.locator('.quick-input-widget input[type="text"]:visible');
       const row = this.page.locator(
         `${rows}[aria-label="${label}"], ${rows}[aria-label^="${label}, "]`,
       );
       try {
+        await input.fill(`>${label}`, { timeout: 2000 });
         await row.first().click({ timeout: 2000 });
         return;
       } catch (error) {
@@ -119,6 +120,17 @@ export class Workbench {
     this.page
       .locator('.pane', { has: this.page.locator('.pane-header', { hasText: title }) })
       .locator('.pane-body .monaco-list-row');
+
+  /** Makes the side bar wider by pulling its edge. */
+  async widenSideBar(by: number): Promise<void> {
+    const box = await this.page.locator('.part.sidebar').boundingBox();
+    if (box === null) throw new Error('the side bar is not in view');
+    const [x, y] = [box.x + box.width + 1, box.y + box.height / 2];
+    await this.page.mouse.move(x, y);
+    await this.page.mouse.down();
+    await this.page.mouse.move(x + by, y, { steps: 5 });
+    await this.page.mouse.up();
+  }
 
   /** Folds a view of the side bar away, or opens it. */
   async foldView(title: string, folded: boolean): Promise<void> {
