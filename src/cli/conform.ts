@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseRecording, type RecordedProgram } from '../conform/format';
-import { type Difference, type Replayed, replay } from '../conform/replay';
+import { type Difference, type Replayed, Replayer } from '../conform/replay';
 import { BAD_INPUT, DIFFERS, HOLDS } from './files';
 
 interface Options {
@@ -27,6 +27,7 @@ function conform(files: readonly string[], { show }: Options): number {
   let passed = 0;
   let failed = 0;
   let shown = 0;
+  const replayer = new Replayer();
   const unsupported = new Map<string, number>();
   for (const path of files) {
     const programs = readRecording(path);
@@ -35,7 +36,7 @@ function conform(files: readonly string[], { show }: Options): number {
       return BAD_INPUT;
     }
     for (const program of programs) {
-      const result = replay(program);
+      const result = replayer.replay(program);
       passed += result.passed;
       failed += result.total - result.passed;
       if (result.unsupported !== undefined) {

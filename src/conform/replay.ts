@@ -112,9 +112,9 @@ export interface ReplayOptions {
   readonly except?: (difference: Difference) => boolean;
 }
 
-/** A machine with the program's object, and what the replay remembers between operations. */
-export class Replay {
-  readonly machine: Machine;
+/** A program under way: its object, and what is remembered between operations. */
+class Replay {
+  private readonly machine: Machine;
   private readonly k: Engine;
   private readonly checker: Checker | undefined;
   private readonly files: { readonly rw: number; readonly ro: number };
@@ -127,45 +127,15 @@ export class Replay {
 
   constructor(
     private readonly program: RecordedProgram,
-    options: ReplayOptions = {},
+    { machine, checker }: Stage,
   ) {
-    const processes = 1 + Math.max(0, ...program.ops.map((o) => Math.max(o.p ?? 0, o.child ?? 0)));
-    const mappings = program.ops.filter((o) => ['mmap', 'mremap', 'fork'].includes(o.op)).length;
-    const { pages } = program;
-    this.machine = buildMachine({
-      variants: variantSet(options.preset ?? 'linux-6.1', options.with, options.without),
-      cpus: 1,
-      processes,
-      tasks: Array.from({ length: processes }, (_, p) => ({
-        name: `process ${p}`,
-        cpu: 0,
-        root: or_process,
-        args: { p },
-        process: p,
-        daemon: true,
-      })),
-      limits: {
-        frames: pages * (1 + processes) + 64,
-        tables: processes * (3 + 6 * Math.ceil(2 + pages / 512)),
-        vmas: 64 + 8 * mappings * processes,
-        files: 2,
-      },
-      parts: [
-        {
-          statics: [
-            { name: 'or_operation', struct: or_operation },
-            ...driverStatics(pages),
-            ...task_mmu_statics,
-          ],
-        },
-      ],
-      deviceInterrupt: cpu_idle,
-    });
-    this.k = this.machine.engine;
-    this.k.listeners.push((event) => this.hear(event));
-    if (options.check === true) {
-      this.checker = new Checker(this.machine.rules);
-      this.k.checker = this.checker;
+    this.machine = machine;
+    this.k = machine.engine;
+    this.k.listeners.splice(0, this.k.listeners.length, (event) => this.hear(event));
+    this.checker = checker;
+    if (checker !== undefined) {
+      checker.broken.length = 0;
+      this.k.checker = checker;
     }
     this.files = this.makeObject();
   }
@@ -373,31 +343,133 @@ export class Replay {
   }
 }
 
-/** Replays a program up to the first operation that does not come out as recorded. */
-export function replay(program: RecordedProgram, options: ReplayOptions = {}): Replayed {
-  const total = program.ops.length;
-  const run = new Replay(program, options);
-  let passed = 0;
-  for (const op of program.ops) {
-    const base = { program: program.program, total, passed };
-    let outcome: Outcome | undefined;
-    try {
-      outcome = run.perform(op);
-    } catch (error) {
-      const differences = [{ key: 'error', expected: undefined, actual: String(error) }];
-      return { ...base, failed: { operation: op, differences }, broken: run.broken };
+/** A machine before its first step, for programs of a certain size; each begins there by rolling back. */
+interface Stage {
+  readonly machine: Machine;
+  readonly checker: Checker | undefined;
+}
+
+/** What programs need room for; rounded, so that programs of about a size share a machine. */
+interface Size {
+  readonly processes: number;
+  readonly mappings: number;
+  readonly pages: number;
+}
+
+function sizeOf({ ops, pages }: RecordedProgram): Size {
+  const processes = 1 + Math.max(0, ...ops.map((o) => Math.max(o.p ?? 0, o.child ?? 0)));
+  const mappings = ops.filter((o) => ['mmap', 'mremap', 'fork'].includes(o.op)).length;
+  const rounded = (value: number, least: number) =>
+    2 ** Math.ceil(Math.log2(Math.max(value, least)));
+  return {
+    processes: rounded(processes, 2),
+    mappings: rounded(mappings, 16),
+    pages: rounded(pages, 16),
+  };
+}
+
+function stageFor({ processes, mappings, pages }: Size, options: ReplayOptions): Stage {
+  const machine = buildMachine({
+    variants: variantSet(options.preset ?? 'linux-6.1', options.with, options.without),
+    cpus: 1,
+    processes,
+    tasks: Array.from({ length: processes }, (_, p) => ({
+      name: `process ${p}`,
+      cpu: 0,
+      root: or_process,
+      args: { p },
+      process: p,
+      daemon: true,
+    })),
+    limits: {
+      frames: pages * (2 + processes) + 64,
+      tables: processes * (3 + 6 * Math.ceil(2 + pages / 512)),
+      vmas: 64 + 8 * mappings * processes,
+      files: 2,
+    },
+    parts: [
+      {
+        statics: [
+          { name: 'or_operation', struct: or_operation },
+          ...driverStatics(pages),
+          ...task_mmu_statics,
+        ],
+      },
+    ],
+    deviceInterrupt: cpu_idle,
+  });
+  return { machine, checker: options.check === true ? new Checker(machine.rules) : undefined };
+}
+
+/** Replays programs one after the other, on machines that it keeps. */
+export class Replayer {
+  private readonly stages = new Map<string, Stage>();
+
+  constructor(private readonly options: ReplayOptions = {}) {}
+
+  /** Replays a program up to the first operation that does not come out as recorded. */
+  replay(program: RecordedProgram): Replayed {
+    const stage = this.stage(sizeOf(program));
+    const { engine } = stage.machine;
+    const start = engine.store.mark();
+    const total = program.ops.length;
+    const run = new Replay(program, stage);
+    let passed = 0;
+    let failed: Replayed['failed'];
+    let unsupported: string | undefined;
+    for (const operation of program.ops) {
+      const outcome = attempt(run, operation);
+      if (outcome === undefined) {
+        unsupported = operation.op;
+        failed = { operation, differences: [] };
+        break;
+      }
+      const differences = Array.isArray(outcome) ? outcome : this.differences(operation, outcome);
+      if (differences.length > 0) {
+        failed = { operation, differences };
+        break;
+      }
+      passed++;
     }
-    if (outcome === undefined) {
-      const failed = { operation: op, differences: [] };
-      return { ...base, failed, unsupported: op.op, broken: run.broken };
-    }
-    const differences = compare(op, outcome).filter((d) => options.except?.(d) !== true);
-    if (differences.length > 0) {
-      return { ...base, failed: { operation: op, differences }, broken: run.broken };
-    }
-    passed++;
+    engine.checker = undefined;
+    engine.store.observer = undefined;
+    engine.store.rollback(start);
+    return {
+      program: program.program,
+      total,
+      passed,
+      ...(failed === undefined ? {} : { failed }),
+      ...(unsupported === undefined ? {} : { unsupported }),
+      broken: run.broken,
+    };
   }
-  return { program: program.program, total, passed, broken: run.broken };
+
+  private differences(operation: Operation, outcome: Outcome): Difference[] {
+    return compare(operation, outcome).filter((d) => this.options.except?.(d) !== true);
+  }
+
+  private stage(size: Size): Stage {
+    const key = JSON.stringify(size);
+    const known = this.stages.get(key);
+    if (known !== undefined) return known;
+    const made = stageFor(size, this.options);
+    this.stages.set(key, made);
+    return made;
+  }
+}
+
+/** What an operation came to: an outcome, undefined when it cannot be done, or why the emulator stopped. */
+function attempt(run: Replay, operation: Operation): Outcome | Difference[] | undefined {
+  try {
+    return run.perform(operation);
+  } catch (error) {
+    return [{ key: 'error', expected: undefined, actual: String(error) }];
+  }
+}
+
+/** Replays one program on a machine of its own. */
+export function replay(program: RecordedProgram, options: ReplayOptions = {}): Replayed {
+  return new Replayer(options).replay(program);
 }
 
 /** All that differs between what was recorded and what came out. */

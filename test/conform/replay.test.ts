@@ -1,13 +1,15 @@
 // Recordings of Linux 6.1.192 (x86-64) replayed on the emulated kernel: nothing may come out otherwise.
 import { expect, test } from 'vitest';
-import { replay } from '../../src/conform/replay';
+import { Replayer, replay } from '../../src/conform/replay';
 import { recording } from './recordings';
 
 const directed = recording('directed.jsonl');
 
+const checked = new Replayer({ check: true });
+
 for (const program of directed) {
   test(`${program.program}: every entry, mapping, callback, count and value is the recorded one`, () => {
-    const { passed, total, failed, broken } = replay(program, { check: true });
+    const { passed, total, failed, broken } = checked.replay(program);
     expect(failed).toBeUndefined();
     expect(passed).toBe(total);
     expect(broken).toEqual([]);
@@ -29,8 +31,9 @@ for (const [name, size] of [
 ] as const) {
   for (const { first, programs } of parts(name, size)) {
     test(`${name}: programs from ${first} on come out as recorded, in every operation`, () => {
+      const replayer = new Replayer();
       const differing = programs
-        .map((program) => replay(program))
+        .map((program) => replayer.replay(program))
         .filter(({ failed }) => failed !== undefined);
       expect(differing).toEqual([]);
     });

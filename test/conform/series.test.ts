@@ -2,7 +2,7 @@
 // mappings of bare frames. What 5.1 does otherwise elsewhere (flags of faults, mprotect) is left out here.
 import { expect, test } from 'vitest';
 import type { Callback, RecordedProgram } from '../../src/conform/format';
-import { type Difference, replay } from '../../src/conform/replay';
+import { type Difference, Replayer, replay } from '../../src/conform/replay';
 import { recording } from './recordings';
 
 const otherwise = new Set(['mprotect', 'clear_refs', 'madvise', 'refs_touch']);
@@ -20,9 +20,8 @@ function onlyFlags({ key, expected, actual }: Difference): boolean {
 for (const name of ['directed.jsonl', 'random-1.jsonl.gz', 'random-large-1.jsonl.gz']) {
   const programs = recording(name).filter(isAlike);
   test(`${name}: the v2 helpers leave the same entries, bitmaps and counts in ${programs.length} programs`, () => {
-    const results = programs.map((program) =>
-      replay(program, { preset: 'series-v2', check: true, except: onlyFlags }),
-    );
+    const replayer = new Replayer({ preset: 'series-v2', check: true, except: onlyFlags });
+    const results = programs.map((program) => replayer.replay(program));
     expect(results.filter(({ failed }) => failed !== undefined)).toEqual([]);
     expect(results.flatMap(({ broken }) => broken)).toEqual([]);
     expect(programs.length).toBeGreaterThan(10);
