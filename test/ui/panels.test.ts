@@ -21,6 +21,7 @@ async function stoppedInRing(theme: string): Promise<Workbench> {
   await w.command('View: Show Run and Debug');
   await w.command('Debug: Start Debugging');
   await w.callStack().first().waitFor({ timeout: 30_000 });
+  await w.page.setViewportSize({ width: 1600, height: 950 });
   await w.widenSideBar(130);
   await w.foldView('Variables', true);
   await w.foldView('Watch', true);
@@ -43,6 +44,7 @@ test.each([
   await w.webview().locator('[data-row="0"]', { hasText: 'PWUAD-' }).first().waitFor();
   await w.debug('Step Over'); // the submission cleans what was written
   await w.webview().locator('[data-row="0"].changed', { hasText: 'PWUA--' }).first().waitFor();
+  await w.view('Page Tables').filter({ hasText: '8 changed' }).first().waitFor();
   await w.view('Fences').filter({ hasText: 'fence 1' }).first().waitFor();
   await w.screenshot(`panels-${name}`);
   expect(await grid.getAttribute('aria-rowcount')).toBe('25');
