@@ -18,13 +18,13 @@ import {
   task_struct,
   vm_area_struct,
 } from '../kernel/include/linux/mm_types';
+import { mm_alloc } from '../kernel/kernel/fork';
 import { as_dirty_roots } from '../kernel/mm/as_dirty_helpers';
 import { mapping_dirty_statics } from '../kernel/mm/mapping_dirty_helpers';
 import type { RegionRule } from '../routine/check';
 import { Engine, type TaskSpec } from '../routine/engine';
 import { Program } from '../routine/program';
 import { type Routine, routine, type VariantSet } from '../routine/routine';
-import type { Structs } from '../state/layout';
 import type { PoolSize, StaticSize } from '../state/objects';
 import type { StorePlan } from '../state/store';
 
@@ -110,7 +110,7 @@ export function buildMachine(spec: MachineSpec): Machine {
   engine.parts.tlb = new Tlb(engine);
   engine.parts.vectors = { page_fault: engine.fn(exc_page_fault) };
   for (const part of parts) part.boot?.(engine);
-  const mms = Array.from({ length: processes }, (_, i) => createProcess(engine, i + 1));
+  const mms = Array.from({ length: processes }, (_, i) => mm_alloc(engine, i + 1).at);
   spec.tasks.forEach((task, number) => {
     const mm = mms[task.process];
     assert(mm !== undefined, `a process with number ${task.process}`);
@@ -148,14 +148,4 @@ function memoryManagement({ limits, cpus, processes, tasks }: MachineSpec): Part
       { region: 'tlb', shared: false, unit: 1 },
     ],
   };
-}
-
-/** mm_alloc() of kernel/fork.c: an empty address space with its root table. */
-function createProcess(k: Engine, pid: number): number {
-  const mm: Structs['mm_struct'] = k.alloc('mm_struct');
-  const pgd = k.alloc('page_table');
-  pgd.level = 0;
-  mm.pgd = k.parts.memory.pfnOfTable(pgd.at);
-  mm.pid = pid;
-  return mm.at;
 }

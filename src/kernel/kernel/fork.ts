@@ -7,8 +7,8 @@ import { ENOMEM } from '../include/linux/errno';
 import { VM_DONTCOPY } from '../include/linux/mm';
 import '../include/linux/mm_types';
 import { vma_interval_tree_insert_after } from '../mm/interval_tree';
-import { copy_page_range, whole_mm } from '../mm/memory';
-import { exit_mmap, vm_area_dup, vma_list_insert } from '../mm/mmap';
+import { copy_page_range, wholeMm } from '../mm/memory';
+import { __vma_link_list, exit_mmap, vm_area_dup } from '../mm/mmap';
 
 /** An empty address space with its root table, for the step that makes it. */
 export function mm_alloc(k: Engine, pid: number): Structs['mm_struct'] {
@@ -18,20 +18,6 @@ export function mm_alloc(k: Engine, pid: number): Structs['mm_struct'] {
   mm.pgd = k.parts.memory.pfnOfTable(pgd.at);
   mm.pid = pid;
   return mm;
-}
-
-/** A process with an address space of its own, for a machine's construction. */
-export function new_process(k: Engine, pid: number): Structs['task_struct'] {
-  const process = k.alloc('task_struct');
-  process.pid = pid;
-  process.tgid = pid;
-  process.mm = mm_alloc(k, pid);
-  return process;
-}
-
-/** Gives a CPU the address space of a process, as the end of exec does. */
-export function activate_mm(k: Engine, cpu: number, process: Structs['task_struct']): void {
-  load_new_mm_cr3(k, cpu, isNull(process) ? 0 : process.mm.at);
 }
 
 /** Fills the address space of a child with copies of the parent's mappings. Returns 0 or -ENOMEM. */
@@ -84,7 +70,7 @@ export const dup_mmap = routine(
       acquire('i_mmap_lock_write(mapping)', (f) => f.mapping.i_mmap_rwsem),
       step('vma_interval_tree_insert_after(tmp, mpnt, &mapping->i_mmap)', (f) => {
         vma_interval_tree_insert_after(f.tmp, f.mpnt, f.mapping);
-        vma_list_insert(f.mm, f.tmp);
+        __vma_link_list(f.mm, f.tmp);
       }),
       release('i_mmap_unlock_write(mapping)', (f) => f.mapping.i_mmap_rwsem),
       call(copy_page_range, (f) => ({ dst_vma: f.tmp, src_vma: f.mpnt }), 'err'),
@@ -99,7 +85,7 @@ export const dup_mmap = routine(
       step('mpnt = mpnt->vm_next', next),
     ]),
     release('up_write(&mm->mmap_sem)', (f) => f.mm.mmap_sem),
-    call(flush_tlb_mm_range, (f) => whole_mm(f.oldmm)),
+    call(flush_tlb_mm_range, (f) => wholeMm(f.oldmm)),
     release('up_write(&oldmm->mmap_sem)', (f) => f.oldmm.mmap_sem),
     ret('err', (f) => f.err),
   ],

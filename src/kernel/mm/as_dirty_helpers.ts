@@ -17,7 +17,7 @@ import {
 import { pte_dirty, pte_mkclean, pte_write, pte_wrprotect } from '../arch/x86/include/asm/pgtable';
 import { flush_tlb_mm_range } from '../arch/x86/mm/tlb';
 import { WARN_AS_DIRTY_NOT_IO, warn } from '../include/asm-generic/bug';
-import { is_shared_writable, VM_HUGETLB, VM_IO } from '../include/linux/mm';
+import { isSharedWritable, VM_HUGETLB, VM_IO } from '../include/linux/mm';
 import '../include/linux/mm_types';
 import { clip, vma_interval_tree_iter_first, vma_interval_tree_iter_next } from './interval_tree';
 import { apply_to_pfn_range, linear_page_index } from './memory';
@@ -134,7 +134,7 @@ export const apply_as_range = routine(
     args: { mapping: ref('address_space'), aas: ref('apply_as'), first_index: int, nr: int },
     locals: { vma: ref('vm_area_struct'), vm_flags: int, start: long, end: long, err: int },
   },
-  ({ step, unlocked, when, loop, leave, call, acquire, release }) => [
+  ({ step, atomic, unlocked, when, loop, leave, call, acquire, release, variant }) => [
     acquire('i_mmap_lock_read(mapping)', (f) => f.mapping.i_mmap_rwsem, { mode: 'read' }),
     step('vma = vma_interval_tree_iter_first(&mapping->i_mmap, first, last)', (f) => {
       const last = f.first_index + f.nr - 1;
@@ -146,12 +146,42 @@ export const apply_as_range = routine(
         f.vm_flags = f.vma.vm_flags;
         ({ start: f.start, end: f.end } = clip(f.vma, f.first_index, f.nr));
       }),
-      when('the mapping is shared and writable', (f) => is_shared_writable(f.vm_flags), [
+      when('the mapping is shared and writable', (f) => isSharedWritable(f.vm_flags), [
         when('WARN_ON((vm_flags & (VM_HUGETLB | VM_IO)) != VM_IO)', (f) => !isPlainIo(f.vm_flags), [
           step('warn', (_f, k) => k.emit(warn, { where: WARN_AS_DIRTY_NOT_IO })),
         ]),
         when('start < end', (f) => isPlainIo(f.vm_flags) && f.start < f.end, [
-          call(apply_as_vma, (f) => ({ aas: f.aas, vma: f.vma, start: f.start, end: f.end })),
+          step('aas->start = end; aas->end = start', (f) => {
+            f.aas.base.mm = f.vma.vm_mm;
+            f.aas.vma = f.vma;
+            f.aas.start = f.end;
+            f.aas.end = f.start;
+          }),
+          call(mmu_notifier_invalidate_range_start, notified),
+          atomic('inc_tlb_flush_pending(mm)', (f) => {
+            f.aas.base.mm.tlb_flush_pending++;
+          }),
+          call(
+            apply_to_pfn_range,
+            (f) => ({ closure: f.aas.base, addr: f.start, size: f.end - f.start }),
+            'err',
+          ),
+          variant('no-clean-flush', [
+            step('forget the range if it was cleaned', (f, k) => {
+              if (f.aas.base.ptefn === k.fn(apply_pt_clean)) f.aas.end = f.aas.start;
+            }),
+          ]),
+          when('aas->end > aas->start', (f) => f.aas.end > f.aas.start, [
+            call(flush_tlb_mm_range, (f) => ({
+              mm: f.aas.base.mm,
+              start: f.aas.start,
+              end: f.aas.end,
+            })),
+          ]),
+          call(mmu_notifier_invalidate_range_end, notified),
+          atomic('dec_tlb_flush_pending(mm)', (f) => {
+            f.aas.base.mm.tlb_flush_pending--;
+          }),
         ]),
       ]),
       step('vma = vma_interval_tree_iter_next(vma, first, last)', (f) => {
@@ -164,49 +194,6 @@ export const apply_as_range = routine(
 );
 
 const isPlainIo = (vm_flags: number): boolean => (vm_flags & (VM_HUGETLB | VM_IO)) === VM_IO;
-
-/** The part of apply_as_range() for one mapping: the bracket of the notifiers, the walk, the flush. */
-export const apply_as_vma = routine(
-  file,
-  'apply_as_vma',
-  {
-    args: { aas: ref('apply_as'), vma: ref('vm_area_struct'), start: long, end: long },
-    locals: { err: int },
-  },
-  ({ step, atomic, when, call, variant }) => [
-    step('aas->start = end; aas->end = start', (f) => {
-      f.aas.base.mm = f.vma.vm_mm;
-      f.aas.vma = f.vma;
-      f.aas.start = f.end;
-      f.aas.end = f.start;
-    }),
-    call(mmu_notifier_invalidate_range_start, notified),
-    atomic('inc_tlb_flush_pending(mm)', (f) => {
-      f.aas.base.mm.tlb_flush_pending++;
-    }),
-    call(
-      apply_to_pfn_range,
-      (f) => ({ closure: f.aas.base, addr: f.start, size: f.end - f.start }),
-      'err',
-    ),
-    variant('no-clean-flush', [
-      step('forget the range if it was cleaned', (f, k) => {
-        if (f.aas.base.ptefn === k.fn(apply_pt_clean)) f.aas.end = f.aas.start;
-      }),
-    ]),
-    when('aas->end > aas->start', (f) => f.aas.end > f.aas.start, [
-      call(flush_tlb_mm_range, (f) => ({
-        mm: f.aas.base.mm,
-        start: f.aas.start,
-        end: f.aas.end,
-      })),
-    ]),
-    call(mmu_notifier_invalidate_range_end, notified),
-    atomic('dec_tlb_flush_pending(mm)', (f) => {
-      f.aas.base.mm.tlb_flush_pending--;
-    }),
-  ],
-);
 
 const notified = (f: { vma: Structs['vm_area_struct']; start: number; end: number }) => ({
   mm: f.vma.vm_mm,

@@ -22,7 +22,7 @@ import {
 import '../include/linux/mm_types';
 import { handle_mm_fault, vm_normal_page } from './memory';
 import { find_vma } from './mmap';
-import { read_entry } from './pagewalk';
+import { readEntry } from './pagewalk';
 import { set_page_dirty } from './swap';
 
 const file = 'mm/gup.c';
@@ -85,7 +85,7 @@ export const faultin_page = routine(
       f.flags = FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE | (f.write ? FAULT_FLAG_WRITE : 0);
     }),
     loop('retry:', [
-      call(read_entry, (f) => ({ mm: f.mm, addr: f.address }), 'entry'),
+      call(readEntry, (f) => ({ mm: f.mm, addr: f.address }), 'entry'),
       when('follow_page_pte() finds it', (f) => isFine(f), [leave()]),
       call(handle_mm_fault, (f) => ({ vma: f.vma, address: f.address, flags: f.flags }), 'ret'),
       when('ret & VM_FAULT_ERROR', (f) => (f.ret & VM_FAULT_ERROR) !== 0, [

@@ -118,7 +118,7 @@ export const clean_record_pte = routine(
 );
 
 /** A huge entry is never split, for that would lose its dirty bit: it is passed over, with a warning if it matters. */
-function huge_entry(name: string) {
+function hugeEntry(name: string) {
   return routine(
     file,
     name,
@@ -140,8 +140,8 @@ function huge_entry(name: string) {
   );
 }
 
-export const wp_clean_pud_entry = huge_entry('wp_clean_pud_entry');
-export const wp_clean_pmd_entry = huge_entry('wp_clean_pmd_entry');
+export const wp_clean_pud_entry = hugeEntry('wp_clean_pud_entry');
+export const wp_clean_pmd_entry = hugeEntry('wp_clean_pmd_entry');
 
 /** Only shared mappings that may be written count; mmap_sem is not held, so the flags are advisory. */
 export const wp_clean_test_walk = routine(

@@ -49,7 +49,7 @@ import {
   FAULT_FLAG_TRIED,
   FAULT_FLAG_WRITE,
   is_cow_mapping,
-  is_shared_writable,
+  isSharedWritable,
   PG_anon,
   PG_anon_exclusive,
   VM_FAULT_COMPLETED,
@@ -72,7 +72,7 @@ import { current } from '../include/linux/sched';
 import { clip, vma_interval_tree_iter_first, vma_interval_tree_iter_next } from './interval_tree';
 import {
   __tlb_remove_page,
-  is_vma_pfn,
+  isVmaPfn,
   tlb_end_vma,
   tlb_finish_mmu,
   tlb_flush_mmu,
@@ -87,11 +87,11 @@ import {
   mmu_notifier_invalidate_range_start,
 } from './mmu_notifier';
 import {
-  addr_end,
+  addrEnd,
   type Descent,
   eachEntry,
-  entry_offset,
-  next_entry,
+  entryOffset,
+  nextEntry,
   pgd_offset,
   ptl,
   rangeArgs,
@@ -114,12 +114,12 @@ type Upper = 'pgd' | 'pud' | 'pmd';
  * pud_alloc(), pmd_alloc() and pte_alloc(): the entry one level below `upper`, whose table is allocated when there is
  * none. For frames with `entry`, `err` and the entries by name; `fail` is done when there is no memory.
  */
-function alloc_below(b: AnyBuilder, upper: Upper, where: WhereOf, fail: Node[]): Node[] {
+function allocBelow(b: AnyBuilder, upper: Upper, where: WhereOf, fail: Node[]): Node[] {
   const level = levelNames.indexOf(upper) + 1;
   const lower = levelNames[level]!;
   const read = (f: Walk, k: Engine) => {
     f.entry = f[upper].val;
-    if (!pte_none(f.entry)) f[lower] = entry_offset(k, f.entry, where(f).address, level);
+    if (!pte_none(f.entry)) f[lower] = entryOffset(k, f.entry, where(f).address, level);
   };
   const alloc = { pgd: __pud_alloc, pud: __pmd_alloc, pmd: __pte_alloc }[upper];
   return [
@@ -151,7 +151,7 @@ const alloc_args = { mm: ref('mm_struct'), upper: ref('pte_t') };
 const alloc_locals = { new: ref('page_table'), entry: pte };
 
 /** A table of `level` for the entry `upper`, unless somebody else was faster. Returns 0 or -ENOMEM. */
-function table_alloc(
+function tableAlloc(
   name: string,
   level: number,
   lower: string,
@@ -196,7 +196,7 @@ function table_alloc(
 }
 
 const underMm = (f: { mm: Structs['mm_struct'] }) => f.mm.page_table_lock;
-export const __pud_alloc = table_alloc(
+export const __pud_alloc = tableAlloc(
   '__pud_alloc',
   1,
   'pud',
@@ -204,7 +204,7 @@ export const __pud_alloc = table_alloc(
   '&mm->page_table_lock',
   underMm,
 );
-export const __pmd_alloc = table_alloc(
+export const __pmd_alloc = tableAlloc(
   '__pmd_alloc',
   2,
   'pmd',
@@ -212,7 +212,7 @@ export const __pmd_alloc = table_alloc(
   '&mm->page_table_lock',
   underMm,
 );
-export const __pte_alloc = table_alloc(
+export const __pte_alloc = tableAlloc(
   '__pte_alloc',
   3,
   'pte',
@@ -299,8 +299,8 @@ export const __handle_mm_fault = routine(
       vmf.pgoff = linear_page_index(vma, f.address);
       f.pgd = pgd_offset(k, f.mm, f.address);
     }),
-    ...alloc_below(b, 'pgd', (f) => f, [b.ret('VM_FAULT_OOM', () => VM_FAULT_OOM)]),
-    ...alloc_below(b, 'pud', (f) => f, [b.ret('VM_FAULT_OOM', () => VM_FAULT_OOM)]),
+    ...allocBelow(b, 'pgd', (f) => f, [b.ret('VM_FAULT_OOM', () => VM_FAULT_OOM)]),
+    ...allocBelow(b, 'pud', (f) => f, [b.ret('VM_FAULT_OOM', () => VM_FAULT_OOM)]),
     b.step('vmf.pmd = pmd', (f) => {
       f.vmf.pmd = f.pmd;
     }),
@@ -337,7 +337,7 @@ export const handle_pte_fault = routine(
       ],
       [
         step('vmf->orig_pte = *pte_offset_map(vmf->pmd, vmf->address)', ({ vmf, pmd }, k) => {
-          const entry = entry_offset(k, pmd, vmf.address, 3);
+          const entry = entryOffset(k, pmd, vmf.address, 3);
           vmf.orig_pte = entry.val;
           vmf.pte = pte_none(vmf.orig_pte) ? NULL : entry;
         }),
@@ -545,7 +545,7 @@ export const do_cow_fault = routine(
       ret('ret', (f) => f.ret),
     ]),
     step('copy_user_highpage(vmf->cow_page, vmf->page)', ({ vmf }, k) => {
-      copy_frame(k, vmf.cow_page, k.parts.memory.pfnOfPage(vmf.page.at));
+      copyFrame(k, vmf.cow_page, k.parts.memory.pfnOfPage(vmf.page.at));
     }),
     call(finish_fault, (f) => ({ vmf: f.vmf }), 'tmp'),
     step('ret |= finish_fault(vmf)', (f) => {
@@ -577,7 +577,7 @@ export function alloc_page(k: Engine): Structs['page'] {
 }
 
 /** The bytes of a frame into a page that nobody else has yet. */
-function copy_frame(k: Engine, to: Structs['page'], from: number): void {
+function copyFrame(k: Engine, to: Structs['page'], from: number): void {
   const { memory } = k.parts;
   memory.frame(memory.pfnOfPage(to.at)).copyFresh(memory.frame(from));
 }
@@ -594,7 +594,7 @@ export const finish_fault = routine(
       f.page = isCopy ? vmf.cow_page : vmf.page;
       f.pmd = vmf.pmd;
     }),
-    ...alloc_below(b, 'pmd', (f) => ({ mm: f.vmf.vma.vm_mm, address: f.vmf.address }), [
+    ...allocBelow(b, 'pmd', (f) => ({ mm: f.vmf.vma.vm_mm, address: f.vmf.address }), [
       b.ret('VM_FAULT_OOM', () => VM_FAULT_OOM),
     ]),
     b.acquire('vmf->pte = pte_offset_map_lock(mm, vmf->pmd, vmf->address, &vmf->ptl)', (f, k) =>
@@ -652,7 +652,7 @@ export const vm_normal_page = routine(
   ({ when, step, ret }) => [
     when('!pte_special(pte)', (f) => !pte_special(f.pte), [
       step('pfn_to_page(pte_pfn(pte))', (f, k) => {
-        f.page = page_of(k, pte_pfn(f.pte));
+        f.page = pfn_to_page(k, pte_pfn(f.pte));
       }),
     ]),
     ret('page', (f) => f.page),
@@ -660,7 +660,7 @@ export const vm_normal_page = routine(
 );
 
 /** pfn_to_page(). */
-function page_of(k: Engine, pfn: number): Structs['page'] {
+function pfn_to_page(k: Engine, pfn: number): Structs['page'] {
   const { struct } = k.objects.pool('page');
   return struct.view(k.store, k.parts.memory.pageOfPfn(pfn)) as Structs['page'];
 }
@@ -685,7 +685,7 @@ export const do_wp_page = routine(
       f.vm_flags = f.vmf.vma.vm_flags;
     }),
     when('!vmf->page', (f) => isNull(f.page), [
-      when('the mapping is shared and writable', (f) => is_shared_writable(f.vm_flags), [
+      when('the mapping is shared and writable', (f) => isSharedWritable(f.vm_flags), [
         call(wp_pfn_shared, (f) => ({ vmf: f.vmf }), 'ret'),
         ret('ret', (f) => f.ret),
       ]),
@@ -712,7 +712,7 @@ export const do_wp_page = routine(
         ]),
       ],
       [
-        when('the mapping is shared and writable', (f) => is_shared_writable(f.vm_flags), [
+        when('the mapping is shared and writable', (f) => isSharedWritable(f.vm_flags), [
           call(wp_page_shared, (f) => ({ vmf: f.vmf }), 'ret'),
           ret('ret', (f) => f.ret),
         ]),
@@ -982,7 +982,7 @@ export const wp_page_copy = routine(
       (f) => !isNull(f.old_page),
       [
         step('copy_user_highpage(new_page, old_page, vmf->address, vma)', (f, k) => {
-          copy_frame(k, f.new_page, k.parts.memory.pfnOfPage(f.old_page.at));
+          copyFrame(k, f.new_page, k.parts.memory.pfnOfPage(f.old_page.at));
         }),
       ],
       [
@@ -1000,7 +1000,7 @@ export const wp_page_copy = routine(
           ret('0', () => 0),
         ]),
         step('__copy_from_user_inatomic(kaddr, uaddr, PAGE_SIZE)', (f, k) => {
-          copy_frame(k, f.new_page, pte_pfn(f.vmf.orig_pte));
+          copyFrame(k, f.new_page, pte_pfn(f.vmf.orig_pte));
         }),
       ],
     ),
@@ -1164,7 +1164,7 @@ export const __get_locked_pte = routine(
   (b) => [
     b.call(walk_to_pmd, (f) => ({ mm: f.mm, addr: f.addr }), 'pmd'),
     b.when('!pmd', (f) => isNull(f.pmd), [b.ret('NULL', () => NULL)]),
-    ...alloc_below(b, 'pmd', (f) => ({ mm: f.mm, address: f.addr }), [b.ret('NULL', () => NULL)]),
+    ...allocBelow(b, 'pmd', (f) => ({ mm: f.mm, address: f.addr }), [b.ret('NULL', () => NULL)]),
     b.acquire('spin_lock(ptl)', (f, k) => ptl(k, f.pte)),
     b.ret('pte', (f) => f.pte),
   ],
@@ -1178,8 +1178,8 @@ export const walk_to_pmd = routine(
     b.step('pgd = pgd_offset(mm, addr)', (f, k) => {
       f.pgd = pgd_offset(k, f.mm, f.addr);
     }),
-    ...alloc_below(b, 'pgd', (f) => ({ mm: f.mm, address: f.addr }), [b.ret('NULL', () => NULL)]),
-    ...alloc_below(b, 'pud', (f) => ({ mm: f.mm, address: f.addr }), [b.ret('NULL', () => NULL)]),
+    ...allocBelow(b, 'pgd', (f) => ({ mm: f.mm, address: f.addr }), [b.ret('NULL', () => NULL)]),
+    ...allocBelow(b, 'pud', (f) => ({ mm: f.mm, address: f.addr }), [b.ret('NULL', () => NULL)]),
     b.ret('pmd', (f) => f.pmd),
   ],
 );
@@ -1304,7 +1304,7 @@ export const unmap_single_vma = routine(
 );
 
 const zap_args = { tlb: ref('mmu_gather'), vma: ref('vm_area_struct'), even_cows: bool };
-const zap_down = (f: FieldsView<typeof zap_args>) => ({
+const zapDown = (f: FieldsView<typeof zap_args>) => ({
   tlb: f.tlb,
   vma: f.vma,
   even_cows: f.even_cows,
@@ -1319,10 +1319,10 @@ export const unmap_page_range = routine(
   },
   (b) => [
     b.unlocked('tlb_start_vma(tlb, vma); pgd = pgd_offset(vma->vm_mm, addr)', (f, k) => {
-      if (is_vma_pfn(f.vma.vm_flags)) f.tlb.vma_pfn = true;
+      if (isVmaPfn(f.vma.vm_flags)) f.tlb.vma_pfn = true;
       f.first = pgd_offset(k, f.vma.vm_mm, f.addr);
     }),
-    ...eachEntry(b, 0, { below: zap_pud_range, args: zap_down }),
+    ...eachEntry(b, 0, { below: zap_pud_range, args: zapDown }),
     b.call(tlb_end_vma, (f) => ({ tlb: f.tlb })),
     b.ret(),
   ],
@@ -1330,12 +1330,12 @@ export const unmap_page_range = routine(
 
 export const zap_pud_range = rangeRoutine('mm/memory.c', 'zap_pud_range', 1, zap_args, () => ({
   below: zap_pmd_range,
-  args: zap_down,
+  args: zapDown,
 }));
 
 export const zap_pmd_range = rangeRoutine('mm/memory.c', 'zap_pmd_range', 2, zap_args, () => ({
   below: zap_pte_range,
-  args: zap_down,
+  args: zapDown,
 }));
 
 /** Clears the entries of one table. A dirty entry of a page makes the page dirty; of a bare frame it is lost. */
@@ -1366,7 +1366,7 @@ export const zap_pte_range = routine(
       }),
       when('pte_none(ptent)', (f) => pte_none(f.entry), [
         step('pte++, addr += PAGE_SIZE', (f, k) => {
-          f.first = next_entry(k, f.first);
+          f.first = nextEntry(k, f.first);
           f.addr += PAGE_SIZE;
         }),
         again(),
@@ -1379,7 +1379,7 @@ export const zap_pte_range = routine(
       ]),
       when('!should_zap_page(details, page)', (f) => isKept(f), [
         step('pte++, addr += PAGE_SIZE', (f, k) => {
-          f.first = next_entry(k, f.first);
+          f.first = nextEntry(k, f.first);
           f.addr += PAGE_SIZE;
         }),
         again(),
@@ -1409,7 +1409,7 @@ export const zap_pte_range = routine(
         }),
       ]),
       step('pte++, addr += PAGE_SIZE', (f, k) => {
-        f.first = next_entry(k, f.first);
+        f.first = nextEntry(k, f.first);
         f.addr += PAGE_SIZE;
       }),
     ]),
@@ -1421,7 +1421,7 @@ export const zap_pte_range = routine(
       call(tlb_flush_mmu, (f) => ({ tlb: f.tlb })),
       when('addr != end', (f) => f.addr !== f.end, [
         call(zap_pte_range, (f) => ({
-          ...zap_down(f),
+          ...zapDown(f),
           first: f.first,
           addr: f.addr,
           end: f.end,
@@ -1474,14 +1474,14 @@ export const apply_to_pfn_range = routine(
     ...eachEntry(
       b,
       0,
-      apply_down(() => apply_to_pud_range, __pud_alloc),
+      applyDown(() => apply_to_pud_range, __pud_alloc),
     ),
   ],
 );
 
 const apply_args = { closure: ref('pfn_range_apply') };
 
-function apply_down(below: () => Routine<Fields>, alloc: Routine<typeof alloc_args>): Descent {
+function applyDown(below: () => Routine<Fields>, alloc: Routine<typeof alloc_args>): Descent {
   return {
     get below() {
       return below();
@@ -1502,7 +1502,7 @@ export const apply_to_pud_range = rangeRoutine(
   'apply_to_pud_range',
   1,
   apply_args,
-  () => apply_down(() => apply_to_pmd_range, __pmd_alloc),
+  () => applyDown(() => apply_to_pmd_range, __pmd_alloc),
 );
 
 export const apply_to_pmd_range = rangeRoutine(
@@ -1510,7 +1510,7 @@ export const apply_to_pmd_range = rangeRoutine(
   'apply_to_pmd_range',
   2,
   apply_args,
-  () => apply_down(() => apply_to_pte_range, __pte_alloc),
+  () => applyDown(() => apply_to_pte_range, __pte_alloc),
 );
 
 export const apply_to_pte_range = routine(
@@ -1535,7 +1535,7 @@ export const apply_to_pte_range = routine(
       ),
       when('err', (f) => f.err !== 0, [leave()]),
       step('pte++, addr += PAGE_SIZE', (f, k) => {
-        f.first = next_entry(k, f.first);
+        f.first = nextEntry(k, f.first);
         f.addr += PAGE_SIZE;
       }),
       when('addr == end', (f) => f.addr === f.end, [leave()]),
@@ -1579,7 +1579,7 @@ export const copy_page_range = routine(
     b.when('is_cow', (f) => f.is_cow, [b.call(mmu_notifier_invalidate_range_start, copied)]),
     b.loop('for each PGD entry', [
       b.step('next = pgd_addr_end(addr, end); pgd_none_or_clear_bad(src_pgd)', (f) => {
-        f.next = addr_end(f.addr, f.end, 0);
+        f.next = addrEnd(f.addr, f.end, 0);
         f.entry = f.first.val;
       }),
       b.when('!pgd_none(*src_pgd)', (f) => !pte_none(f.entry), [
@@ -1588,7 +1588,7 @@ export const copy_page_range = routine(
           (f, k) => ({
             dst_vma: f.dst_vma,
             src_vma: f.src_vma,
-            first: entry_offset(k, f.entry, f.addr, 1),
+            first: entryOffset(k, f.entry, f.addr, 1),
             addr: f.addr,
             end: f.next,
           }),
@@ -1597,7 +1597,7 @@ export const copy_page_range = routine(
         b.when('err', (f) => f.err !== 0, [b.leave()]),
       ]),
       b.step('src_pgd++, addr = next', (f, k) => {
-        f.first = next_entry(k, f.first);
+        f.first = nextEntry(k, f.first);
         f.addr = f.next;
       }),
       b.when('addr == end', (f) => f.addr === f.end, [b.leave()]),
@@ -1615,20 +1615,20 @@ const copied = (f: { src_vma: Structs['vm_area_struct'] }) => ({
 });
 
 const copy_args = { dst_vma: ref('vm_area_struct'), src_vma: ref('vm_area_struct') };
-const copy_down = (f: FieldsView<typeof copy_args>) => ({
+const copyDown = (f: FieldsView<typeof copy_args>) => ({
   dst_vma: f.dst_vma,
   src_vma: f.src_vma,
 });
 
 export const copy_pud_range = rangeRoutine('mm/memory.c', 'copy_pud_range', 1, copy_args, () => ({
   below: copy_pmd_range,
-  args: copy_down,
+  args: copyDown,
   stops: true,
 }));
 
 export const copy_pmd_range = rangeRoutine('mm/memory.c', 'copy_pmd_range', 2, copy_args, () => ({
   below: copy_pte_range,
-  args: copy_down,
+  args: copyDown,
   stops: true,
 }));
 
@@ -1644,7 +1644,7 @@ export const copy_pte_range = routine(
   (b) => [
     b.call(walk_to_pmd, (f) => ({ mm: f.dst_vma.vm_mm, addr: f.addr }), 'pmd'),
     b.when('!dst_pmd', (f) => isNull(f.pmd), [b.ret('-ENOMEM', () => -ENOMEM)]),
-    ...alloc_below(b, 'pmd', (f) => ({ mm: f.dst_vma.vm_mm, address: f.addr }), [
+    ...allocBelow(b, 'pmd', (f) => ({ mm: f.dst_vma.vm_mm, address: f.addr }), [
       b.ret('-ENOMEM', () => -ENOMEM),
     ]),
     b.step('src_pte = pte_offset_map(src_pmd, addr)', (f) => {
@@ -1659,7 +1659,7 @@ export const copy_pte_range = routine(
       }),
       b.when('!pte_none(*src_pte)', (f) => !pte_none(f.entry), [
         b.call(copy_present_pte, (f) => ({
-          ...copy_down(f),
+          ...copyDown(f),
           dst_pte: f.pte,
           src_pte: f.first,
           addr: f.addr,
@@ -1667,8 +1667,8 @@ export const copy_pte_range = routine(
         })),
       ]),
       b.step('dst_pte++, src_pte++, addr += PAGE_SIZE', (f, k) => {
-        f.first = next_entry(k, f.first);
-        f.pte = next_entry(k, f.pte);
+        f.first = nextEntry(k, f.first);
+        f.pte = nextEntry(k, f.pte);
         f.addr += PAGE_SIZE;
       }),
       b.when('addr == end', (f) => f.addr === f.end, [b.leave()]),
@@ -1722,4 +1722,4 @@ export const copy_present_pte = routine(
 );
 
 /** Flushes all of an address space: flush_tlb_mm(). */
-export const whole_mm = (mm: Structs['mm_struct']) => ({ mm, start: 0, end: TLB_FLUSH_ALL });
+export const wholeMm = (mm: Structs['mm_struct']) => ({ mm, start: 0, end: TLB_FLUSH_ALL });

@@ -22,7 +22,7 @@ import { EACCES, EEXIST, EINVAL, ENOMEM } from '../include/linux/errno';
 import {
   FMODE_READ,
   FMODE_WRITE,
-  is_shared_writable,
+  isSharedWritable,
   MAP_FIXED,
   MAP_FIXED_NOREPLACE,
   MAP_SHARED,
@@ -35,7 +35,6 @@ import {
   VM_MAYREAD,
   VM_MAYSHARE,
   VM_MAYWRITE,
-  VM_PFNMAP,
   VM_READ,
   VM_SHARED,
   VM_SOFTDIRTY,
@@ -47,7 +46,7 @@ import { current } from '../include/linux/sched';
 import { vma_interval_tree_insert, vma_interval_tree_remove, vma_pages } from './interval_tree';
 import { unmap_vmas } from './memory';
 import { tlb_finish_mmu, tlb_flush_mmu, tlb_gather_mmu, tlb_remove_table } from './mmu_gather';
-import { addr_end, entry_offset, next_entry, pgd_offset } from './range';
+import { addrEnd, entryOffset, nextEntry, pgd_offset } from './range';
 
 const file = 'mm/mmap.c';
 
@@ -97,7 +96,7 @@ function unmapped_area(mm: Mm, len: number): number {
 }
 
 /** Puts a mapping into the list of its address space. */
-export function vma_list_insert(mm: Mm, vma: Vma): void {
+export function __vma_link_list(mm: Mm, vma: Vma): void {
   const prev = find_vma_prev(mm, vma.vm_start);
   if (isNull(prev)) {
     vma.vm_next = mm.mmap;
@@ -110,7 +109,7 @@ export function vma_list_insert(mm: Mm, vma: Vma): void {
 }
 
 /** Takes a mapping out of the list of its address space. */
-function vma_list_remove(mm: Mm, vma: Vma): void {
+function __vma_unlink_list(mm: Mm, vma: Vma): void {
   const prev = find_vma_prev(mm, vma.vm_start);
   if (isNull(prev)) mm.mmap = vma.vm_next;
   else prev.vm_next = vma.vm_next;
@@ -126,7 +125,7 @@ function vma_list_remove(mm: Mm, vma: Vma): void {
  */
 export function vma_wants_writenotify(vma: Vma, vm_page_prot: U64): boolean {
   const { vm_flags, vm_ops } = vma;
-  if (!is_shared_writable(vm_flags)) return false;
+  if (!isSharedWritable(vm_flags)) return false;
   if (!isNull(vm_ops) && (vm_ops.page_mkwrite !== 0 || vm_ops.pfn_mkwrite !== 0)) return true;
   const wanted = vm_get_page_prot(vm_flags);
   if (wanted.lo !== vm_page_prot.lo || wanted.hi !== vm_page_prot.hi) return false;
@@ -289,7 +288,7 @@ export const mmap_region = routine(
       ]),
       acquire('i_mmap_lock_write(mapping)', (f) => f.file.f_mapping.i_mmap_rwsem),
       step('vma_link(mm, vma)', (f) => {
-        vma_list_insert(f.mm, f.vma);
+        __vma_link_list(f.mm, f.vma);
         vma_interval_tree_insert(f.vma, f.file.f_mapping);
       }),
       release('i_mmap_unlock_write(mapping)', (f) => f.file.f_mapping.i_mmap_rwsem),
@@ -427,7 +426,7 @@ function adjust(
         vma.anon_vma = other.anon_vma;
         vma.anon_vma_chain = other.anon_vma_chain;
       }
-      vma_list_remove(mm, other);
+      __vma_unlink_list(mm, other);
       vma_interval_tree_remove(other, mapping);
       k.free(other);
     } else if (overlaps) {
@@ -508,7 +507,7 @@ export const __split_vma = routine(
         vma.vm_start = f.addr;
       } else vma.vm_end = f.addr;
       vma_interval_tree_insert(vma, mapping);
-      vma_list_insert(vma.vm_mm, f.new);
+      __vma_link_list(vma.vm_mm, f.new);
     }),
     release('i_mmap_unlock_write(mapping)', (f) => f.mapping.i_mmap_rwsem),
     ret('0', () => 0),
@@ -714,7 +713,7 @@ export const free_pgtables = routine(
 
 const PMD_SIZE = 2 ** 21;
 const span = (level: number): number => 2 ** (39 - 9 * level);
-const down_to = (address: number, size: number): number => Math.floor(address / size) * size;
+const downTo = (address: number, size: number): number => Math.floor(address / size) * size;
 
 const free_args = { tlb: ref('mmu_gather'), addr: long, end: long, floor: long, ceiling: long };
 
@@ -725,14 +724,14 @@ export const free_pgd_range = routine(
   { args: free_args, locals: { first: ref('pte_t') } },
   ({ step, when, call, ret }) => [
     step('addr &= PMD_MASK; ceiling &= PMD_MASK', (f, k) => {
-      f.addr = down_to(f.addr, PMD_SIZE);
+      f.addr = downTo(f.addr, PMD_SIZE);
       if (f.addr < f.floor) f.addr += PMD_SIZE;
-      f.ceiling = f.ceiling === 0 ? 2 ** 47 : down_to(f.ceiling, PMD_SIZE);
+      f.ceiling = f.ceiling === 0 ? 2 ** 47 : downTo(f.ceiling, PMD_SIZE);
       if (f.end > f.ceiling) f.end -= PMD_SIZE;
       f.first = pgd_offset(k, f.tlb.mm, f.addr);
     }),
     when('addr > end - 1', (f) => f.addr >= f.end, [ret()]),
-    call(free_level(0), (f) => ({
+    call(freeLevel(0), (f) => ({
       tlb: f.tlb,
       addr: f.addr,
       end: f.end,
@@ -761,24 +760,24 @@ const freeLevels = freeNames.map((name, level) =>
       }),
       loop('do', [
         step(`next = ${levelNames[level]}_addr_end(addr, end)`, (f) => {
-          f.next = addr_end(f.addr, f.end, level);
+          f.next = addrEnd(f.addr, f.end, level);
           f.entry = f.first.val;
         }),
         when(`!${levelNames[level]}_none_or_clear_bad()`, (f) => !pte_none(f.entry), [
           level < 2
-            ? call(free_level(level + 1), (f, k) => ({
+            ? call(freeLevel(level + 1), (f, k) => ({
                 tlb: f.tlb,
                 addr: f.addr,
                 end: f.next,
                 floor: f.floor,
                 ceiling: f.ceiling,
-                first: entry_offset(k, f.entry, f.addr, level + 1),
+                first: entryOffset(k, f.entry, f.addr, level + 1),
                 owner: f.first,
               }))
             : call(free_pte_range, (f) => ({ tlb: f.tlb, pmd: f.first, addr: f.addr })),
         ]),
         step(`${levelNames[level]}++, addr = next`, (f, k) => {
-          f.first = next_entry(k, f.first);
+          f.first = nextEntry(k, f.first);
           f.addr = f.next;
         }),
         when('addr == end', (f) => f.addr === f.end, [leave()]),
@@ -797,10 +796,10 @@ function keepsTable(
 ): boolean {
   if (level === 0) return true;
   const size = span(level - 1);
-  return down_to(f.start, size) < f.floor || f.end > down_to(f.ceiling, size);
+  return downTo(f.start, size) < f.floor || f.end > downTo(f.ceiling, size);
 }
 
-const free_level = (level: number) => freeLevels[level]!;
+const freeLevel = (level: number) => freeLevels[level]!;
 
 /** Clears the entry that points to a table; the table goes when the TLBs have been flushed. */
 export const free_pte_range = routine(
@@ -852,6 +851,3 @@ export const exit_mmap = routine(
     ret(),
   ],
 );
-
-/** Whether a mapping is of bare frames only. */
-export const is_pfnmap = (vm_flags: number): boolean => (vm_flags & VM_PFNMAP) !== 0;

@@ -187,4 +187,4 @@ export const tlb_finish_mmu = routine(
 );
 
 /** Whether a VMA's pages are bare frames. */
-export const is_vma_pfn = (vm_flags: number): boolean => (vm_flags & VM_PFNMAP) !== 0;
+export const isVmaPfn = (vm_flags: number): boolean => (vm_flags & VM_PFNMAP) !== 0;

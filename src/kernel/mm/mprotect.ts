@@ -59,7 +59,7 @@ import {
   vma_wants_writenotify,
 } from './mmap';
 import {
-  is_vma_pfn,
+  isVmaPfn,
   tlb_end_vma,
   tlb_finish_mmu,
   tlb_gather_mmu,
@@ -72,7 +72,7 @@ import {
 } from './mmu_notifier';
 import {
   eachEntry,
-  next_entry,
+  nextEntry,
   pgd_offset,
   ptl,
   rangeArgs,
@@ -244,7 +244,7 @@ const change_args = {
   newprot: pte,
   try_change_writable: bool,
 };
-const change_down = (f: FieldsView<typeof change_args>) => ({
+const changeDown = (f: FieldsView<typeof change_args>) => ({
   tlb: f.tlb,
   vma: f.vma,
   newprot: f.newprot,
@@ -264,7 +264,7 @@ export const change_protection = routine(
   { args: { ...change_args, start: long, end: long } },
   ({ call, variant, when, ret }) => [
     call(mmu_notifier_invalidate_range_start, notified),
-    call(change_protection_range, (f) => ({ ...change_down(f), addr: f.start, end: f.end })),
+    call(change_protection_range, (f) => ({ ...changeDown(f), addr: f.start, end: f.end })),
     call(mmu_notifier_invalidate_range_end, notified),
     variant(
       'mm-6.1',
@@ -288,21 +288,21 @@ export const change_protection_range = routine(
   },
   (b) => [
     b.step('tlb_start_vma(tlb, vma); pgd = pgd_offset(vma->vm_mm, addr)', (f, k) => {
-      f.tlb.vma_pfn = is_vma_pfn(f.vma.vm_flags);
+      f.tlb.vma_pfn = isVmaPfn(f.vma.vm_flags);
       f.first = pgd_offset(k, f.vma.vm_mm, f.addr);
     }),
-    ...eachEntry(b, 0, { below: change_pud_range, args: change_down }),
+    ...eachEntry(b, 0, { below: change_pud_range, args: changeDown }),
   ],
 );
 
 export const change_pud_range = rangeRoutine(file, 'change_pud_range', 1, change_args, () => ({
   below: change_pmd_range,
-  args: change_down,
+  args: changeDown,
 }));
 
 export const change_pmd_range = rangeRoutine(file, 'change_pmd_range', 2, change_args, () => ({
   below: change_pte_range,
-  args: change_down,
+  args: changeDown,
 }));
 
 /** The present entries of one table get the protection; some may keep or regain the write bit. */
@@ -352,7 +352,7 @@ export const change_pte_range = routine(
         }),
       ]),
       step('pte++, addr += PAGE_SIZE', (f, k) => {
-        f.first = next_entry(k, f.first);
+        f.first = nextEntry(k, f.first);
         f.addr += PAGE_SIZE;
       }),
       when('addr == end', (f) => f.addr === f.end, [leave()]),

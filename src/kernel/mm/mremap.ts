@@ -11,13 +11,13 @@ import '../include/linux/mm_types';
 import { current } from '../include/linux/sched';
 import { vma_interval_tree_insert } from './interval_tree';
 import { __pte_alloc, walk_to_pmd } from './memory';
-import { do_munmap, find_vma, vm_area_dup, vma_list_insert, vma_merge } from './mmap';
+import { __vma_link_list, do_munmap, find_vma, vm_area_dup, vma_merge } from './mmap';
 import {
   MMU_NOTIFY_UNMAP,
   mmu_notifier_invalidate_range_end,
   mmu_notifier_invalidate_range_start,
 } from './mmu_notifier';
-import { entry_offset, next_entry, pgd_offset, ptl } from './range';
+import { entryOffset, nextEntry, pgd_offset, ptl } from './range';
 
 const file = 'mm/mremap.c';
 const PMD_SIZE = 2 ** 21;
@@ -170,7 +170,7 @@ export const copy_vma = routine(
     ]),
     acquire('i_mmap_lock_write(mapping)', (f) => f.mapping.i_mmap_rwsem),
     step('vma_link(mm, new_vma)', (f) => {
-      vma_list_insert(f.vma.vm_mm, f.new_vma);
+      __vma_link_list(f.vma.vm_mm, f.new_vma);
       vma_interval_tree_insert(f.new_vma, f.mapping);
     }),
     release('i_mmap_unlock_write(mapping)', (f) => f.mapping.i_mmap_rwsem),
@@ -255,8 +255,8 @@ export const move_page_tables = routine(
       ]),
       call(move_ptes, (f, k) => ({
         vma: f.vma,
-        old_pte: entry_offset(k, f.entry, f.old_addr, 3),
-        new_pte: entry_offset(k, f.new_entry, f.new_addr, 3),
+        old_pte: entryOffset(k, f.entry, f.old_addr, 3),
+        new_pte: entryOffset(k, f.new_entry, f.new_addr, 3),
         old_addr: f.old_addr,
         old_end: f.old_addr + f.extent,
       })),
@@ -299,7 +299,7 @@ export const get_old_pmd = routine(
       when('the PMD', (f) => f.level === 2, [leave()]),
       step('the entry below', (f, k) => {
         f.level++;
-        f.ptep = entry_offset(k, f.entry, f.addr, f.level);
+        f.ptep = entryOffset(k, f.entry, f.addr, f.level);
       }),
     ]),
     ret('pmd', (f) => f.ptep),
@@ -386,8 +386,8 @@ export const move_ptes = routine(
         }),
       ]),
       step('old_pte++, new_pte++, old_addr += PAGE_SIZE', (f, k) => {
-        f.old_pte = next_entry(k, f.old_pte);
-        f.new_pte = next_entry(k, f.new_pte);
+        f.old_pte = nextEntry(k, f.old_pte);
+        f.new_pte = nextEntry(k, f.new_pte);
         f.old_addr += PAGE_SIZE;
       }),
       when('old_addr == old_end', (f) => f.old_addr === f.old_end, [leave()]),

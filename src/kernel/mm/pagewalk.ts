@@ -21,8 +21,8 @@ import { find_vma } from './mmap';
 import {
   type Descent,
   eachEntry,
-  entry_offset,
-  next_entry,
+  entryOffset,
+  nextEntry,
   pgd_offset,
   ptl,
   rangeArgs,
@@ -238,7 +238,7 @@ export const walk_pte_range = routine(
       when('err', (f) => f.err !== 0, [leave()]),
       step('addr += PAGE_SIZE; pte++', (f, k) => {
         f.addr += PAGE_SIZE;
-        f.first = next_entry(k, f.first);
+        f.first = nextEntry(k, f.first);
       }),
       when('addr >= end', (f) => f.addr >= f.end, [leave()]),
     ]),
@@ -283,9 +283,9 @@ export const walk_page_range = routine(
 );
 
 /** The entry that maps an address, or none; each level is read in a step of its own. */
-export const read_entry = routine(
+export const readEntry = routine(
   file,
-  'read_entry',
+  'readEntry',
   {
     args: { mm: ref('mm_struct'), addr: long },
     locals: { entry: pte, level: int, ptep: ref('pte_t') },
@@ -301,7 +301,7 @@ export const read_entry = routine(
       when('none, or the PTE', (f) => pte_none(f.entry) || f.level === 3, [leave()]),
       step('the entry below', (f, k) => {
         f.level++;
-        f.ptep = entry_offset(k, f.entry, f.addr, f.level);
+        f.ptep = entryOffset(k, f.entry, f.addr, f.level);
       }),
     ]),
     ret('entry', (f) => f.entry),

@@ -24,17 +24,17 @@ export function pgd_offset(k: Engine, mm: Structs['mm_struct'], address: number)
 }
 
 /** The entry for `address` of the table of `level` that `upper` points to. */
-export function entry_offset(k: Engine, upper: U64, address: number, level: number): PteRef {
+export function entryOffset(k: Engine, upper: U64, address: number, level: number): PteRef {
   return k.view('pte_t', k.parts.memory.entryAt(pte_pfn(upper), levelIndex(address, level)));
 }
 
 /** The entry behind this one in the same table. */
-export function next_entry(k: Engine, entry: PteRef): PteRef {
+export function nextEntry(k: Engine, entry: PteRef): PteRef {
   return k.view('pte_t', entry.at + pte_t.cells);
 }
 
 /** Where the span of the entry of `level` (0 PGD to 2 PMD) that `address` lies in ends, at most `end`. */
-export function addr_end(address: number, end: number, level: number): number {
+export function addrEnd(address: number, end: number, level: number): number {
   const span = 2 ** (39 - 9 * level);
   return Math.min(end, (Math.floor(address / span) + 1) * span);
 }
@@ -74,7 +74,7 @@ export function eachEntry(b: AnyBuilder, level: number, descent: Descent): Node[
       descent.below,
       (f, k) => ({
         ...args(f),
-        first: entry_offset(k, f.entry, f.addr, level + 1),
+        first: entryOffset(k, f.entry, f.addr, level + 1),
         addr: f.addr,
         end: f.next,
       }),
@@ -85,7 +85,7 @@ export function eachEntry(b: AnyBuilder, level: number, descent: Descent): Node[
   return [
     b.loop('do', [
       b.step(`next = ${name}_addr_end(addr, end); ${name}_none_or_clear_bad(${name})`, (f) => {
-        f.next = addr_end(f.addr, f.end, level);
+        f.next = addrEnd(f.addr, f.end, level);
         f.entry = f.first.val;
       }),
       ...(absent === undefined
@@ -96,7 +96,7 @@ export function eachEntry(b: AnyBuilder, level: number, descent: Descent): Node[
         ...(wanted === undefined ? descend : [b.when('go down', wanted, descend)]),
       ]),
       b.step(`${name}++, addr = next`, (f, k) => {
-        f.first = next_entry(k, f.first);
+        f.first = nextEntry(k, f.first);
         f.addr = f.next;
       }),
       b.when('addr == end', (f) => f.addr === f.end, [b.leave()]),

@@ -16,15 +16,15 @@ import { EINVAL } from '../../include/linux/errno';
 import { PG_anon, VM_PFNMAP, VM_SOFTDIRTY } from '../../include/linux/mm';
 import '../../include/linux/mm_types';
 import { current } from '../../include/linux/sched';
-import { vm_normal_page, whole_mm } from '../../mm/memory';
+import { vm_normal_page, wholeMm } from '../../mm/memory';
 import { find_vma, vma_set_page_prot } from '../../mm/mmap';
 import {
   MMU_NOTIFY_SOFT_DIRTY,
   mmu_notifier_invalidate_range_end,
   mmu_notifier_invalidate_range_start,
 } from '../../mm/mmu_notifier';
-import { mm_walk_ops, read_entry, walk_page_range } from '../../mm/pagewalk';
-import { entry_offset, next_entry, ptl } from '../../mm/range';
+import { mm_walk_ops, readEntry, walk_page_range } from '../../mm/pagewalk';
+import { entryOffset, nextEntry, ptl } from '../../mm/range';
 
 const file = 'fs/proc/task_mmu.c';
 
@@ -98,7 +98,7 @@ export const clear_refs_write = routine(
     call(walk_page_range, (f) => ({ mm: f.mm, start: 0, end: TASK_SIZE, walk: f.walk }), 'err'),
     when('type == CLEAR_REFS_SOFT_DIRTY', (f) => f.type === CLEAR_REFS_SOFT_DIRTY, [
       call(mmu_notifier_invalidate_range_end, of_mm),
-      call(flush_tlb_mm_range, (f) => whole_mm(f.mm)),
+      call(flush_tlb_mm_range, (f) => wholeMm(f.mm)),
       atomic('dec_tlb_flush_pending(mm)', (f) => {
         f.mm.tlb_flush_pending--;
       }),
@@ -153,7 +153,7 @@ export const clear_refs_pte_range = routine(
     step('*pmd', (f, k) => {
       f.type = k.view('clear_refs_private', f.walk.private).type;
       f.pmd = f.pte.val;
-      f.ptep = entry_offset(k, f.pmd, f.addr, 3);
+      f.ptep = entryOffset(k, f.pmd, f.addr, 3);
       f.table = f.ptep;
     }),
     acquire('pte = pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl)', (f, k) => ptl(k, f.table)),
@@ -185,7 +185,7 @@ export const clear_refs_pte_range = routine(
         ),
       ]),
       step('pte++, addr += PAGE_SIZE', (f, k) => {
-        f.ptep = next_entry(k, f.ptep);
+        f.ptep = nextEntry(k, f.ptep);
         f.addr += PAGE_SIZE;
       }),
       when('addr == end', (f) => f.addr === f.next, [leave()]),
@@ -250,7 +250,7 @@ export const pagemap_read = routine(
         f.hole = !inside || (vma.vm_flags & VM_PFNMAP) !== 0;
       }),
       when('not a hole', (f) => !f.hole, [
-        call(read_entry, (f) => ({ mm: f.mm, addr: f.addr }), 'entry'),
+        call(readEntry, (f) => ({ mm: f.mm, addr: f.addr }), 'entry'),
         when('pte_present(pte)', (f) => pte_present(f.entry), [
           step('flags |= PM_PRESENT', (f) => {
             f.flags |= PM_PRESENT | (pte_soft_dirty(f.entry) ? PM_SOFT_DIRTY : 0);

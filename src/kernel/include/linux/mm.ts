@@ -54,7 +54,7 @@ export const is_cow_mapping = (flags: number): boolean =>
   (flags & (VM_SHARED | VM_MAYWRITE)) === VM_MAYWRITE;
 
 /** Both flags that make a mapping shared and writable now. */
-export const is_shared_writable = (flags: number): boolean =>
+export const isSharedWritable = (flags: number): boolean =>
   (flags & (VM_WRITE | VM_SHARED)) === (VM_WRITE | VM_SHARED);
 
 // include/linux/page-flags.h, as far as pages are told apart by them.
