@@ -63,6 +63,9 @@ function readRecording(path: string): RecordedProgram[] | string {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
       return 'there is no such file';
     }
+    if (error instanceof Error && 'code' in error && String(error.code).startsWith('Z_')) {
+      return 'it is compressed, but cannot be unpacked';
+    }
     return error instanceof Error ? error.message : String(error);
   }
 }

@@ -126,8 +126,13 @@ export function parseRecording(text: string): RecordedProgram[] {
       throw new Error(`${where} is not JSON`);
     }
     if (typeof value !== 'object' || value === null) throw new Error(`${where} is not an object`);
-    if ('program' in value) programs.push({ ...(value as ProgramLine), ops: [] });
-    else if ('op' in value) {
+    if ('program' in value) {
+      const wrong = wrongProgram(value as ProgramLine);
+      if (wrong !== undefined) throw new Error(`${where}: ${wrong}`);
+      programs.push({ ...(value as ProgramLine), ops: [] });
+    } else if ('op' in value) {
+      const wrong = wrongOperation(value as Operation);
+      if (wrong !== undefined) throw new Error(`${where}: ${wrong}`);
       const program = programs.at(-1);
       if (program === undefined) throw new Error(`${where} is an operation before any program`);
       program.ops.push(value as Operation);
@@ -137,4 +142,32 @@ export function parseRecording(text: string): RecordedProgram[] {
   });
   if (programs.length === 0) throw new Error('the recording has no programs');
   return programs;
+}
+
+const pagesMax = 1 << 16;
+const isCount = (value: unknown, max = 2 ** 31): boolean =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) < max;
+
+/** What a program's line lacks, if anything. */
+function wrongProgram({ program, pages, kind, prefault, base }: ProgramLine): string | undefined {
+  if (typeof program !== 'string') return `a program's name is a text`;
+  if (!isCount(pages, pagesMax) || pages === 0)
+    return `"pages" is a number from 1 to ${pagesMax - 1}`;
+  if (!['pfn', 'mixed', 'page'].includes(kind)) return `"kind" is pfn, mixed or page`;
+  if (!isCount(prefault) || !isCount(base)) return `"prefault" and "base" are numbers`;
+  return undefined;
+}
+
+const numbers = ['p', 'm', 'page', 'n', 'at', 'to', 'child', 'bit0', 'start', 'end'] as const;
+const processesMax = 64;
+
+/** What an operation's line lacks, if anything. */
+function wrongOperation(line: Operation): string | undefined {
+  if (typeof line.op !== 'string' || !isCount(line.i)) return `"op" is a text and "i" a number`;
+  const wrong = numbers.find((key) => line[key] !== undefined && !isCount(line[key]));
+  if (wrong !== undefined) return `"${wrong}" is a number`;
+  const processes = Math.max(line.p ?? 0, line.child ?? 0);
+  if (processes >= processesMax) return `there are at most ${processesMax} processes`;
+  if (!Array.isArray(line.cb) || !Array.isArray(line.vmas)) return `"cb" and "vmas" are lists`;
+  return undefined;
 }
