@@ -412,7 +412,7 @@ export class Session {
     const { text } = this.debuggee;
     const [line = ''] =
       op.span === undefined ? [] : text.slice(op.span.from, op.span.to).split('\n');
-    return line === '' ? 'Stopped' : `Stopped before: ${line.trim()}`;
+    return line === '' ? 'Stopped' : `Stopped before: ${shortened(line.trim())}`;
   }
 
   private quietStop(reason: StopReason, task: number, title: string): Stop {
@@ -425,3 +425,6 @@ export class Session {
     return choice === undefined ? this.next() : taskOf(engine, choice.agent);
   }
 }
+
+/** A statement as far as there is room for it beside a thread's name. */
+const shortened = (line: string): string => (line.length > 32 ? `${line.slice(0, 31)}…` : line);

@@ -26,10 +26,12 @@ test('from F5 to the first page fault, into vmw_bo_vm_fault, and back out of the
 
   // The first page fault.
   await w.foldView('Breakpoints', false);
-  await w.page
-    .locator('.debug-breakpoints .monaco-list-row', { hasText: /^Page fault/ })
-    .locator('input')
-    .check();
+  await w
+    .view('Breakpoints')
+    .filter({ hasText: 'Page faults' })
+    .locator('[role="checkbox"], input[type="checkbox"]')
+    .first()
+    .click({ timeout: 10_000 });
   await w.foldView('Breakpoints', true);
   await w.debug('Continue');
   await top().filter({ hasText: 'exc_page_fault' }).first().waitFor();
@@ -44,7 +46,10 @@ test('from F5 to the first page fault, into vmw_bo_vm_fault, and back out of the
   for (let i = 0; i < 200; i++) {
     if ((await top().filter({ hasText: 'vmw_bo_vm_fault' }).count()) > 0) break;
     await w.debug('Step Into');
-    await w.page.locator('.debug-toolbar').getByRole('button', { name: /^Step Into/ }).isEnabled();
+    await w.page
+      .locator('.debug-toolbar')
+      .getByRole('button', { name: /^Step Into/ })
+      .isEnabled();
   }
   await top().filter({ hasText: 'vmw_bo_vm_fault' }).first().waitFor();
   await w.page.locator('.view-lines', { hasText: 'ttm_bo_vm_reserve' }).first().waitFor();
@@ -53,10 +58,22 @@ test('from F5 to the first page fault, into vmw_bo_vm_fault, and back out of the
   // On to the next fault: the PTE is there, written and dirty.
   await w.debug('Continue');
   await row('PWUAD-').waitFor();
+  await w.callStack().filter({ hasText: 'user_write' }).first().waitFor();
+  for (const view of ['Page Tables', 'Buffer Objects']) await w.foldView(view, false);
+  await w.view('Buffer Objects').filter({ hasText: 'mapping app p' }).first().waitFor();
+  await w.screenshot('journey-next');
+  for (const view of ['Page Tables', 'Buffer Objects']) await w.foldView(view, true);
 
-  // Back out of the store: to where the first fault was, and out of it to the statement.
+  // Back to where the first fault was, and out of the store to its statement.
   await w.debug('Reverse');
   await row('------').waitFor();
+  for (const caller of ['translate_address:', 'store:', 'user_write:']) {
+    await w.debug('Step Back Out');
+    await w.callStack().filter({ hasText: caller }).first().waitFor();
+  }
   await w.debug('Step Back Out');
+  await expect.poll(() => w.callStack().filter({ hasText: 'user_write' }).count()).toBe(0);
+  await w.callStack().filter({ hasText: '25:7' }).first().waitFor();
+  await w.page.locator('.view-lines', { hasText: 'let section' }).first().waitFor();
   await w.screenshot('journey-back');
 });
