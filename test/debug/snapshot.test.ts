@@ -98,6 +98,40 @@ test('the scan moves dirty bits from the entries to the bitmap', () => {
   `);
 });
 
+test('between transfer and update the resource has a box, and its pages wait for the update', () => {
+  const machine = driverMachine([life]);
+  let now = until(machine, 'vmw_bo_dirty_transfer');
+  for (let i = 0; i < 20 && now.objects[0]?.resources[0]?.boxes.length === 0; i++) {
+    machine.engine.step(defaultAgent(machine.engine));
+    now = takeSnapshot(machine.engine, names);
+  }
+  expect(grid(now)).toMatchInlineSnapshot(`
+    "
+    pages  dirty  resource        app p   TLB
+    0-1    0      ring to update  PWUA--
+    2-7    0      ring            ------
+    "
+  `);
+});
+
+test('without the flush after cleaning a TLB stays behind, and is called stale', () => {
+  const machine = driverMachine([life], { with: ['no-clean-flush'] });
+  const now = until(machine, 'vmw_bo_dirty_scan');
+  expect(grid(now)).toMatchInlineSnapshot(`
+    "
+    pages  dirty  resource  app p   TLB
+    0-1    1      ring      PWUA--  cpu0 PWUAD- stale
+    2-7    0      ring      ------
+    "
+  `);
+  expect(tree(marked(null, pageTables(now)).slice(1))).toMatchInlineSnapshot(`
+    "
+    TLB of cpu0: app, 2 entries, 2 stale
+      p page 0: PWUAD-, stale, frame 0x10000
+      p page 1: PWUAD-, stale, frame 0x10001"
+  `);
+});
+
 test('tables are walked from the root, with what each entry leads to', () => {
   const machine = driverMachine([life]);
   expect(tree(marked(null, pageTables(until(machine, 'cpu_store', 2))))).toMatchInlineSnapshot(`
