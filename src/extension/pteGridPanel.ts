@@ -69,6 +69,7 @@ class PteGrid {
   constructor(
     private readonly panel: vscode.WebviewPanel,
     private readonly moments: Moments,
+    /** The object that is wanted. */
     public object: string | null,
   ) {
     panel.webview.onDidReceiveMessage((message: FromGrid) => this.hear(message));
@@ -97,13 +98,12 @@ class PteGrid {
     }
     const { serial, now, before, stop } = moment;
     this.serial = serial;
-    const object = find(now, this.object) ?? (this.object === null ? now.objects[0] : undefined);
+    // One that is gone, or of another scenario, may come again: it stays the one that is wanted.
+    const object = find(now, this.object) ?? now.objects[0];
     if (object === undefined) {
-      const reason =
-        now.objects.length === 0 ? 'There is no buffer object yet.' : 'The buffer object is gone.';
-      return this.send({ type: 'nothing', serial, reason });
+      return this.send({ type: 'nothing', serial, reason: 'There is no buffer object here.' });
     }
-    this.object = object.id;
+    this.object ??= object.id;
     this.panel.title = `PTEs of ${object.name}`;
     const objects = now.objects.map(({ id, name }) => ({ id, name }));
     const old = (before && find(before, object.id)) ?? null;

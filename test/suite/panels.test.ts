@@ -2,6 +2,7 @@
 // grid, at a page fault, after it, and back in time.
 import * as assert from 'node:assert/strict';
 import * as vscode from 'vscode';
+import { Configurations } from '../../src/extension/debugging';
 import type { OutlineView } from '../../src/extension/outlineView';
 import type { Api } from '../../src/extension/start';
 import type { MarkedNode } from '../../src/protocol/difference';
@@ -117,5 +118,13 @@ suite('debug configurations', () => {
     await vscode.debug.stopDebugging(session);
     await end;
     await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+  });
+
+  test('the scenarios of open files are offered by name', async () => {
+    const uri = exampleUri('01-ring-buffer.coh');
+    const document = await vscode.workspace.openTextDocument(uri);
+    const offered = new Configurations().provideDebugConfigurations();
+    const mine = offered.find(({ program }) => program === document.uri.fsPath);
+    assert.equal(mine?.name, 'Debug "three-section ring buffer, persistent coherent"');
   });
 });
