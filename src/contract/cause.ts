@@ -126,7 +126,7 @@ function lastStore(
     const e = events[i]!;
     const a = args(e);
     if (byGpu) {
-      if (e.name !== 'gpu_write' || a.surface !== surface) continue;
+      if ((e.name !== 'gpu_write' && e.name !== 'gpu_copy') || a.surface !== surface) continue;
       if (offset >= a.offset! && offset < a.offset! + a.length!) return e;
     } else if (e.name === 'cpu_store') {
       const hit = maps.some((m) => {
@@ -147,7 +147,7 @@ function objectOf(
   const find = (name: (name: string) => boolean) =>
     events.findLast((e) => name(e.name) && args(e).surface === surface);
   const made = find((name) => name === 'surface_created');
-  const used = find((name) => name === 'gpu_read' || name === 'gpu_write');
+  const used = find((name) => ['gpu_read', 'gpu_write', 'gpu_copy'].includes(name));
   return {
     bo: made === undefined ? undefined : args(made).bo,
     sid: used === undefined ? undefined : args(used).sid,

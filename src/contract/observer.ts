@@ -175,6 +175,9 @@ export class Contract {
       case 'gpu_write':
         this.gpuWrites(event, { surface: a.surface!, offset: a.offset!, length: a.length! });
         break;
+      case 'gpu_copy':
+        this.gpuCopies(event, { surface: a.surface!, offset: a.offset!, length: a.length! });
+        break;
       case 'fence_waited':
         this.raiseWaited(event.task, a.submission!);
         break;
@@ -224,12 +227,37 @@ export class Contract {
 
   private gpuWrites(event: LoggedEvent, range: Range): void {
     if (!this.isCoherent(range.surface)) return;
-    const { submission, value } = event.args as { submission: number; value: number };
+    const { value } = event.args as { value: number };
+    this.expected.fill(this.place(range), range.length, { unique: false, value });
+    this.gpuWrote(event, range);
+  }
+
+  /** The bytes read before, by an edge of its own, arrive in another place. */
+  private gpuCopies(event: LoggedEvent, range: Range): void {
+    if (!this.isCoherent(range.surface)) return;
+    const { submission, source, from } = event.args as Record<string, number>;
+    const at = this.place(range);
+    const read = this.place({ surface: source!, offset: from!, length: range.length });
+    // What the source should hold is known when it is coherent and nobody stores there meanwhile.
+    const late = this.storeEpoch.firstAbove(read, range.length, submission!) >= 0;
+    if (this.isCoherent(source!) && !late)
+      this.expected.copy(at, this.expected, read, range.length);
+    else {
+      const arrived = (i: number) => this.deviceByte(range.surface, range.offset + (i - at));
+      this.expected.replace(at, range.length, arrived);
+    }
+    this.gpuWrote(event, range);
+  }
+
+  /** The bytes are now the GPU's: whoever loads them has to have waited. */
+  private gpuWrote(event: LoggedEvent, range: Range): void {
+    const { submission } = event.args as { submission: number };
     const at = this.place(range);
     const byte = this.storeEpoch.firstAbove(at, range.length, submission);
-    if (byte >= 0)
-      this.raced(event, range, byte - at, `${this.submissionName(submission)} writes it`, 'late');
-    this.expected.fill(at, range.length, { unique: false, value });
+    if (byte >= 0) {
+      const what = `${this.submissionName(submission)} writes it`;
+      this.raced(event, range, byte - at, what, 'late');
+    }
     this.gpuWrite.fill(at, range.length, submission);
     this.storeEpoch.fill(at, range.length, 0);
   }

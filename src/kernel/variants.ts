@@ -109,6 +109,20 @@ const registry = [
     source: 'a fault put in: vmw_gb_surface_define() without vmw_bo_dirty_add()',
     releases: 'none',
   },
+  {
+    id: 'tracking-pagetable',
+    sentence: 'Every tracker begins by looking at dirty bits, however large the object is.',
+    source:
+      'an option of ours: the choice of vmw_bo_dirty_add() of vmwgfx_page_dirty.c, made the same for all sizes',
+    releases: 'none',
+  },
+  {
+    id: 'tracking-mkwrite',
+    sentence: 'Every tracker begins with write protection, however small the object is.',
+    source:
+      'an option of ours: the choice of vmw_bo_dirty_add() of vmwgfx_page_dirty.c, made the same for all sizes',
+    releases: 'none',
+  },
 ] as const satisfies readonly Variant[];
 
 export type VariantId = (typeof registry)[number]['id'];
@@ -134,13 +148,25 @@ const presetSets = {
 export type Preset = keyof typeof presetSets;
 export const presets: Readonly<Record<Preset, readonly VariantId[]>> = presetSets;
 
-/** The variants of a preset with some added and some taken out. */
+/** Of these, at most one is on. */
+const alternatives: readonly string[] = [
+  'tracking-off',
+  'tracking-pagetable',
+  'tracking-mkwrite',
+] satisfies VariantId[];
+
+/** The variants of a preset with some added and some taken out. Of alternatives the one added last is on. */
 export function variantSet(
   preset: Preset,
   withIds: readonly string[] = [],
   withoutIds: readonly string[] = [],
 ): { known: ReadonlySet<string>; active: ReadonlySet<string> } {
-  const active = new Set<string>([...presets[preset], ...withIds]);
+  const active = new Set<string>(presets[preset]);
+  for (const id of withIds) {
+    if (withoutIds.includes(id)) continue;
+    if (alternatives.includes(id)) for (const other of alternatives) active.delete(other);
+    active.add(id);
+  }
   for (const id of withoutIds) active.delete(id);
   return { known: new Set(variants.map((v) => v.id)), active };
 }

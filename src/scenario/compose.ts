@@ -166,7 +166,7 @@ function mostCommands(meaning: ScenarioMeaning): number {
     s.kind !== 'submit'
       ? 0
       : s.commands.reduce(
-          (n, c) => n + (c.verb === 'draw' ? c.reads.length + c.writes.length : 2),
+          (n, c) => n + (c.verb === 'draw' ? c.reads.length + c.writes.length : 1),
           0,
         ),
   );

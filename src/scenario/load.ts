@@ -61,10 +61,15 @@ export function loadScenario(text: string, options: RunOptions = {}): Loaded | R
     return { checked, problems };
   const variants = variantSet(
     kernel as never,
-    [...meaning.machine.with, ...(options.with ?? [])],
+    [...trackingVariant(meaning), ...meaning.machine.with, ...(options.with ?? [])],
     [...meaning.machine.without, ...(options.without ?? [])],
   );
   return { checked, resolved, meaning, run: composeRun(meaning, text, variants), schedule };
+}
+
+/** What `tracking` says, as a variant; `auto` is what the driver does without one. */
+function trackingVariant({ machine: { tracking } }: ScenarioMeaning): string[] {
+  return tracking === 'auto' ? [] : [`tracking-${tracking}`];
 }
 
 function chosen(

@@ -5,17 +5,20 @@ import { PAGE_SIZE } from '../hardware/pte';
 import {
   GPU_CMD_READ,
   GPU_CMD_WRITE,
+  SVGA_3D_CMD_DX_BUFFER_COPY,
   SVGA_3D_CMD_READBACK_GB_SURFACE,
   SVGA_3D_CMD_UPDATE_GB_IMAGE,
   type SvgaCommand,
   svgaCommand,
 } from '../hardware/svga/commands';
+import { EINVAL } from '../kernel/include/linux/errno';
 import type { Engine } from '../routine/engine';
 import { type AnyBuilder, type Node, type Routine, routine } from '../routine/routine';
 import { tracepoint } from '../state/events';
 import { bool, type Field, int, long } from '../state/layout';
 import { submit as submitEdge, synchronized } from '../user/edges';
 import {
+  fence_forget,
   fence_wait,
   gb_surface_create,
   map_surface,
@@ -152,9 +155,10 @@ class StatementBuilder {
     body: readonly Step[],
   ): Node[] {
     const first = this.firstOf(process, thread);
+    const head = process.threads.find((t) => t.name === thread) ?? process;
     return [
       // Threads start when their process is ready, processes when the surfaces are.
-      b.wait(`start of ${process.name}`, (_f: F, k) => k.store.peek(state(k).at('ready')) >= first),
+      ...(first === 0 ? [] : [this.start(b, head, first)]),
       ...creates.map((surface) => this.create(b, surface)),
       ...body.map((s) => this.statement(b, s)),
       ...(thread === undefined
@@ -165,6 +169,11 @@ class StatementBuilder {
           ]
         : []),
     ];
+  }
+
+  private start(b: AnyBuilder, head: Span & { name: string }, first: number): Node {
+    const ready = (k: Engine) => k.store.peek(state(k).at('ready'));
+    return b.statement(head, [b.wait(`start of ${head.name}`, (_f: F, k) => ready(k) >= first)]);
   }
 
   /** How many processes must be ready before this task begins. */
@@ -359,20 +368,31 @@ class StatementBuilder {
         }),
         '(result)',
       ),
-      // First the submission, then the handle: who waits for the fence looks for the handle.
-      b.step('its submission', (f: F, k) => {
-        if (f['(result)'] < 0 || s.fence === undefined) return;
-        state(k).setMember(s.fence.family, now(s.fence.index, k), f['(index)'], ' submission');
-      }),
-      b.step('the fence', (f: F, k) => {
-        if (f['(result)'] < 0) fail(k, s, `execbuf failed with ${f['(result)']}`);
-        else if (s.fence !== undefined) {
-          const { family, index } = s.fence;
-          state(k).setMember(family, now(index, k), f['(result)'] + 1);
-        }
-      }),
+      b.when(
+        'it failed',
+        (f: F) => f['(result)'] < 0,
+        [b.step('no fence', (f: F, k) => fail(k, s, `execbuf failed with ${f['(result)']}`))],
+        s.fence === undefined ? [] : this.name(b, s.fence),
+      ),
     );
     return nodes;
+  }
+
+  /** The fence gets its name; the handle of another one that had it goes back to the driver. */
+  private name(b: AnyBuilder, { family, index }: Member): Node[] {
+    return [
+      // First the handle, then the submission; who waits looks for the submission first, and never claims too much.
+      b.atomic('the fence', (f: F, k) => {
+        f['(handle)'] = state(k).peekMember(family, now(index, k)) - 1;
+        state(k).setMember(family, now(index, k), f['(result)'] + 1);
+      }),
+      b.step('its submission', (f: F, k) => {
+        state(k).setMember(family, now(index, k), f['(index)'], ' submission');
+      }),
+      b.when('another fence had the name', (f: F) => f['(handle)'] > 0, [
+        b.call(fence_forget, (f: F) => ({ handle: f['(handle)'] }), '(result)'),
+      ]),
+    ];
   }
 
   /** The device's commands for one command of a scenario. */
@@ -384,7 +404,8 @@ class StatementBuilder {
         const end = extent.end === undefined ? extent.surface.bytes : now(extent.end, k);
         const sid = state(k).get(`surface ${extent.surface.name}`);
         const byte = value === undefined ? 0 : now(value, k);
-        return svgaCommand({ id, sid, offset, length: end - offset, value: byte });
+        if (end <= offset) fail(k, extent, `${textOf(k, extent)} is empty`);
+        return svgaCommand({ id, sid, offset, length: Math.max(0, end - offset), value: byte });
       },
     });
     switch (c.verb) {
@@ -396,7 +417,15 @@ class StatementBuilder {
       case 'clear':
         return [on(GPU_CMD_WRITE, c.target, 'clear', c.value)];
       case 'copy':
-        return [on(GPU_CMD_READ, c.source, 'read'), on(GPU_CMD_WRITE, c.target, 'write')];
+        return [
+          {
+            text: `copy ${c.source.surface.name} to ${c.target.surface.name}`,
+            make: (k) => ({
+              ...on(SVGA_3D_CMD_DX_BUFFER_COPY, c.source, 'copy', c.target.start).make(k),
+              arg: state(k).get(`surface ${c.target.surface.name}`),
+            }),
+          },
+        ];
       case 'update':
         return [on(SVGA_3D_CMD_UPDATE_GB_IMAGE, c.target, 'update')];
       case 'readback':
@@ -411,19 +440,23 @@ class StatementBuilder {
       }),
       b.wait(
         'until it was submitted',
-        (f: F, k) => state(k).peekMember(family, f['(index)']) !== 0,
+        (f: F, k) => state(k).peekMember(family, f['(index)'], ' submission') !== 0,
       ),
-      b.step('its handle', (f: F, k) => {
-        f['(handle)'] = k.store.read(state(k).at(family.name, f['(index)'])) - 1;
-      }),
-      b.step('its submission', (f: F, k) => {
-        f['(value)'] = k.store.read(state(k).at(`${family.name} submission`, f['(index)']));
-      }),
-      b.call(
-        fence_wait,
-        (f: F) => ({ handle: f['(handle)'], submission: f['(value)'] }),
-        '(result)',
-      ),
+      // When another submission takes the name meanwhile, the handle may be gone: then for the fence of that one.
+      b.loop('until a handle was good', [
+        b.step('its submission', (f: F, k) => {
+          f['(value)'] = k.store.read(state(k).at(`${family.name} submission`, f['(index)']));
+        }),
+        b.step('its handle', (f: F, k) => {
+          f['(handle)'] = k.store.read(state(k).at(family.name, f['(index)'])) - 1;
+        }),
+        b.call(
+          fence_wait,
+          (f: F) => ({ handle: f['(handle)'], submission: f['(value)'] }),
+          '(result)',
+        ),
+        b.when('it was', (f: F) => f['(result)'] !== -EINVAL, [b.leave()]),
+      ]),
     ];
   }
 

@@ -241,6 +241,11 @@ class Rehearsal {
         { from, to },
         `${showBytes(end - start)} copied to ${showBytes(at)} do not fit: \`${target.surface.name}\` has ${showBytes(size)}`,
       );
+    else if (source.surface === target.surface && Math.abs(at - start) < end - start)
+      this.tell(
+        { from, to },
+        `source and target overlap: the device copies between ranges apart${this.turn()}`,
+      );
   }
 
   private give({ family, index }: Member): void {

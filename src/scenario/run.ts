@@ -3,6 +3,7 @@
 
 import { lineStarts, positionAt } from '../base/text';
 import type { Contract } from '../contract/observer';
+import { svgaCommandNames } from '../hardware/svga/commands';
 import type { Engine } from '../routine/engine';
 import type { LoggedEvent } from '../state/events';
 import type { Counters } from './counters';
@@ -142,6 +143,10 @@ export class Run {
     const oopses = this.engine.events.slice().filter((e) => e.name === 'oops');
     for (const e of oopses) {
       add('oops', String(e.args.message), this.placeOf(e.task), e.step, this.stacks());
+    }
+    for (const e of this.engine.events.slice().filter((e) => e.name === 'svga_error')) {
+      const refused = `the device refused ${svgaCommandNames[Number(e.args.id)]}`;
+      add('device', `${refused}: no such range of the surface`, this.placeOfEvent(e.index), e.step);
     }
     if (!ended) return found;
     if (oopses.length === 0 && !this.engine.done) {

@@ -66,7 +66,9 @@ export const commands = {
   },
   copy: {
     form: 'copy ring[0 .. 4KiB] to target[0]',
-    does: 'The device copies bytes from surface to surface.',
+    does:
+      'The device copies bytes between its own copies of two surfaces, or to another place of the same one: it reads ' +
+      'the source and writes the target, as draws do. The ranges must not overlap.',
   },
   clear: {
     form: 'clear target = 0',
@@ -174,7 +176,9 @@ export const machineSettings = {
   cpus: { form: 'cpus 2', does: 'How many CPUs there are: cpu0, cpu1, …' },
   tracking: {
     form: 'tracking auto',
-    does: 'How written pages are found: `auto` as the driver decides, `pagetable` or `mkwrite`.',
+    does:
+      'How written pages are found: `auto` as the driver decides, `pagetable` or `mkwrite` to begin with that method ' +
+      'whatever the size (it may change as usual), `off` not at all.',
   },
   with: {
     form: 'with bz-01',
@@ -183,7 +187,7 @@ export const machineSettings = {
   without: { form: 'without bz-01', does: 'Takes variants out of the preset.' },
 } as const satisfies Record<string, Entry>;
 
-export const trackings = ['auto', 'pagetable', 'mkwrite'] as const;
+export const trackings = ['auto', 'pagetable', 'mkwrite', 'off'] as const;
 export type Tracking = (typeof trackings)[number];
 
 export const CPUS_MAX = 8;

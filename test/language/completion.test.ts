@@ -70,6 +70,7 @@ describe('what can stand at the cursor', () => {
       'auto',
       'pagetable',
       'mkwrite',
+      'off',
     ]);
   });
 

@@ -14,6 +14,8 @@ export const SVGA_3D_CMD_READBACK_GB_SURFACE = 1104;
 export const SVGA_3D_CMD_INVALIDATE_GB_IMAGE = 1105;
 export const SVGA_3D_CMD_INVALIDATE_GB_SURFACE = 1106;
 export const SVGA_3D_CMD_DEFINE_GB_MOB64 = 1135; // arg: mob; value: address of its page table; length: bytes
+/** Copies within the device: `length` bytes of surface `sid` from `offset` on, to surface `arg` from `value` on. */
+export const SVGA_3D_CMD_DX_BUFFER_COPY = 1209;
 
 /** Ours, beyond the real ids: what a draw or a dispatch does to a range of a surface. */
 export const GPU_CMD_READ = 3001;
@@ -35,11 +37,12 @@ export const svgaCommandNames: Readonly<Record<number, string>> = {
   [SVGA_3D_CMD_INVALIDATE_GB_IMAGE]: 'INVALIDATE_GB_IMAGE',
   [SVGA_3D_CMD_INVALIDATE_GB_SURFACE]: 'INVALIDATE_GB_SURFACE',
   [SVGA_3D_CMD_DEFINE_GB_MOB64]: 'DEFINE_GB_MOB64',
+  [SVGA_3D_CMD_DX_BUFFER_COPY]: 'DX_BUFFER_COPY',
   [GPU_CMD_READ]: 'GPU_READ',
   [GPU_CMD_WRITE]: 'GPU_WRITE',
 };
 
-/** One command. `sid` is the device's id of a surface (in a user's command buffer: the handle). */
+/** One command. `sid`, and `arg` of a copy, are the device's ids of surfaces (in a user's command buffer: handles). */
 export interface SvgaCommand {
   readonly id: number;
   readonly sid: number;

@@ -1,7 +1,8 @@
 // The virtual GPU: registers, a queue of commands, and its own copy of every guest-backed surface. It never snoops:
 // memory and copy differ until an update or a readback. Executes one command after the other, asynchronously to the
 // CPUs. Linux drivers/gpu/drm/vmwgfx/device_include is the guest's side of it. Left out: formats other than buffers,
-// contexts and shaders. A surface is defined as zeroes, and binding a MOB copies nothing.
+// contexts and shaders. A surface is defined as zeroes, and binding a MOB copies nothing. A copy whose ranges overlap is
+// refused: every API that ends here forbids it (glCopyBufferSubData, vkCmdCopyBuffer, CopySubresourceRegion).
 
 import type { RegionRule } from '../../routine/check';
 import type { Engine, TaskSpec } from '../../routine/engine';
@@ -23,6 +24,7 @@ import {
   SVGA_3D_CMD_DEFINE_GB_SURFACE,
   SVGA_3D_CMD_DESTROY_GB_MOB,
   SVGA_3D_CMD_DESTROY_GB_SURFACE,
+  SVGA_3D_CMD_DX_BUFFER_COPY,
   SVGA_3D_CMD_READBACK_GB_IMAGE,
   SVGA_3D_CMD_READBACK_GB_SURFACE,
   SVGA_3D_CMD_UPDATE_GB_IMAGE,
@@ -99,10 +101,20 @@ export const gpu_write = tracepoint('gpu_write', {
   value: int,
   submission: int,
 });
+/** Edge: GPU work puts bytes of the surface `source`, which it has read, into another place: at most a page at a time. */
+export const gpu_copy = tracepoint('gpu_copy', {
+  surface: int,
+  sid: int,
+  offset: int,
+  length: int,
+  source: int,
+  from: int,
+  submission: int,
+});
 export const svga_fence = tracepoint('svga_fence', { seqno: u32 });
 export const svga_irq = tracepoint('svga_irq', {});
-/** The device refuses a command: no such surface or MOB, nothing bound, a range outside. */
-export const svga_error = tracepoint('svga_error', { id: int, sid: int });
+/** The device refuses a command: no such surface or MOB, nothing bound, a range outside, ranges that overlap. */
+export const svga_error = tracepoint('svga_error', { id: int, sid: int, submission: int });
 
 /** The device's copies of surfaces: `slots` of `bytes` each, found by the place of the surface's record. */
 export class Svga {
@@ -181,6 +193,7 @@ interface Walk {
   readonly sid: number;
   readonly offset: number;
   readonly length: number;
+  readonly submission?: number;
   pos: number;
   end: number;
   surface: View<typeof svga_surface>;
@@ -195,7 +208,7 @@ function beginWalk(f: Walk, k: Engine, id: number, needsMob: boolean): void {
   const end = f.length < 0 ? surface.length : f.offset + f.length;
   const bad =
     surface.at === 0 || end > surface.length || f.offset < 0 || (needsMob && surface.mob.at === 0);
-  if (bad) k.emit(svga_error, { id, sid: f.sid });
+  if (bad) k.emit(svga_error, { id, sid: f.sid, submission: f.submission ?? 0 });
   else f.end = end;
 }
 
@@ -272,6 +285,44 @@ export const gpu_writes = routine(
         const { sid, submission, value, pos: offset } = f;
         k.parts.svga.copy(f.surface.at).fill(offset, length, { unique: false, value });
         k.emit(gpu_write, { surface: f.surface.name, sid, offset, length, value, submission });
+        f.pos += length;
+      }),
+    ]),
+  ],
+);
+
+/** Copies bytes of the device's copy of a surface to that of `target`, or to another place of the same. */
+export const gpu_copies = routine(
+  file,
+  'gpu_copies',
+  {
+    mode: 'device',
+    args: { ...work, target: int, to: int },
+    locals: { ...walk, into: ref('svga_surface') },
+  },
+  ({ step, when, loop, leave, ret }) => [
+    step('surface = lookup(sid)', (f, k) => beginWalk(f, k, SVGA_3D_CMD_DX_BUFFER_COPY, false)),
+    when('nothing to copy', (f) => f.pos >= f.end, [ret()]),
+    step('into = lookup(target)', (f, k) => {
+      f.into = surfaceOf(k, f.target);
+      const { into, to, length, offset } = f;
+      const overlaps = f.target === f.sid && Math.abs(to - offset) < length;
+      if (into.at !== 0 && to >= 0 && to + length <= into.length && !overlaps) return;
+      const { target: sid, submission } = f;
+      k.emit(svga_error, { id: SVGA_3D_CMD_DX_BUFFER_COPY, sid, submission });
+      f.end = f.pos;
+    }),
+    loop('for each page of the range', [
+      when('pos == end', (f) => f.pos >= f.end, [leave()]),
+      step('copy the bytes', (f, k) => {
+        const { surface, into, sid, submission, pos, target } = f;
+        const length = chunk(pos, f.end);
+        const offset = f.to + (pos - f.offset);
+        const read = { surface: surface.name, sid, offset: pos, length, submission };
+        const written = { surface: into.name, sid: target, offset, length, submission };
+        k.emit(gpu_read, read);
+        k.parts.svga.copy(into.at).copy(offset, k.parts.svga.copy(surface.at), pos, length);
+        k.emit(gpu_copy, { ...written, source: surface.name, from: pos });
         f.pos += length;
       }),
     ]),
@@ -371,7 +422,7 @@ export const svga_device = routine(
         when('DESTROY_GB_MOB', (f) => f.id === SVGA_3D_CMD_DESTROY_GB_MOB, [
           step('forget the MOB', (f, k) => {
             const mob = mobOf(k, f.arg);
-            if (mob.at === 0) k.emit(svga_error, { id: f.id, sid: -1 });
+            if (mob.at === 0) k.emit(svga_error, { id: f.id, sid: -1, submission: 0 });
             else k.free(mob);
           }),
         ]),
@@ -391,7 +442,7 @@ export const svga_device = routine(
             const surface = surfaceOf(k, f.sid);
             const mob = f.arg === SVGA3D_INVALID_ID ? NULL : mobOf(k, f.arg);
             if (surface.at === 0 || (f.arg !== SVGA3D_INVALID_ID && mob.at === 0)) {
-              k.emit(svga_error, { id: f.id, sid: f.sid });
+              k.emit(svga_error, { id: f.id, sid: f.sid, submission: 0 });
               return;
             }
             surface.mob = mob;
@@ -425,6 +476,16 @@ export const svga_device = routine(
             length,
             submission,
             value,
+          })),
+        ]),
+        when('DX_BUFFER_COPY', (f) => f.id === SVGA_3D_CMD_DX_BUFFER_COPY, [
+          call(gpu_copies, ({ sid, offset, length, submission, arg, value }) => ({
+            sid,
+            offset,
+            length,
+            submission,
+            target: arg,
+            to: value,
           })),
         ]),
       ]),

@@ -4,6 +4,7 @@
 import {
   GPU_CMD_READ,
   GPU_CMD_WRITE,
+  SVGA_3D_CMD_DX_BUFFER_COPY,
   SVGA_3D_CMD_INVALIDATE_GB_IMAGE,
   SVGA_3D_CMD_INVALIDATE_GB_SURFACE,
   SVGA_3D_CMD_READBACK_GB_IMAGE,
@@ -14,7 +15,7 @@ import {
 import type { Engine } from '../../../../../routine/engine';
 import { routine } from '../../../../../routine/routine';
 import { tracepoint } from '../../../../../state/events';
-import { embed, int, isNull, ref, u32 } from '../../../../../state/layout';
+import { bool, embed, int, isNull, ref, u32 } from '../../../../../state/layout';
 import { EINVAL, ERESTARTSYS } from '../../../../include/linux/errno';
 import { dma_fence_put } from '../../../dma-buf/dma-fence';
 import { putCommand, vmw_cmd_commit, vmw_cmd_reserve, vmw_priv } from './vmwgfx_cmd';
@@ -39,7 +40,7 @@ const file = 'drivers/gpu/drm/vmwgfx/vmwgfx_execbuf.c';
 /** A submission is in the command stream. */
 export const vmw_execbuf = tracepoint('vmw_execbuf', { task: int, seqno: u32 });
 
-/** vmw_cmd_entries: commands that user space may send, with what they do to the surface they name. */
+/** vmw_cmd_entries: commands that user space may send, with what they do to the (first) surface they name. */
 const commandEffects: ReadonlyMap<number, number> = new Map([
   [GPU_CMD_READ, VMW_RES_DIRTY_NONE],
   [GPU_CMD_WRITE, VMW_RES_DIRTY_SET],
@@ -49,35 +50,62 @@ const commandEffects: ReadonlyMap<number, number> = new Map([
   [SVGA_3D_CMD_UPDATE_GB_SURFACE, VMW_RES_DIRTY_CLEAR],
   [SVGA_3D_CMD_READBACK_GB_SURFACE, VMW_RES_DIRTY_CLEAR],
   [SVGA_3D_CMD_INVALIDATE_GB_SURFACE, VMW_RES_DIRTY_CLEAR],
+  [SVGA_3D_CMD_DX_BUFFER_COPY, VMW_RES_DIRTY_NONE],
 ]);
 
 const sw_context = (k: Engine) => k.the('sw_context', 'vmw_sw_context');
 
-/** Looks at one command of the kernel's copy: the surface it names goes on the list. -EINVAL. */
+/** The surface that a command names, in `arg` when `target`, goes on the list, with what is done to it. -EINVAL. */
+const vmw_cmd_res_check = routine(
+  file,
+  'vmw_cmd_res_check',
+  {
+    args: { ctx: ref('vmw_validation_context'), i: int, target: bool, dirty: int },
+    locals: { handle: int, res: ref('vmw_resource'), ret: int },
+    returns: int,
+  },
+  ({ step, call, when, ret }) => [
+    step('handle = *id_loc', (f, k) => {
+      const { sid, arg } = sw_context(k).commands.get(f.i);
+      f.handle = f.target ? arg : sid;
+    }),
+    call(vmw_user_surface_lookup_handle, (f) => ({ handle: f.handle }), 'res'),
+    when('!res', (f) => isNull(f.res), [ret('-EINVAL', () => -EINVAL)]),
+    call(vmw_validation_add_resource, (f) => ({ ctx: f.ctx, res: f.res, dirty: f.dirty }), 'ret'),
+    // The list has a reference of its own, and the relocation names the resource meanwhile.
+    step('vmw_resource_relocation_add(sw_context, res, offset of id_loc)', (f, k) => {
+      const { commands } = sw_context(k);
+      const id = f.target ? { arg: f.res.at } : { sid: f.res.at };
+      commands.set(f.i, { ...commands.get(f.i), ...id });
+    }),
+    call(vmw_resource_unreference, (f) => ({ res: f.res })),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+/** Looks at one command of the kernel's copy: the surfaces it names go on the list. -EINVAL. */
 const vmw_cmd_check = routine(
   file,
   'vmw_cmd_check',
   {
     args: { ctx: ref('vmw_validation_context'), i: int },
-    locals: { handle: int, dirty: int, res: ref('vmw_resource'), ret: int },
+    locals: { id: int, dirty: int, ret: int },
     returns: int,
   },
   ({ step, call, when, ret }) => [
     step('entry = vmw_cmd_entries[header->id]', (f, k) => {
-      const { id, sid } = sw_context(k).commands.get(f.i);
-      f.handle = sid;
-      f.dirty = commandEffects.get(id) ?? -1;
+      f.id = sw_context(k).commands.get(f.i).id;
+      f.dirty = commandEffects.get(f.id) ?? -1;
     }),
     when('no such command', (f) => f.dirty < 0, [ret('-EINVAL', () => -EINVAL)]),
-    call(vmw_user_surface_lookup_handle, (f) => ({ handle: f.handle }), 'res'),
-    when('!res', (f) => isNull(f.res), [ret('-EINVAL', () => -EINVAL)]),
-    call(vmw_validation_add_resource, (f) => ({ ctx: f.ctx, res: f.res, dirty: f.dirty }), 'ret'),
-    // The list has a reference of its own, and the relocation names the resource meanwhile.
-    step('vmw_resource_relocation_add(sw_context, res, offset of sid)', (f, k) => {
-      const { commands } = sw_context(k);
-      commands.set(f.i, { ...commands.get(f.i), sid: f.res.at });
-    }),
-    call(vmw_resource_unreference, (f) => ({ res: f.res })),
+    call(vmw_cmd_res_check, (f) => ({ ctx: f.ctx, i: f.i, target: false, dirty: f.dirty }), 'ret'),
+    when('vmw_cmd_buffer_copy_check()', (f) => f.ret === 0 && f.id === SVGA_3D_CMD_DX_BUFFER_COPY, [
+      call(
+        vmw_cmd_res_check,
+        (f) => ({ ctx: f.ctx, i: f.i, target: true, dirty: VMW_RES_DIRTY_SET }),
+        'ret',
+      ),
+    ]),
     ret('ret', (f) => f.ret),
   ],
 );
@@ -147,10 +175,12 @@ export const vmw_execbuf_process = routine(
       }),
       loop('vmw_execbuf_submit_fifo(): for each command', [
         when('i == count', (f) => f.i === f.count, [leave()]),
-        step('cmd->sid = res->id; write the command', (f, k) => {
+        step('vmw_resource_relocations_apply(); write the command', (f, k) => {
           const command = sw_context(k).commands.get(f.i);
-          const { id } = k.view('vmw_resource', command.sid);
-          putCommand(k, { ...command, sid: id });
+          const idOf = (res: number) => k.view('vmw_resource', res).id;
+          const copies = command.id === SVGA_3D_CMD_DX_BUFFER_COPY;
+          const arg = copies ? idOf(command.arg) : command.arg;
+          putCommand(k, { ...command, sid: idOf(command.sid), arg });
           f.i++;
         }),
       ]),

@@ -1,0 +1,67 @@
+// Memory that more than one uses: two processes with a mapping each, CPU and GPU in turn. What is counted is what
+// Linux with the series of April 2019 would show.
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { outcome } from './outcome';
+
+const usage = (name: string): string => readFileSync(`test/scenario/usage/${name}.coh`, 'utf8');
+
+test('two processes write the same page: one scan of two entries, one update, both TLBs flushed', () => {
+  const { verdict, events } = outcome(usage('two-processes'));
+  expect(verdict).toBe('holds');
+  expect(
+    events({
+      page_fault: 'pid cpu error_code',
+      tlb_flush: 'cpu',
+      vmw_bo_dirty_scan: 'method count start end',
+      vmw_dirty_sync: 'surface x w',
+    }),
+  ).toEqual([
+    'tlb_flush cpu=0', // both address spaces are new
+    'tlb_flush cpu=1',
+    'page_fault pid=2 cpu=0 error_code=6',
+    'page_fault pid=4 cpu=1 error_code=6',
+    'tlb_flush cpu=0', // that of the scan: one in each address space
+    'tlb_flush cpu=1',
+    'vmw_bo_dirty_scan method=0 count=2 start=0 end=1',
+    'vmw_dirty_sync surface=0 x=0 w=4096',
+  ]);
+});
+
+test('a counter between CPU and GPU: a scan, a zap, an update, the dispatch, and one readback a round', () => {
+  const { verdict, events } = outcome(usage('counter-ping-pong'));
+  expect(verdict).toBe('holds');
+  expect(
+    events({
+      page_fault: 'error_code',
+      vmw_bo_dirty_scan: 'method count',
+      vmw_bo_dirty_unmap: 'start end',
+      vmw_dirty_sync: 'x w',
+      gpu_read: 'offset length',
+      gpu_write: 'offset length value',
+      vmw_readback: '',
+      cpu_store: 'value',
+      cpu_load: 'value',
+    }),
+  ).toEqual([
+    'page_fault error_code=6',
+    'cpu_store value=0',
+    'vmw_bo_dirty_scan method=0 count=1',
+    'vmw_bo_dirty_unmap start=0 end=1',
+    'vmw_dirty_sync x=0 w=4096',
+    'gpu_read offset=0 length=1',
+    'gpu_write offset=0 length=1 value=1',
+    'page_fault error_code=4',
+    'vmw_readback',
+    'cpu_load value=1',
+    'cpu_store value=10', // no fault: the load brought the page in writable
+    'vmw_bo_dirty_scan method=0 count=1',
+    'vmw_bo_dirty_unmap start=0 end=1',
+    'vmw_dirty_sync x=0 w=4096',
+    'gpu_read offset=0 length=1',
+    'gpu_write offset=0 length=1 value=11',
+    'page_fault error_code=4',
+    'vmw_readback',
+    'cpu_load value=11',
+  ]);
+});
