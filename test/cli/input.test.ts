@@ -1,40 +1,11 @@
 // Bad input, as the shell sees it: one clear message each, exit code 2, no stack trace, soon.
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { buildSync } from 'esbuild';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { commandLine } from './coherence';
 
-let folder = '';
-
-beforeAll(() => {
-  folder = mkdtempSync(path.join(tmpdir(), 'coherence-'));
-  buildSync({
-    entryPoints: ['src/cli/main.ts'],
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    outfile: path.join(folder, 'cli.cjs'),
-    logLevel: 'error',
-  });
-});
-
-afterAll(() => rmSync(folder, { recursive: true }));
-
-function file(name: string, content: string | Uint8Array): string {
-  writeFileSync(path.join(folder, name), content);
-  return name;
-}
-
-function coherence(...args: string[]): { code: number | null; out: string; err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['cli.cjs', ...args], {
-    cwd: folder,
-    encoding: 'utf8',
-    timeout: 20_000,
-  });
-  return { code: status, out: stdout, err: stderr };
-}
+const cli = commandLine();
+const { run: coherence, file } = cli;
 
 const fine = 'scenario "x"\nprocess app { }\n';
 
@@ -62,7 +33,7 @@ huge.coh: 10.0 MiB is too large; a scenario has at most 4 MiB
   test('fmt leaves them alone, too', () => {
     file('binary.coh', new Uint8Array([0, 1]));
     expect(coherence('fmt', 'binary.coh', 'missing.coh').code).toBe(2);
-    expect([...readFileSync(path.join(folder, 'binary.coh'))]).toEqual([0, 1]);
+    expect([...readFileSync(path.join(cli.folder, 'binary.coh'))]).toEqual([0, 1]);
   });
 });
 
@@ -101,7 +72,7 @@ describe('fmt', () => {
       err: '',
     });
     expect(coherence('fmt', 'untidy.coh').code).toBe(0);
-    expect(readFileSync(path.join(folder, 'untidy.coh'), 'utf8')).toBe(
+    expect(readFileSync(path.join(cli.folder, 'untidy.coh'), 'utf8')).toBe(
       'scenario "x"\nprocess app {\n}\n',
     );
     expect(coherence('fmt', '--check', 'untidy.coh').code).toBe(0);
@@ -113,7 +84,7 @@ describe('fmt', () => {
     const { code, err } = coherence('fmt', 'broken.coh');
     expect(code).toBe(2);
     expect(err).toContain('broken.coh:2:13: this block is never closed');
-    expect(readFileSync(path.join(folder, 'broken.coh'), 'utf8')).toBe(text);
+    expect(readFileSync(path.join(cli.folder, 'broken.coh'), 'utf8')).toBe(text);
   });
 });
 
