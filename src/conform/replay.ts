@@ -382,7 +382,7 @@ function stageFor({ processes, mappings, pages }: Size, options: ReplayOptions):
       daemon: true,
     })),
     limits: {
-      frames: pages * (2 + processes) + 64,
+      frames: pages * (2 + 3 * processes) + 64,
       tables: processes * (3 + 6 * Math.ceil(2 + pages / 512)),
       vmas: 64 + 8 * mappings * processes,
       files: 2,

@@ -2,7 +2,8 @@
 // for MADV_COLD, and error injection.
 import { PAGE_SIZE } from '../../hardware/pte';
 import { routine } from '../../routine/routine';
-import { bool, int, isNull, long, ref } from '../../state/layout';
+import { bool, embed, type FieldsView, int, isNull, long, pte, ref } from '../../state/layout';
+import { pte_mkold, pte_present, pte_young } from '../arch/x86/include/asm/pgtable';
 import { EINVAL, ENOMEM } from '../include/linux/errno';
 import {
   VM_DONTCOPY,
@@ -16,8 +17,18 @@ import {
 import '../include/linux/mm_types';
 import { current } from '../include/linux/sched';
 import { madvise_populate } from './gup';
-import { zap_page_range_single } from './memory';
+import { vm_normal_page, zap_page_range_single } from './memory';
 import { __split_vma, find_vma, vma_merge } from './mmap';
+import { tlb_finish_mmu, tlb_gather_mmu, tlb_remove_tlb_entry } from './mmu_gather';
+import {
+  eachEntry,
+  nextEntry,
+  pgd_offset,
+  ptl,
+  rangeArgs,
+  rangeLocals,
+  rangeRoutine,
+} from './range';
 
 const file = 'mm/madvise.c';
 
@@ -181,6 +192,9 @@ export const madvise_vma_behavior = routine(
         even_cows: true,
       })),
     ]),
+    when('MADV_COLD', (f) => f.behavior === MADV_COLD, [
+      call(madvise_cold_page_range, (f) => ({ vma: f.vma, addr: f.start, end: f.end })),
+    ]),
     when('MADV_NORMAL, RANDOM, SEQUENTIAL, DONTFORK, DOFORK', (f) => changesFlags(f.behavior), [
       call(
         madvise_update_vma,
@@ -194,6 +208,82 @@ export const madvise_vma_behavior = routine(
       ),
     ]),
     ret('err', (f) => f.err),
+  ],
+);
+
+const cold_args = { tlb: ref('mmu_gather'), vma: ref('vm_area_struct') };
+const coldDown = (f: FieldsView<typeof cold_args>) => ({ tlb: f.tlb, vma: f.vma });
+
+/** Makes entries old whose pages nobody else maps. */
+export const madvise_cold_page_range = routine(
+  file,
+  'madvise_cold_page_range',
+  {
+    args: { vma: ref('vm_area_struct'), addr: long, end: long },
+    locals: { tlb: embed('mmu_gather'), first: ref('pte_t'), ...rangeLocals },
+  },
+  (b) => [
+    b.call(tlb_gather_mmu, (f) => ({ tlb: f.tlb, mm: f.vma.vm_mm, fullmm: false })),
+    b.step('pgd = pgd_offset(vma->vm_mm, addr)', (f, k) => {
+      f.first = pgd_offset(k, f.vma.vm_mm, f.addr);
+    }),
+    ...eachEntry(b, 0, { below: madvise_cold_pud_range, args: coldDown }),
+    b.call(tlb_finish_mmu, (f) => ({ tlb: f.tlb })),
+    b.ret(),
+  ],
+);
+
+const madvise_cold_pud_range = rangeRoutine(file, 'madvise_cold_pud_range', 1, cold_args, () => ({
+  below: madvise_cold_pmd_range,
+  args: coldDown,
+}));
+
+const madvise_cold_pmd_range = rangeRoutine(file, 'madvise_cold_pmd_range', 2, cold_args, () => ({
+  below: madvise_cold_pte_range,
+  args: coldDown,
+}));
+
+const madvise_cold_pte_range = routine(
+  file,
+  'madvise_cold_pte_range',
+  {
+    args: { ...cold_args, ...rangeArgs },
+    locals: { table: ref('pte_t'), ptent: pte, page: ref('page'), mapcount: int },
+  },
+  ({ step, atomic, when, loop, leave, call, acquire, release }) => [
+    step('orig_pte = pte_offset_map(pmd, addr)', (f) => {
+      f.table = f.first;
+    }),
+    acquire('spin_lock(ptl)', (f, k) => ptl(k, f.table)),
+    loop('for ( ; addr < end; pte++, addr += PAGE_SIZE)', [
+      step('ptent = *pte', (f) => {
+        f.ptent = f.first.val;
+      }),
+      when('pte_present(ptent)', (f) => pte_present(f.ptent), [
+        call(vm_normal_page, (f) => ({ vma: f.vma, addr: f.addr, pte: f.ptent }), 'page'),
+        when('page', (f) => !isNull(f.page), [
+          step('page_mapcount(page)', (f) => {
+            f.mapcount = f.page._mapcount;
+          }),
+          when('mapped once, and young', (f) => f.mapcount === 1 && pte_young(f.ptent), [
+            atomic('ptent = ptep_get_and_clear_full(mm, addr, pte, tlb->fullmm)', (f) => {
+              f.ptent = f.first.val;
+              f.first.val = { lo: 0, hi: 0 };
+            }),
+            step('set_pte_at(mm, addr, pte, pte_mkold(ptent))', (f) => {
+              f.first.val = pte_mkold(f.ptent);
+              tlb_remove_tlb_entry(f.tlb, f.addr, PAGE_SIZE);
+            }),
+          ]),
+        ]),
+      ]),
+      step('pte++, addr += PAGE_SIZE', (f, k) => {
+        f.first = nextEntry(k, f.first);
+        f.addr += PAGE_SIZE;
+      }),
+      when('addr == end', (f) => f.addr === f.end, [leave()]),
+    ]),
+    release('pte_unmap_unlock(orig_pte, ptl)', (f, k) => ptl(k, f.table)),
   ],
 );
 

@@ -1476,6 +1476,7 @@ export const apply_to_pfn_range = routine(
       0,
       applyDown(() => apply_to_pud_range, __pud_alloc),
     ),
+    b.ret('0', () => 0),
   ],
 );
 

@@ -178,6 +178,7 @@ export const walk_pgd_range = routine(
       f.first = pgd_offset(k, f.walk.mm, f.addr);
     }),
     ...eachEntry(b, 0, { below: walk_pud_range, args: down, stops: true }),
+    b.ret('0', () => 0),
   ],
 );
 

@@ -101,7 +101,6 @@ export function eachEntry(b: AnyBuilder, level: number, descent: Descent): Node[
       }),
       b.when('addr == end', (f) => f.addr === f.end, [b.leave()]),
     ]),
-    b.ret(stops ? '0' : '', stops ? () => 0 : undefined),
   ];
 }
 
@@ -113,7 +112,8 @@ export function rangeRoutine<A extends Fields>(
   args: A,
   descent: () => Descent,
 ): Routine<A & typeof rangeArgs> {
-  return routine(file, name, { args: { ...args, ...rangeArgs }, locals: rangeLocals }, (b) =>
-    eachEntry(b, level, descent()),
-  );
+  return routine(file, name, { args: { ...args, ...rangeArgs }, locals: rangeLocals }, (b) => [
+    ...eachEntry(b, level, descent()),
+    b.ret('0', () => 0),
+  ]);
 }
