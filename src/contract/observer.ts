@@ -3,7 +3,7 @@
 // fence between is the application's race; R4 accesses to different bytes never disturb each other. The observer hears
 // only edges (stores, loads, maps, submissions, waits of applications; reads and writes of the device) and shares no
 // state with the driver. Its obligations are cells of the store and go back in time with the rest.
-import { Contents } from '../hardware/memory';
+import { type BytesFrom, Contents, equalBytes } from '../hardware/memory';
 import { PAGE_SIZE } from '../hardware/pte';
 import type { Engine } from '../routine/engine';
 import { blockBytes } from '../state/blocks';
@@ -74,7 +74,7 @@ export class Contract {
     private readonly k: Engine,
     private readonly limits: ContractLimits,
     /** Bytes of the device's copy of a surface; an edge, read as the device reads it. */
-    private readonly deviceByte: (surface: number, offset: number) => number,
+    private readonly deviceCopy: (surface: number) => Contents | undefined,
   ) {
     const bytes = limits.surfaces * limits.surfaceBytes;
     this.expected = new Contents(k.store, k.store.region('contract expected').base, bytes);
@@ -203,8 +203,7 @@ export class Contract {
     if (this.racesAbove(event, range, this.gpuWrite, waited, 'loaded', 'writes')) return;
     const { pfn } = event.args as { pfn: number };
     const frame = this.k.parts.memory.frame(pfn);
-    const at = this.place(range);
-    this.compare(event, range, (i) => frame.peek(range.pageOffset + (i - at)), 'cpu');
+    this.compare(event, range, { contents: frame, at: range.pageOffset }, 'cpu');
   }
 
   private gpuReads(event: LoggedEvent, range: Range): void {
@@ -215,12 +214,7 @@ export class Contract {
     if (byte >= 0)
       this.raced(event, range, byte - at, `${this.submissionName(submission)} reads it`, 'late');
     else {
-      this.compare(
-        event,
-        range,
-        (i) => this.deviceByte(range.surface, range.offset + (i - at)),
-        'gpu',
-      );
+      this.compare(event, range, this.deviceBytes(range), 'gpu');
     }
     this.gpuRead.fill(at, range.length, submission);
   }
@@ -243,8 +237,8 @@ export class Contract {
     if (this.isCoherent(source!) && !late)
       this.expected.copy(at, this.expected, read, range.length);
     else {
-      const arrived = (i: number) => this.deviceByte(range.surface, range.offset + (i - at));
-      this.expected.replace(at, range.length, arrived);
+      const { contents, at: from } = this.deviceBytes(range);
+      this.expected.replace(at, range.length, (i) => contents?.peek(from + (i - at)) ?? 0);
     }
     this.gpuWrote(event, range);
   }
@@ -264,27 +258,24 @@ export class Contract {
 
   // Judgement.
 
+  private deviceBytes({ surface, offset }: Range): BytesFrom {
+    return { contents: this.deviceCopy(surface), at: offset };
+  }
+
   /** Compares what an access saw with what coherent memory would hold. */
-  private compare(
-    event: LoggedEvent,
-    range: Range,
-    seen: (at: number) => number,
-    who: 'cpu' | 'gpu',
-  ): void {
+  private compare(event: LoggedEvent, range: Range, seen: BytesFrom, who: 'cpu' | 'gpu'): void {
     const at = this.place(range);
-    let first = -1;
-    let last = -1;
-    for (let i = at; i < at + range.length; i++) {
-      if (seen(i) === this.expected.peek(i)) continue;
-      if (first < 0) first = i;
-      last = i;
-    }
-    if (first < 0) return;
+    const equal = equalBytes(seen, { contents: this.expected, at }, range.length);
+    if (equal === range.length) return;
+    const byteSeen = (i: number) => seen.contents?.peek(seen.at + (i - at)) ?? 0;
+    const first = at + equal;
+    let last = at + range.length - 1;
+    while (byteSeen(last) === this.expected.peek(last)) last--;
     const byGpu = this.gpuWrite.at(first) > 0 && this.storeEpoch.at(first) === 0;
     const kind: Kind = who === 'gpu' ? 'R1' : byGpu ? 'R2' : 'R4';
     const reader = who === 'gpu' ? 'the GPU' : 'the CPU';
     const writer = byGpu ? 'the GPU' : 'the CPU';
-    const values = `${seen(first)} instead of ${this.expected.peek(first)}`;
+    const values = `${byteSeen(first)} instead of ${this.expected.peek(first)}`;
     const says = (place: string) =>
       `${reader} read ${values}, which ${writer} had stored before: ${place}`;
     const key = `${kind} ${event.task} ${values} ${byGpu}`;

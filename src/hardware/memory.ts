@@ -47,9 +47,15 @@ export class Contents {
     );
   }
 
+  /** The number of the block that the byte is in. */
+  peekBlock(at: number): number {
+    return this.store.peek(this.base + Math.floor(at / blockBytes));
+  }
+
   /** Stores `value` into [at, at + length). */
   fill(at: number, length: number, value: StoreValue): void {
-    this.replace(at, length, (i) => byteOf(value, i));
+    if (value.unique) this.replace(at, length, (i) => byteOf(value, i));
+    else this.replace(at, length, () => value.value & 255, this.store.blocks.filled(value.value));
   }
 
   /** All zeroes: clear_page(). */
@@ -57,8 +63,8 @@ export class Contents {
     for (let i = 0; i < this.bytes / blockBytes; i++) this.store.write(this.base + i, 0);
   }
 
-  /** Stores bytes given by their place. Whole blocks of one byte are not built byte by byte. */
-  replace(at: number, length: number, byteAt: (at: number) => number): void {
+  /** Stores bytes given by their place. `whole`: the block to take where all of one is replaced. */
+  replace(at: number, length: number, byteAt: (at: number) => number, whole?: number): void {
     assert(at >= 0 && at + length <= this.bytes, 'a range of this memory');
     const { store } = this;
     for (let from = at; from < at + length; ) {
@@ -66,10 +72,9 @@ export class Contents {
       const start = block * blockBytes;
       const to = Math.min(at + length, start + blockBytes);
       const cell = this.base + block;
-      store.write(
-        cell,
-        store.blocks.with(store.peek(cell), from - start, to - start, (o) => byteAt(start + o)),
-      );
+      const all = to - from === blockBytes ? whole : undefined;
+      const byte = (offset: number) => byteAt(start + offset);
+      store.write(cell, all ?? store.blocks.with(store.peek(cell), from - start, to - start, byte));
       from = to;
     }
   }
@@ -93,6 +98,30 @@ export class Contents {
     } else this.replace(at, length, (i) => source.byte(from + (i - at)));
   }
 }
+
+/** Bytes from a place in some memory on; without a memory they read as zeroes. */
+export interface BytesFrom {
+  readonly contents: Contents | undefined;
+  readonly at: number;
+}
+
+/** How many bytes from the start are the same in both, at most `length`. For display and for observers. */
+export function equalBytes(one: BytesFrom, other: BytesFrom, length: number): number {
+  for (let i = 0; i < length; ) {
+    const a = (one.at + i) % blockBytes;
+    const b = (other.at + i) % blockBytes;
+    const end = Math.min(length, i + blockBytes - Math.max(a, b));
+    const same = blockOf(one, i) === blockOf(other, i);
+    // Equal numbers are equal blocks.
+    if (same && a === b) i = end;
+    else for (; i < end; i++) if (peekFrom(one, i) !== peekFrom(other, i)) return i;
+  }
+  return length;
+}
+
+const blockOf = ({ contents, at }: BytesFrom, i: number): number =>
+  contents?.peekBlock(at + i) ?? 0;
+const peekFrom = ({ contents, at }: BytesFrom, i: number): number => contents?.peek(at + i) ?? 0;
 
 /** The frames of a machine. */
 export class Memory {

@@ -11,7 +11,7 @@ import {
   type Structs,
   structNamed,
 } from '../state/layout';
-import { Objects, type PoolSize, points, type StaticSize } from '../state/objects';
+import { Objects, type PoolSize, type StaticSize } from '../state/objects';
 import { type Region, type Store, StorePlan } from '../state/store';
 import type { Checker } from './check';
 import {
@@ -807,8 +807,10 @@ export class Engine {
     const { store } = this;
     for (let task = 0; task < this.taskCount; task++) {
       for (let at = this.topFrame(task); at !== 0; at = Math.abs(store.peek(at + frameCaller))) {
-        const { references } = this.opAt(at).of;
-        if (points(store, at, references, from, to)) return true;
+        for (const { offset } of this.opAt(at).of.references) {
+          const target = store.peek(at + offset);
+          if (target >= from && target < to) return true;
+        }
       }
     }
     return false;

@@ -2,7 +2,7 @@
 // into operations. Numbers depend on the roots alone. What the rules of routines forbid is refused here.
 import { assert, fail } from '../base/assert';
 import { movingView, type Ref, type Slot, type Struct, structOf } from '../state/layout';
-import { referenceOffsets, type StaticSize } from '../state/objects';
+import { type Reference, referencesOf, type StaticSize } from '../state/objects';
 import type { Engine } from './engine';
 import type { LockMode, LockView } from './locks';
 import {
@@ -83,8 +83,8 @@ export interface RoutineCode {
   readonly frame: Struct;
   /** Through which its operations see its frames. */
   readonly view: Ref;
-  /** Offsets of the references in a frame. */
-  readonly references: readonly number[];
+  /** The references in a frame. */
+  readonly references: readonly Reference[];
   /** Names of the arguments, in order. */
   readonly args: readonly string[];
   readonly ops: readonly Op[];
@@ -188,7 +188,7 @@ function frameOf(routine: Routine): FrameLayout {
     offset += field.cells;
   }
   const frame = structOf(routine.name, slots, offset);
-  const references = referenceOffsets(frame, offset);
+  const references = referencesOf(frame, offset);
   const layout = { frame, view: movingView(frame), references };
   frameLayouts.set(routine, layout);
   return layout;

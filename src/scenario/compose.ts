@@ -50,8 +50,8 @@ export function composeRun(
     deviceInterrupt: driver.irqHandler as Routine,
   });
   const { engine } = machine;
-  const contract = new Contract(engine, sizes.contract, (surface, offset) =>
-    engine.parts.svga.peek(surface, offset),
+  const contract = new Contract(engine, sizes.contract, (surface) =>
+    engine.parts.svga.copyNamed(surface),
   );
   contract.surfaceName = (surface) => meaning.surfaces[surface]?.name ?? `surface ${surface}`;
   contract.submissionName = (submission) => {

@@ -1,6 +1,7 @@
 // What expressions see of a machine, by peeking: no fault is taken, no TLB filled, no bit set.
 
 import type { Contract } from '../contract/observer';
+import { type BytesFrom, equalBytes } from '../hardware/memory';
 import { peekWalk } from '../hardware/mmu';
 import {
   _PAGE_ACCESSED,
@@ -111,17 +112,27 @@ export class MachineLook implements Look {
   }
 
   uniform(bytes: Bytes): number {
-    const [byteAt, length] = this.reader(bytes);
-    const first = byteAt(0);
-    for (let i = 1; i < length; i++) if (byteAt(i) !== first) return -1;
+    const length = this.length(bytes);
+    let first = 0;
+    for (let i = 0; i < length; ) {
+      const { contents, at } = this.from(bytes, i);
+      if (i === 0) first = contents?.peek(at) ?? 0;
+      const end = Math.min(length, i + PAGE_SIZE - (at % PAGE_SIZE));
+      for (let j = at; i < end; i++, j++) if ((contents?.peek(j) ?? 0) !== first) return -1;
+    }
     return first;
   }
 
   same(left: Bytes, right: Bytes): boolean {
-    const [a, length] = this.reader(left);
-    const [b, other] = this.reader(right);
-    if (length !== other) return false;
-    for (let i = 0; i < length; i++) if (a(i) !== b(i)) return false;
+    const length = this.length(left);
+    if (length !== this.length(right)) return false;
+    for (let i = 0; i < length; ) {
+      const [one, other] = [this.from(left, i), this.from(right, i)];
+      const end = i + PAGE_SIZE - Math.max(one.at % PAGE_SIZE, other.at % PAGE_SIZE);
+      const piece = Math.min(length, end) - i;
+      if (equalBytes(one, other, piece) < piece) return false;
+      i += piece;
+    }
     return true;
   }
 
@@ -139,41 +150,43 @@ export class MachineLook implements Look {
     return found?.level === 3 ? found.entry : undefined;
   }
 
-  /** How to read the bytes of a place by their number, and how many there are. */
-  private reader(bytes: Bytes): [(i: number) => number, number] {
-    if (bytes.of === 'mapping') {
-      const { mapping, start } = bytes;
-      const end = bytes.end ?? this.mappedBytes(mapping);
-      return [(i) => this.mappedByte(mapping, start + i), end - start];
-    }
-    const { surface, start, end } = bytes;
-    return bytes.of === 'device'
-      ? [(i) => this.k.parts.svga.peek(surface.index, start + i), end - start]
-      : [(i) => this.memoryByte(surface, start + i), end - start];
+  private length(bytes: Bytes): number {
+    const { start } = bytes;
+    return (bytes.end ?? this.mappedBytes((bytes as { mapping: Variable }).mapping)) - start;
+  }
+
+  /** Where the byte number `i` of a place is, and the others of its page behind it. */
+  private from(bytes: Bytes, i: number): BytesFrom {
+    const at = bytes.start + i;
+    if (bytes.of === 'mapping') return this.mapped(bytes.mapping, at);
+    if (bytes.of === 'memory') return this.memory(bytes.surface, at);
+    return { contents: this.k.parts.svga.copyNamed(bytes.surface.index), at };
   }
 
   private mappedBytes(mapping: Variable): number {
     return this.state.get(`${fieldName(mapping)} bytes`);
   }
 
-  /** A byte as a load through the mapping would see it: of the frame that is mapped, else of the object. */
-  private mappedByte(mapping: Variable, offset: number): number {
+  /** As a load through the mapping would see it: in the frame that is mapped, else in the object. */
+  private mapped(mapping: Variable, offset: number): BytesFrom {
     const entry = this.entry(mapping, offset);
     const { memory } = this.k.parts;
     if (entry !== undefined && (entry.lo & _PAGE_PRESENT) !== 0 && memory.isData(pte_pfn(entry))) {
-      return memory.frame(pte_pfn(entry)).peek(offset % PAGE_SIZE);
+      return { contents: memory.frame(pte_pfn(entry)), at: offset % PAGE_SIZE };
     }
     const surface = mapping.mapping?.surface;
-    return surface === undefined ? 0 : this.memoryByte(surface, offset);
+    return surface === undefined
+      ? { contents: undefined, at: offset }
+      : this.memory(surface, offset);
   }
 
-  private memoryByte(surface: SurfaceMeaning, offset: number): number {
+  private memory(surface: SurfaceMeaning, offset: number): BytesFrom {
+    const at = offset % PAGE_SIZE;
     const bo = this.where.object(surface);
     const tt = isNull(bo) ? undefined : bo.base.ttm;
-    if (tt === undefined || isNull(tt)) return 0;
+    if (tt === undefined || isNull(tt)) return { contents: undefined, at };
     const page = tt.pages.get(Math.floor(offset / PAGE_SIZE));
-    if (page === 0) return 0;
-    const pfn = this.k.parts.memory.pfnOfPage(page);
-    return this.k.parts.memory.frame(pfn).peek(offset % PAGE_SIZE);
+    const { memory } = this.k.parts;
+    return { contents: page === 0 ? undefined : memory.frame(memory.pfnOfPage(page)), at };
   }
 }

@@ -8,6 +8,7 @@ export const blockBytes = 256;
 export class Blocks {
   private bytes = new Uint8Array(64 * blockBytes);
   private digests = new Int32Array(64 * 2);
+  private maxima = new Uint8Array(64);
   private readonly byDigest = new Map<number, number[]>([[0, [0]]]);
   private readonly uniform = new Int32Array(256).fill(-1);
   private readonly scratch = new Uint8Array(blockBytes);
@@ -21,6 +22,11 @@ export class Blocks {
   /** A read-only view of a block's 256 bytes. */
   view(block: number): Uint8Array {
     return this.bytes.subarray(block * blockBytes, (block + 1) * blockBytes);
+  }
+
+  /** The greatest byte of a block. */
+  maximum(block: number): number {
+    return this.maxima[block]!;
   }
 
   digestLo(block: number): number {
@@ -82,8 +88,12 @@ export class Blocks {
       const digests = new Int32Array(this.digests.length * 2);
       digests.set(this.digests);
       this.digests = digests;
+      const maxima = new Uint8Array(this.maxima.length * 2);
+      maxima.set(this.maxima);
+      this.maxima = maxima;
     }
     this.bytes.set(content, block * blockBytes);
+    for (const byte of content) this.maxima[block] = Math.max(this.maxima[block]!, byte);
     // A block other than zeroes must count in the hash whatever its bytes mix to.
     this.digests[block * 2] = lo === 0 && hi === 0 ? 1 : lo;
     this.digests[block * 2 + 1] = hi;

@@ -18,8 +18,13 @@ export interface Pool {
   readonly region: Region;
   readonly stride: number; // cells from one object to the next, header included
   readonly count: number;
-  /** Offsets of the references in an object. */
-  readonly references: readonly number[];
+  readonly references: readonly Reference[];
+}
+
+/** Where an object holds a reference, and to which struct. */
+export interface Reference {
+  readonly offset: number;
+  readonly of: string;
 }
 
 /** What a cell is: the object it belongs to and the field it is part of. */
@@ -38,7 +43,7 @@ export interface Static {
   readonly at: number;
   readonly view: Ref;
   readonly cells: number;
-  readonly references: readonly number[];
+  readonly references: readonly Reference[];
 }
 
 /** Pools and statics of a machine. */
@@ -46,6 +51,7 @@ export class Objects {
   readonly pools: Pool[] = [];
   private readonly byStruct = new Map<string, Pool>();
   private readonly statics = new Map<string, Static>();
+  private readonly namers = new Map<Pool, readonly Namers[]>();
   /** Whether references elsewhere, in the frames of tasks, point into a range. Set by the engine. */
   namedElsewhere: (from: number, to: number) => boolean = () => false;
 
@@ -70,14 +76,14 @@ export class Objects {
     for (const { struct, count, tail = 0 } of sizes) {
       const region = store.region(`pool ${struct.name}`);
       const cells = struct.cells + tail;
-      const references = referenceOffsets(struct, cells);
+      const references = referencesOf(struct, cells);
       const pool = { struct, region, stride: cells + 1, count, references };
       objects.pools.push(pool);
       objects.byStruct.set(struct.name, pool);
     }
     for (const { name, struct } of statics) {
       const { base: at, cells } = store.region(`static ${name}`);
-      const references = referenceOffsets(struct, cells);
+      const references = referencesOf(struct, cells);
       const view = struct.view(store, at);
       objects.statics.set(name, { name, struct, at, view, cells, references });
     }
@@ -103,7 +109,7 @@ export class Objects {
     for (let i = 0; i < pool.count; i++) {
       const header = pool.region.base + i * pool.stride;
       if (this.store.peek(header) === live) continue;
-      if (this.isNamed(header + 1, header + pool.stride)) continue;
+      if (this.isNamed(pool, header + 1)) continue;
       this.store.put(header, live);
       return header + 1;
     }
@@ -166,23 +172,60 @@ export class Objects {
     return { pool, header };
   }
 
-  /** Whether a reference in a live object, a static or a frame points into [from, to). */
-  private isNamed(from: number, to: number): boolean {
+  /** Whether a reference in a live object, a static or a frame points into the place at `from`. */
+  private isNamed(pool: Pool, from: number): boolean {
     const { store } = this;
-    for (const { region, stride, count, references } of this.pools) {
-      if (references.length === 0) continue;
-      for (let i = 0; i < count; i++) {
-        const header = region.base + i * stride;
-        if (store.peek(header) === live && points(store, header + 1, references, from, to)) {
-          return true;
+    const to = from + pool.stride - 1;
+    for (const { base, stride, count, offsets } of this.namersOf(pool)) {
+      for (let i = 0, at = base; i < count; i++, at += stride) {
+        if (stride > 0 && store.peek(at - 1) !== live) continue;
+        for (const offset of offsets) {
+          const target = store.peek(at + offset);
+          if (target >= from && target < to) return true;
         }
       }
     }
-    for (const { at, references } of this.statics.values()) {
-      if (points(store, at, references, from, to)) return true;
-    }
     return this.namedElsewhere(from, to);
   }
+
+  /** Pools and statics whose references may point into objects of `pool`. */
+  private namersOf(pool: Pool): readonly Namers[] {
+    const known = this.namers.get(pool);
+    if (known !== undefined) return known;
+    // A reference to a struct with a pool of its own points there, or to where that struct is embedded.
+    const offsets = (references: readonly Reference[]) =>
+      references
+        .filter(
+          ({ of }) => !this.byStruct.has(of) || of === pool.struct.name || has(pool.struct, of),
+        )
+        .map(({ offset }) => offset);
+    const found: Namers[] = [];
+    for (const { region, stride, count, references } of this.pools) {
+      found.push({ base: region.base + 1, stride, count, offsets: offsets(references) });
+    }
+    for (const { at, references } of this.statics.values()) {
+      found.push({ base: at, stride: 0, count: 1, offsets: offsets(references) });
+    }
+    const namers = found.filter((n) => n.offsets.length > 0);
+    this.namers.set(pool, namers);
+    return namers;
+  }
+}
+
+/** Objects side by side with references at some offsets; a `stride` of 0: a static, which has no header. */
+interface Namers {
+  readonly base: number;
+  readonly stride: number;
+  readonly count: number;
+  readonly offsets: readonly number[];
+}
+
+/** Whether `struct` has one of `name` embedded in it. */
+function has(struct: Struct, name: string): boolean {
+  const within = (field: Field<unknown>): boolean =>
+    (field.kind === 'embed' && (field.of === name || has(structNamed(field.of!), name))) ||
+    (field.element !== undefined && within(field.element));
+  return struct.slots.some(({ field }) => within(field));
 }
 
 const live = 1; // what the header of an object in use holds
@@ -196,40 +239,26 @@ export interface StaticSize {
   readonly initial?: Readonly<Record<string, unknown>>;
 }
 
-/** Where a struct of `cells` cells holds references: in its fields, embedded structs and arrays. */
-export function referenceOffsets(struct: Struct, cells: number): readonly number[] {
+/** The references in a struct of `cells` cells: in its fields, embedded structs and arrays. */
+export function referencesOf(struct: Struct, cells: number): readonly Reference[] {
   return struct.slots.flatMap(({ field, offset }) => {
     const end = field.cells === 0 ? cells : offset + field.cells; // the flexible array takes the rest
-    return offsetsIn(field, end - offset).map((inner) => offset + inner);
+    return referencesIn(field, end - offset).map((r) => ({ ...r, offset: offset + r.offset }));
   });
 }
 
-function offsetsIn(field: Field<unknown>, cells: number): readonly number[] {
-  if (field.kind === 'ref') return [0];
-  if (field.kind === 'embed') return referenceOffsets(structNamed(field.of!), field.cells);
+function referencesIn(field: Field<unknown>, cells: number): readonly Reference[] {
+  if (field.kind === 'ref') return [{ offset: 0, of: field.of! }];
+  if (field.kind === 'embed') return referencesOf(structNamed(field.of!), field.cells);
   const { element } = field;
   if (element === undefined) return [];
-  const inner = offsetsIn(element, element.cells);
-  const offsets: number[] = [];
+  const inner = referencesIn(element, element.cells);
+  if (inner.length === 0) return [];
+  const found: Reference[] = [];
   for (let at = 0; at + element.cells <= cells; at += element.cells) {
-    for (const offset of inner) offsets.push(at + offset);
+    for (const { offset, of } of inner) found.push({ offset: at + offset, of });
   }
-  return offsets;
-}
-
-/** Whether one of the references of the object at `at` points into [from, to). */
-export function points(
-  store: Store,
-  at: number,
-  references: readonly number[],
-  from: number,
-  to: number,
-): boolean {
-  for (const offset of references) {
-    const target = store.peek(at + offset);
-    if (target >= from && target < to) return true;
-  }
-  return false;
+  return found;
 }
 
 function slotAt(struct: Struct, offset: number): Slot | undefined {

@@ -59,6 +59,7 @@ test('equal numbers are equal bytes, and unequal bytes have unequal digests, for
       const equal = bytes(one).every((byte, i) => byte === bytes(other)[i]);
       expect(a === b).toBe(equal);
       expect(blocks.view(a)).toEqual(bytes(one));
+      expect(blocks.maximum(a)).toBe(Math.max(...bytes(one)));
       const same =
         blocks.digestLo(a) === blocks.digestLo(b) && blocks.digestHi(a) === blocks.digestHi(b);
       expect(same).toBe(equal);

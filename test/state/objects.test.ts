@@ -1,7 +1,16 @@
 // Pools and statics: who gets which place, and when a freed one is given out again.
 import { expect, test } from 'vitest';
-import { array, embed, int, ref, struct, tail, type View } from '../../src/state/layout';
-import { Objects, referenceOffsets } from '../../src/state/objects';
+import {
+  array,
+  embed,
+  int,
+  ref,
+  type Struct,
+  struct,
+  tail,
+  type View,
+} from '../../src/state/layout';
+import { Objects, referencesOf } from '../../src/state/objects';
 import { StorePlan } from '../../src/state/store';
 
 const node_toy = struct('node_toy', { shared: { next: ref('node_toy') } });
@@ -19,9 +28,12 @@ declare module '../../src/state/layout' {
   }
 }
 
-/** Room for three items, and a static holder with a tail of two. */
+/** Room for three items and a node of its own, and a static holder with a tail of two. */
 function threeItems() {
-  const pools = [{ struct: item_toy, count: 3 }];
+  const pools = [
+    { struct: item_toy, count: 3 },
+    { struct: node_toy, count: 1 },
+  ];
   const statics = [
     { name: 'holder', struct: holder_toy, tail: 2 },
     { name: 'spare', struct: item_toy },
@@ -131,8 +143,12 @@ test('every cell knows its struct, object and field, embedded ones by their path
 });
 
 test('references are found in fields, embedded structs, arrays and the flexible end', () => {
-  expect(referenceOffsets(item_toy, item_toy.cells)).toEqual([1]);
-  expect(referenceOffsets(holder_toy, holder_toy.cells + 2)).toEqual([0, 1, 2, 4, 5]);
+  const found = (of: Struct, cells: number) =>
+    referencesOf(of, cells).map(({ offset, of: target }) => `${offset} ${target}`);
+  expect(found(item_toy, item_toy.cells)).toEqual(['1 node_toy']);
+  expect(found(holder_toy, holder_toy.cells + 2)).toEqual(
+    [0, 1, 2, 4, 5].map((offset) => `${offset} item_toy`),
+  );
 });
 
 test('a pool or a static that the machine does not have is told by name', () => {

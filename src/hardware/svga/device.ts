@@ -140,14 +140,19 @@ export class Svga {
     return new Contents(k.store, base + slot * slotBlocks, slotBlocks * blockBytes);
   }
 
-  /** Looking only: a byte of the copy of the surface called `name`, 0 when the device has no such surface. */
-  peek(name: number, offset: number): number {
+  /** Looking only: the copy of the surface called `name`, when the device has such a surface. */
+  copyNamed(name: number): Contents | undefined {
     const { k } = this;
     const nameAt = svga_surface.slot('name').offset;
     for (const at of k.objects.all('svga_surface')) {
-      if (k.store.peek(at + nameAt) === name) return this.copy(at).peek(offset);
+      if (k.store.peek(at + nameAt) === name) return this.copy(at);
     }
-    return 0;
+    return undefined;
+  }
+
+  /** Looking only: a byte of that copy, 0 when there is none. */
+  peek(name: number, offset: number): number {
+    return this.copyNamed(name)?.peek(offset) ?? 0;
   }
 }
 
