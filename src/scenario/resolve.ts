@@ -105,8 +105,14 @@ export function resolve(
         if (statement.body !== undefined)
           report(headOf(statement), 'a schedule stands between quotes: `schedule "…"`');
         break;
-      case 'machine':
       case 'explore':
+        report(
+          headOf(statement),
+          'interleavings are not searched yet: a run follows one schedule, and this changes nothing',
+          'warning',
+        );
+        break;
+      case 'machine':
       case 'surface':
       case 'let':
         break;
