@@ -13,7 +13,7 @@ import { NULL } from '../state/layout';
 import { commandsMax } from '../user/winsys';
 import { Counters } from './counters';
 import { MachineLook, type Whereabouts } from './look';
-import type { ScenarioMeaning, Step } from './meaning';
+import { deviceCommands, type ScenarioMeaning, type Step } from './meaning';
 import { localName, type PlannedTask, planTasks } from './plan';
 import { Run, type RunTask } from './run';
 import { ScenarioState, scenarioStaticSize, scenarioStruct } from './state';
@@ -163,12 +163,7 @@ function countSteps(meaning: ScenarioMeaning, kind: Step['kind']): number {
 /** The most device commands that one submission has. */
 function mostCommands(meaning: ScenarioMeaning): number {
   const counts = [...allSteps(meaning)].map((s) =>
-    s.kind !== 'submit'
-      ? 0
-      : s.commands.reduce(
-          (n, c) => n + (c.verb === 'draw' ? c.reads.length + c.writes.length : 1),
-          0,
-        ),
+    s.kind === 'submit' ? deviceCommands(s.commands) : 0,
   );
   return Math.max(1, ...counts);
 }

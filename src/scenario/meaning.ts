@@ -151,6 +151,14 @@ export type Command = Span &
     | { readonly verb: 'update' | 'readback'; readonly target: Extent }
   );
 
+/** How many commands of the device these are: a draw is one for each range that it reads or writes. */
+export function deviceCommands(commands: readonly Command[]): number {
+  return commands.reduce(
+    (n, c) => n + (c.verb === 'draw' ? c.reads.length + c.writes.length : 1),
+    0,
+  );
+}
+
 export type Type = 'number' | 'boolean' | 'method';
 
 /**

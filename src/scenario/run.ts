@@ -146,7 +146,12 @@ export class Run {
     }
     for (const e of this.engine.events.slice().filter((e) => e.name === 'svga_error')) {
       const refused = `the device refused ${svgaCommandNames[Number(e.args.id)]}`;
-      add('device', `${refused}: no such range of the surface`, this.placeOfEvent(e.index), e.step);
+      add(
+        'device',
+        `${refused}: its ranges lie outside or overlap`,
+        this.placeOfEvent(e.index),
+        e.step,
+      );
     }
     if (!ended) return found;
     if (oopses.length === 0 && !this.engine.done) {

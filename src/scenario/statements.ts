@@ -14,6 +14,7 @@ import type {
   Repeat,
   Statement,
 } from '../syntax/tree';
+import { commandsMax } from '../user/limits';
 import {
   asExtent,
   asRange,
@@ -25,7 +26,16 @@ import {
   resolveValue,
   type Thing,
 } from './expressions';
-import type { Command, Extent, MappingMeaning, Range, Step, Value, Variable } from './meaning';
+import {
+  type Command,
+  deviceCommands,
+  type Extent,
+  type MappingMeaning,
+  type Range,
+  type Step,
+  type Value,
+  type Variable,
+} from './meaning';
 import type { Entity, Report, Scope } from './names';
 import {
   type CommandName,
@@ -430,6 +440,12 @@ function submit(
   if (node.body !== undefined && node.body.statements.length === 0)
     report(node.verb, 'nothing is submitted', 'warning');
   const list = made.filter((one) => one !== undefined);
+  const count = deviceCommands(list);
+  if (count > commandsMax)
+    report(
+      node.verb,
+      `a submission has room for ${commandsMax} commands of the device; these are ${count}`,
+    );
   return list.length === made.length
     ? { kind: 'submit', from: span.from, to: span.to, commands: list, fence }
     : undefined;

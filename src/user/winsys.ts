@@ -35,11 +35,11 @@ import type { Engine } from '../routine/engine';
 import { routine } from '../routine/routine';
 import { bool, int, long, structNamed } from '../state/layout';
 import * as edges from './edges';
+import { commandsMax } from './limits';
+
+export { commandsMax };
 
 const file = 'user/winsys';
-
-/** Commands that one task can queue for a submission. */
-export const commandsMax = 64;
 
 /** Puts a command into the running task's command buffer, at place `index`; one access. */
 export function queueCommand(k: Engine, index: number, command: SvgaCommand): void {

@@ -165,8 +165,17 @@ describe('what cannot be copied', () => {
       const { verdict, problems } = at(value, copy);
       expect(verdict).toBe('violated');
       expect(problems).toEqual([
-        'device: the device refused DX_BUFFER_COPY: no such range of the surface',
+        'device: the device refused DX_BUFFER_COPY: its ranges lie outside or overlap',
       ]);
     }
   });
+});
+
+test('a submission has room for 64 commands, and says so before the run', () => {
+  const draws = (n: number): string =>
+    scenario(two, `submit { draw ${'reads ring[0] '.repeat(n)} } as done\n    wait done`);
+  expect(check(draws(65), known).diagnostics.map((d) => d.message)).toEqual([
+    'a submission has room for 64 commands of the device; these are 65',
+  ]);
+  expect(outcome(draws(64))).toMatchObject({ verdict: 'holds', problems: [] });
 });

@@ -1,28 +1,9 @@
 // Scenarios beyond the examples, run to their end: what the language can express does what the driver does.
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { type Loaded, loadScenario, type RunOptions } from '../../src/scenario/load';
-import { stepsMax, type Verdict } from '../../src/scenario/run';
 import { parse } from '../../src/syntax/parser';
 import { print } from '../../src/syntax/printer';
-import { Timeline } from '../../src/timeline/timeline';
-
-function load(text: string, options: RunOptions = {}): Loaded {
-  const loaded = loadScenario(text, options);
-  if (!('run' in loaded))
-    throw new Error(JSON.stringify([loaded.problems, loaded.checked.diagnostics]));
-  return loaded;
-}
-
-function verdict(text: string, options: RunOptions = {}): { verdict: Verdict; problems: string[] } {
-  const { run, schedule } = load(text, options);
-  const completed = new Timeline(run.engine, schedule).run(() => undefined, stepsMax) === 'end';
-  const problems = run.problems(completed);
-  return {
-    verdict: run.verdict(completed, problems),
-    problems: problems.map(({ kind, message }) => `${kind}: ${message}`),
-  };
-}
+import { outcome } from './outcome';
 
 for (const folder of ['examples', 'test/scenario/usage'])
   describe(folder, () => {
@@ -30,7 +11,7 @@ for (const folder of ['examples', 'test/scenario/usage'])
       const text = readFileSync(`${folder}/${name}`, 'utf8');
 
       test(`${name} holds`, () => {
-        const result = verdict(text);
+        const result = outcome(text);
         expect(result.problems.filter((problem) => !problem.startsWith('race'))).toEqual([]);
         expect(result.verdict).toBe('holds');
       });
@@ -46,13 +27,13 @@ describe('faults put in are found', () => {
   const large = readFileSync('examples/02-large-buffer.coh', 'utf8');
 
   test('the ring without the TLB flush after cleaning loses stores', () => {
-    const { verdict: found, problems } = verdict(ring, { with: ['no-clean-flush'] });
+    const { verdict: found, problems } = outcome(ring, { with: ['no-clean-flush'] });
     expect(found).toBe('violated');
     expect(problems.join('\n')).toMatch(/^R1: the GPU read /m);
   });
 
   test('the large buffer with a mkwrite that marks nothing loses stores', () => {
-    const { verdict: found, problems } = verdict(large, { with: ['mkwrite-marks-nothing'] });
+    const { verdict: found, problems } = outcome(large, { with: ['mkwrite-marks-nothing'] });
     expect(found).toBe('violated');
     expect(problems.join('\n')).toMatch(/^R1: the GPU read /m);
   });

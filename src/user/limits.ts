@@ -1,0 +1,4 @@
+// Limits of the user-space driver that the language checks before a run, apart from the driver itself.
+
+/** Commands that one task can queue for a submission. */
+export const commandsMax = 64;
