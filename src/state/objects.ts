@@ -18,6 +18,8 @@ export interface Pool {
   readonly region: Region;
   readonly stride: number; // cells from one object to the next, header included
   readonly count: number;
+  /** The cell that says how many places were ever in use. It is history: it saves work and decides nothing. */
+  readonly used: number;
   readonly references: readonly Reference[];
 }
 
@@ -66,6 +68,7 @@ export class Objects {
     for (const { struct, count, tail = 0 } of sizes) {
       plan.region(`pool ${struct.name}`, 'state', count * (struct.cells + tail + 1));
     }
+    plan.region('places used', 'history', sizes.length);
     for (const { name, struct, tail = 0 } of statics) {
       plan.region(`static ${name}`, 'state', struct.cells + tail);
     }
@@ -73,11 +76,12 @@ export class Objects {
 
   static place(store: Store, sizes: readonly PoolSize[], statics: readonly StaticSize[]): Objects {
     const objects = new Objects(store);
-    for (const { struct, count, tail = 0 } of sizes) {
+    const used = store.region('places used').base;
+    for (const [i, { struct, count, tail = 0 }] of sizes.entries()) {
       const region = store.region(`pool ${struct.name}`);
       const cells = struct.cells + tail;
       const references = referencesOf(struct, cells);
-      const pool = { struct, region, stride: cells + 1, count, references };
+      const pool = { struct, region, stride: cells + 1, count, used: used + i, references };
       objects.pools.push(pool);
       objects.byStruct.set(struct.name, pool);
     }
@@ -106,11 +110,14 @@ export class Objects {
   /** Takes the lowest free place that nothing names; its address, or 0 when the pool is full. */
   alloc(struct: string): number {
     const pool = this.pool(struct);
+    const { store } = this;
+    const used = store.peek(pool.used);
     for (let i = 0; i < pool.count; i++) {
       const header = pool.region.base + i * pool.stride;
-      if (this.store.peek(header) === live) continue;
-      if (this.isNamed(pool, header + 1)) continue;
-      this.store.put(header, live);
+      if (store.peek(header) === live) continue;
+      if (i < used && this.isNamed(pool, header + 1)) continue; // what was never in use is not named
+      store.put(header, live);
+      if (i === used) store.put(pool.used, i + 1);
       return header + 1;
     }
     return 0;
