@@ -1,0 +1,65 @@
+// The documents for users: their scenarios run as they say, and no word of the language is missing from its reference.
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { type Loaded, loadScenario } from '../../src/scenario/load';
+import { stepsMax } from '../../src/scenario/run';
+import * as vocabulary from '../../src/scenario/vocabulary';
+import { forms } from '../../src/syntax/forms';
+import { parse } from '../../src/syntax/parser';
+import { print } from '../../src/syntax/printer';
+import { Timeline } from '../../src/timeline/timeline';
+
+/** The verdict of a scenario's run, or what is wrong with its text. */
+function verdict(text: string): string {
+  const loaded = loadScenario(text);
+  if (!('run' in loaded)) return JSON.stringify([loaded.problems, loaded.checked.diagnostics]);
+  const { run, schedule }: Loaded = loaded;
+  const completed = new Timeline(run.engine, schedule).run(() => undefined, stepsMax) === 'end';
+  return run.verdict(completed);
+}
+
+describe.each(['README.md', 'docs/language.md'])('%s', (document) => {
+  const whole = readFileSync(document, 'utf8');
+  const blocks = [...whole.matchAll(/^```coh ?(\w*)\n([^`]*)```$/gm)];
+  for (const [, expected = '', text = ''] of blocks) {
+    const title = /scenario "([^"]*)"/.exec(text)?.[1] ?? 'a scenario without a title';
+
+    test(`"${title}" ${expected === '' ? 'holds' : `is ${expected}`}`, () => {
+      expect(verdict(text)).toBe(expected === '' ? 'holds' : expected);
+    });
+
+    test(`"${title}" is in canonical form`, () => {
+      expect(print(parse(text))).toBe(text);
+    });
+  }
+
+  test('every block of code is one of these', () => {
+    expect(blocks.length).toBeGreaterThan(0);
+    expect(blocks.length).toBe([...whole.matchAll(/^```./gm)].length);
+  });
+});
+
+describe('docs/language.md', () => {
+  test('every word of the language is told of', () => {
+    const tables = [
+      forms,
+      vocabulary.operations,
+      vocabulary.commands,
+      vocabulary.looks,
+      vocabulary.pteFields,
+      vocabulary.trackerFields,
+      vocabulary.methods,
+      vocabulary.fenceFields,
+      vocabulary.counters,
+      vocabulary.occurrences,
+      vocabulary.machineSettings,
+      vocabulary.exploreSettings,
+      vocabulary.surfaceAttributes,
+      vocabulary.mapWords,
+    ];
+    const reference = readFileSync('docs/language.md', 'utf8');
+    const words = tables.flatMap((table) => Object.keys(table));
+    const code = [...reference.matchAll(/`([^`\n]+)`/g)].map(([, text]) => text).join(' ');
+    expect(words.filter((word) => !new RegExp(`\\b${word}\\b`).test(code))).toEqual([]);
+  });
+});
