@@ -194,7 +194,7 @@ export class Contract {
     this.racesAbove(event, range, this.gpuWrite, waited, 'stored', 'writes');
     const { pfn } = event.args as { pfn: number };
     const frame = this.k.parts.memory.frame(pfn);
-    this.expected.replace(at, range.length, (i) => frame.peek(range.pageOffset + (i - at)));
+    this.expected.mirror(at, { contents: frame, at: range.pageOffset }, range.length);
     this.storeEpoch.fill(at, range.length, this.submissions + 1);
   }
 
@@ -213,9 +213,7 @@ export class Contract {
     const byte = this.storeEpoch.firstAbove(at, range.length, submission);
     if (byte >= 0)
       this.raced(event, range, byte - at, `${this.submissionName(submission)} reads it`, 'late');
-    else {
-      this.compare(event, range, this.deviceBytes(range), 'gpu');
-    }
+    else this.compare(event, range, this.deviceBytes(range), 'gpu');
     this.gpuRead.fill(at, range.length, submission);
   }
 
@@ -236,10 +234,7 @@ export class Contract {
     const late = this.storeEpoch.firstAbove(read, range.length, submission!) >= 0;
     if (this.isCoherent(source!) && !late)
       this.expected.copy(at, this.expected, read, range.length);
-    else {
-      const { contents, at: from } = this.deviceBytes(range);
-      this.expected.replace(at, range.length, (i) => contents?.peek(from + (i - at)) ?? 0);
-    }
+    else this.expected.mirror(at, this.deviceBytes(range), range.length);
     this.gpuWrote(event, range);
   }
 

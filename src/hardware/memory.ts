@@ -54,8 +54,21 @@ export class Contents {
 
   /** Stores `value` into [at, at + length). */
   fill(at: number, length: number, value: StoreValue): void {
-    if (value.unique) this.replace(at, length, (i) => byteOf(value, i));
-    else this.replace(at, length, () => value.value & 255, this.store.blocks.filled(value.value));
+    const { blocks } = this.store;
+    const byteAt = (i: number) => byteOf(value, i);
+    let block: number | undefined;
+    this.replace(at, length, byteAt, () => {
+      block ??= value.unique ? blocks.with(0, 0, blockBytes, byteAt) : blocks.filled(value.value);
+      return block;
+    });
+  }
+
+  /** As `copy`, by looking only at the source: for observers. */
+  mirror(at: number, { contents, at: from }: BytesFrom, length: number): void {
+    const byteAt = (i: number) => contents?.peek(from + (i - at)) ?? 0;
+    const aligned = contents !== undefined && (from - at) % blockBytes === 0;
+    const blockAt = aligned ? (i: number) => contents.peekBlock(from + (i - at)) : undefined;
+    this.replace(at, length, byteAt, blockAt);
   }
 
   /** All zeroes: clear_page(). */
@@ -63,8 +76,13 @@ export class Contents {
     for (let i = 0; i < this.bytes / blockBytes; i++) this.store.write(this.base + i, 0);
   }
 
-  /** Stores bytes given by their place. `whole`: the block to take where all of one is replaced. */
-  replace(at: number, length: number, byteAt: (at: number) => number, whole?: number): void {
+  /** Stores bytes given by their place. `blockAt`: the block to take where a whole one is replaced, if known. */
+  replace(
+    at: number,
+    length: number,
+    byteAt: (at: number) => number,
+    blockAt?: (at: number) => number,
+  ): void {
     assert(at >= 0 && at + length <= this.bytes, 'a range of this memory');
     const { store } = this;
     for (let from = at; from < at + length; ) {
@@ -72,9 +90,12 @@ export class Contents {
       const start = block * blockBytes;
       const to = Math.min(at + length, start + blockBytes);
       const cell = this.base + block;
-      const all = to - from === blockBytes ? whole : undefined;
       const byte = (offset: number) => byteAt(start + offset);
-      store.write(cell, all ?? store.blocks.with(store.peek(cell), from - start, to - start, byte));
+      const value =
+        blockAt !== undefined && to - from === blockBytes
+          ? blockAt(from)
+          : store.blocks.with(store.peek(cell), from - start, to - start, byte);
+      store.write(cell, value);
       from = to;
     }
   }
