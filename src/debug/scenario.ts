@@ -3,7 +3,6 @@ import { lineStarts, positionAt } from '../base/text';
 import { peekWalk } from '../hardware/mmu';
 import type { Thing } from '../scenario/expressions';
 import { type Loaded, loadScenario } from '../scenario/load';
-import { fieldName } from '../scenario/state';
 import { formProblem, watch } from '../scenario/watch';
 import type { LoggedEvent } from '../state/events';
 import { isNull, pte, structNamed } from '../state/layout';
@@ -79,8 +78,7 @@ class ScenarioDebuggee implements Debuggee {
     for (const v of meaning.variables) {
       if (v.mapping === undefined || v.process !== process) continue;
       const base = run.look.variable(v);
-      const bytes =
-        v.thread === undefined ? run.state.get(`${fieldName(v)} bytes`) : v.mapping.surface.bytes;
+      const { bytes } = run.look.mapped(v);
       if (base === 0 || address < base || address >= base + bytes) continue;
       return `page ${Math.floor((address - base) / 4096)} of ${v.name} (${v.mapping.surface.name})`;
     }

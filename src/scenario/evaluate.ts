@@ -23,6 +23,8 @@ export type Bytes =
 export interface Look {
   /** A variable's cell. */
   variable(variable: Variable): number;
+  /** Which bytes of its surface a mapping has. */
+  mapped(mapping: Variable): { readonly start: number; readonly bytes: number };
   counter(counter: CounterName): number;
   occurred(what: OccurrenceName): boolean;
   /** One field of the PTE that maps `offset` of the mapping; 0 where there is no page table. */

@@ -18,7 +18,7 @@ import { isNull, type Structs } from '../state/layout';
 import type { Counters } from './counters';
 import type { Bytes, Look } from './evaluate';
 import type { Family, ScenarioMeaning, SurfaceMeaning, Variable } from './meaning';
-import { fieldName, type ScenarioState } from './state';
+import { fieldName, mappedFields, type ScenarioState } from './state';
 import {
   type CounterName,
   methods,
@@ -52,11 +52,23 @@ export class MachineLook implements Look {
   ) {}
 
   variable(variable: Variable): number {
-    if (variable.thread === undefined) return this.state.get(fieldName(variable));
+    return this.field(variable, (name) => name);
+  }
+
+  mapped(mapping: Variable): { start: number; bytes: number } {
+    return {
+      start: this.field(mapping, (name) => mappedFields(name).start),
+      bytes: this.field(mapping, (name) => mappedFields(name).bytes),
+    };
+  }
+
+  /** A field that belongs to a variable: of the scenario's state, or of the root frame of its thread. */
+  private field(variable: Variable, named: (name: string) => string): number {
+    if (variable.thread === undefined) return this.state.get(named(fieldName(variable)));
     const { task, field } = this.where.local(variable);
     const root = this.k.stack(task).at(-1);
     if (root === undefined) return 0;
-    const slot = root.code.frame.slot(field);
+    const slot = root.code.frame.slot(named(field));
     return slot.field.get(this.k.store, root.at + slot.offset) as number;
   }
 
@@ -152,23 +164,19 @@ export class MachineLook implements Look {
 
   private length(bytes: Bytes): number {
     const { start } = bytes;
-    return (bytes.end ?? this.mappedBytes((bytes as { mapping: Variable }).mapping)) - start;
+    return (bytes.end ?? this.mapped((bytes as { mapping: Variable }).mapping).bytes) - start;
   }
 
   /** Where the byte number `i` of a place is, and the others of its page behind it. */
   private from(bytes: Bytes, i: number): BytesFrom {
     const at = bytes.start + i;
-    if (bytes.of === 'mapping') return this.mapped(bytes.mapping, at);
+    if (bytes.of === 'mapping') return this.through(bytes.mapping, at);
     if (bytes.of === 'memory') return this.memory(bytes.surface, at);
     return { contents: this.k.parts.svga.copyNamed(bytes.surface.index), at };
   }
 
-  private mappedBytes(mapping: Variable): number {
-    return this.state.get(`${fieldName(mapping)} bytes`);
-  }
-
   /** As a load through the mapping would see it: in the frame that is mapped, else in the object. */
-  private mapped(mapping: Variable, offset: number): BytesFrom {
+  private through(mapping: Variable, offset: number): BytesFrom {
     const entry = this.entry(mapping, offset);
     const { memory } = this.k.parts;
     if (entry !== undefined && (entry.lo & _PAGE_PRESENT) !== 0 && memory.isData(pte_pfn(entry))) {
@@ -177,7 +185,7 @@ export class MachineLook implements Look {
     const surface = mapping.mapping?.surface;
     return surface === undefined
       ? { contents: undefined, at: offset }
-      : this.memory(surface, offset);
+      : this.memory(surface, this.mapped(mapping).start + offset);
   }
 
   private memory(surface: SurfaceMeaning, offset: number): BytesFrom {

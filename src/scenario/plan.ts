@@ -1,7 +1,6 @@
 // From meaning to tasks: every process and thread of a scenario is a routine built from its statements, its variables
 // fields of the frame. Loads and stores are instructions of the emulated CPU; expressions only look.
 import type { Span } from '../base/text';
-import { PAGE_SIZE } from '../hardware/pte';
 import {
   GPU_CMD_READ,
   GPU_CMD_WRITE,
@@ -41,7 +40,7 @@ import type {
   Value,
   Variable,
 } from './meaning';
-import { fieldName, type ScenarioState } from './state';
+import { fieldName, mappedFields, type ScenarioState } from './state';
 
 /** An `assert`, or an access that ended with a signal. */
 export const assertion = tracepoint('assertion', { holds: bool, place: int });
@@ -114,7 +113,10 @@ function threadRoutine(
   const locals: Record<string, Field<number>> = {};
   for (const v of meaning.variables) {
     if (v.process === process.name && v.thread === thread && thread !== undefined) {
-      locals[localName(meaning, v)] = long;
+      const name = localName(meaning, v);
+      locals[name] = long;
+      if (v.type === 'mapping')
+        for (const of of Object.values(mappedFields(name))) locals[of] = long;
     }
   }
   // What statements need beside the author's variables.
@@ -317,10 +319,19 @@ class StatementBuilder {
 
   private map(b: AnyBuilder, s: Step & { kind: 'map' }): Node[] {
     const set = this.setter(s.into);
+    const { start, bytes } = mappedFields(
+      s.into.thread === undefined ? fieldName(s.into) : localName(this.meaning, s.into),
+    );
+    const note = (f: F, k: Engine, field: string, value: number) => {
+      if (s.into.thread === undefined) state(k).set(field, value);
+      else f[field] = value;
+    };
     return [
       b.step('the range', (f: F, k) => {
         f['(address)'] = now(s.start, k);
         f['(length)'] = now(s.end, k) - f['(address)'];
+        note(f, k, start, f['(address)']);
+        note(f, k, bytes, f['(length)']);
         f['(handle)'] = state(k).get(`surface ${s.surface.name}`);
       }),
       b.call(
@@ -337,7 +348,6 @@ class StatementBuilder {
       ),
       b.step(`${s.into.name} = the address`, (f: F, k) => {
         set(f, k, f['(result)']);
-        if (s.into.thread === undefined) state(k).set(`${fieldName(s.into)} bytes`, f['(length)']);
         if (f['(result)'] < 0) fail(k, s, `mmap failed with ${f['(result)']}`);
       }),
     ];
@@ -478,7 +488,7 @@ class StatementBuilder {
     return b.step('the range', (f: F, k) => {
       const base = look(k).variable(range.mapping);
       const start = now(range.start, k);
-      const end = range.end === undefined ? mappedBytes(k, range.mapping) : now(range.end, k);
+      const end = range.end === undefined ? look(k).mapped(range.mapping).bytes : now(range.end, k);
       f['(address)'] = base + start;
       f['(length)'] = end - start;
     });
@@ -524,12 +534,6 @@ class StatementBuilder {
   private getter(v: Variable, local: string): (f: F, k: Engine) => number {
     return v.thread !== undefined ? (f) => f[local] : (_f, k) => state(k).get(fieldName(v));
   }
-}
-
-function mappedBytes(k: Engine, mapping: Variable): number {
-  return mapping.thread === undefined
-    ? state(k).get(`${fieldName(mapping)} bytes`)
-    : (mapping.mapping?.surface.bytes ?? PAGE_SIZE);
 }
 
 function fail(k: Engine, span: Span, message: string, kind = 'error'): void {

@@ -13,6 +13,12 @@ export const scenarioStatic = 'scenario';
 export const fieldName = (v: Variable): string =>
   v.thread === undefined ? `${v.process}.${v.name}` : `${v.name}`;
 
+/** The fields beside a mapping's own that say which bytes of its surface it has; `name` is that of its field. */
+export const mappedFields = (name: string) => ({
+  start: `(start of ${name})`,
+  bytes: `(bytes of ${name})`,
+});
+
 /** The struct of a scenario's own state. */
 export function scenarioStruct(meaning: ScenarioMeaning): Struct {
   const slots: Slot[] = [];
@@ -31,7 +37,9 @@ export function scenarioStruct(meaning: ScenarioMeaning): Struct {
   for (const s of meaning.surfaces) add(`surface ${s.name}`, int, 'fixed'); // handle
   for (const v of meaning.variables) {
     if (v.thread === undefined) add(fieldName(v), long, 'fixed');
-    if (v.thread === undefined && v.type === 'mapping') add(`${fieldName(v)} bytes`, int, 'fixed');
+    if (v.thread === undefined && v.type === 'mapping') {
+      for (const name of Object.values(mappedFields(fieldName(v)))) add(name, int, 'fixed');
+    }
   }
   // A fence is a handle plus 1, then its submission; an event is the task that signaled it plus 1.
   for (const f of meaning.fences) {

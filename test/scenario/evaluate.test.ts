@@ -18,6 +18,7 @@ function looking(): { look: Look; asked: string[] } {
     occurred: (what) => answer('occurred', 1)(what) !== 0,
     pte: answer('pte', 1),
     tracker: answer('tracker', 1),
+    mapped: () => ({ start: 0, bytes: 8192 }),
     uniform: answer('uniform', 5),
     same: (left, right) => answer('same', 1)(left, right) !== 0,
     signaled: (family, index) => answer('signaled', 0)(family, index) !== 0,
