@@ -9,6 +9,7 @@ import * as errors from './errors';
 import { type Launch, parseLaunch } from './launch';
 import { Looking } from './looking';
 import { Session, type Stop } from './session';
+import { argumentsProblem } from './shapes';
 import { takeSnapshot } from './snapshot';
 import { Sources } from './sources';
 import type { Granularity } from './stepping';
@@ -166,7 +167,10 @@ export class CoherenceAdapter extends DebugSession {
         throw errors.notLaunched(request.command);
       if (handler.when === 'stopped' && this.session?.stopped === undefined)
         throw errors.notStopped();
-      const body = handler.answer((request.arguments ?? {}) as never);
+      const args = request.arguments ?? {};
+      const wrong = argumentsProblem(request.command, args);
+      if (wrong !== undefined) throw errors.badArguments(request.command, wrong);
+      const body = handler.answer(args as never);
       if (body instanceof Promise) {
         body.then(
           (late) => this.reply(response, late),
@@ -303,10 +307,15 @@ export class CoherenceAdapter extends DebugSession {
   }
 
   private async restart({ arguments: given }: P.RestartArguments): Promise<void> {
-    this.halt();
     const launch = given === undefined ? this.launch! : parseLaunch(given);
     if (typeof launch === 'string') throw errors.badLaunch(launch);
-    await this.open(launch);
+    this.halt();
+    try {
+      await this.open(launch);
+    } catch (error) {
+      if (this.s.running) this.tick(); // what ran goes on
+      throw error;
+    }
     this.afterReply(() => this.begin());
   }
 
@@ -364,11 +373,11 @@ export class CoherenceAdapter extends DebugSession {
   }
 
   private travel({ position }: { position?: unknown }): void {
-    if (typeof position !== 'number')
+    if (!Number.isInteger(position))
       throw errors.badArguments('coherence/goto', 'position is a number of steps');
     this.afterReply(() => {
       this.looking.forget();
-      this.report(this.s.goto(position));
+      this.report(this.s.goto(Number(position)));
     });
   }
 

@@ -23,10 +23,8 @@ const own = [
 
 /** The launch that the arguments ask for, or what is wrong with them. */
 export function parseLaunch(given: unknown): Launch | string {
-  const args = (typeof given === 'object' && given !== null ? given : {}) as Record<
-    string,
-    unknown
-  >;
+  const isObject = typeof given === 'object' && given !== null && !Array.isArray(given);
+  const args = (isObject ? given : {}) as Record<string, unknown>;
   const text = (name: string): string | undefined =>
     typeof args[name] === 'string' ? args[name] : undefined;
   for (const name of ['scenario', 'kernel', 'schedule']) {

@@ -7,6 +7,7 @@ import type { SourceSpan } from '../routine/routine';
 import { type Breakpoint, functionPattern, type Placed, parseHitCondition } from './breakpoints';
 import type { Session } from './session';
 import { filters } from './stops';
+import { withNames } from './values';
 
 /** A source as the debugger tells them apart. */
 export type SourceKey =
@@ -41,7 +42,9 @@ export function place(session: Session, wanted: Wanted, source?: SourceKey): Ans
     problem: message,
     range: undefined,
   });
-  const wrong = condition === undefined ? undefined : session.debuggee.check(condition);
+  const form =
+    condition && withNames(condition, (path) => (path.includes('->') ? 'path' : undefined));
+  const wrong = form === undefined ? undefined : session.debuggee.check(form);
   if (wrong !== undefined)
     return problem(`the condition '${condition}' is no expression: ${wrong}`);
   const hitTest = hitCondition === undefined ? undefined : parseHitCondition(hitCondition);

@@ -4,7 +4,7 @@
 import type { LoggedEvent } from '../state/events';
 import { ScheduleMismatch, Timeline } from '../timeline/timeline';
 import { type Breakpoint, Breakpoints } from './breakpoints';
-import type { Debuggee, DebugThread, Evaluated, Value, Where } from './debuggee';
+import type { Debuggee, DebugThread, Evaluated, Spot, Value, Where } from './debuggee';
 import { isScenario, Listings } from './listings';
 import {
   backward,
@@ -16,7 +16,7 @@ import {
   taskOf,
 } from './stepping';
 import { type Explanation, eventNames, explain } from './stops';
-import { plainValue, spotAt, truth } from './values';
+import { numberAt, spotAt, truth, withNames } from './values';
 import { Variables } from './variables';
 
 export type StopReason =
@@ -181,11 +181,23 @@ export class Session {
       kernel && spotAt(engine, { struct: kernel.code.frame, at: kernel.at }, path);
     const direct = names?.(expression) ?? spot(expression);
     if (direct !== undefined) return { value: direct };
+    // Paths of the kernel's fields are no words of the scenario's language: names stand in for them.
+    const standIns = new Map<string, Spot>();
+    const missing: string[] = [];
+    const worded = withNames(expression, (path) => {
+      const found = spot(path);
+      if (found === undefined && path.includes('->')) missing.push(path);
+      if (found === undefined) return undefined;
+      const name = `path${standIns.size}`;
+      standIns.set(name, found);
+      return name;
+    });
+    if (missing[0] !== undefined) return { error: `there is no ${missing[0]} here` };
     const lookup = (name: string): Value | undefined => {
-      const local = spot(name);
-      return names?.(name) ?? (local && plainValue(engine, local));
+      const local = standIns.get(name) ?? spot(name);
+      return names?.(name) ?? (local && numberAt(engine, local));
     };
-    return debuggee.evaluate(expression, { task, frame: info?.at ?? 0, lookup });
+    return debuggee.evaluate(worded, { task, frame: info?.at ?? 0, lookup });
   }
 
   /** The events that the last micro-step logged. */

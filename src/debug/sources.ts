@@ -69,7 +69,16 @@ export class Sources {
 /** Clients spell a path in more than one way: as a URI, with a drive letter in either case, with backslashes. */
 function plainPath(path: string): string {
   const decoded = path.startsWith('file://')
-    ? decodeURIComponent(path.replace(/^file:\/\/(\/(?=[A-Za-z]:))?/, ''))
+    ? unescaped(path.replace(/^file:\/\/(\/(?=[A-Za-z]:))?/, ''))
     : path;
   return decoded.replace(/\\/g, '/').replace(/^[A-Za-z]:/, (drive) => drive.toLowerCase());
+}
+
+/** What is no URI after all stays as it is. */
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

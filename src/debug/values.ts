@@ -61,6 +61,20 @@ export function elementOf(engine: Engine, spot: Spot, index: number): Spot | und
   return { field: element, at: spot.at + index * element.cells };
 }
 
+/** Paths of fields in an expression: `vmf->address`, `pages[3].lo`. */
+const paths = /[A-Za-z_]\w*(?:(?:\.|->)[A-Za-z_]\w*|\[\d+\])+/g;
+
+/** An expression with some paths replaced by names; `name` says which, and by what. */
+export const withNames = (expression: string, name: (path: string) => string | undefined): string =>
+  expression.replace(paths, (path) => name(path) ?? path);
+
+/** What a spot holds as a number: an address where it refers to something. */
+export function numberAt(engine: Engine, spot: Spot): number | boolean | undefined {
+  const value = plainValue(engine, spot);
+  if (typeof value !== 'object') return typeof value === 'string' ? undefined : value;
+  return 'at' in value ? value.at : (value.hi >>> 0) * 2 ** 32 + (value.lo >>> 0);
+}
+
 /** What a spot holds as a plain value; undefined for what has none, such as an array. */
 export function plainValue(engine: Engine, spot: Spot): Value | undefined {
   const { field, at } = spot;

@@ -158,6 +158,26 @@ test('the ring buffer: stop at a page fault, see the PTE, step into the driver a
   expect((await time()).hash).toBe(there.hash);
 });
 
+test('a condition on a line of a listing may follow pointers from its locals', async () => {
+  client = new Client(host);
+  await client.start({ program: ring });
+  const { body } = await client.request('loadedSources');
+  const source = body.sources.find((s: P.Source) => s.name?.endsWith('vmwgfx_page_dirty.c'));
+  const { sourceReference } = source;
+  const { content } = (await client.request('source', { source, sourceReference })).body;
+  const line = content.split('\n').findIndex((l: string) => l.includes('vbo = vma->')) + 1;
+  const condition = 'vmf->pgoff == 1048576 + 5 and vmf->vma->vm_file != 0';
+  const set = await client.request('setBreakpoints', {
+    source,
+    breakpoints: [{ line, condition }],
+  });
+  expect(set.body.breakpoints[0].verified).toBe(true);
+  await client.go('continue');
+  expect(await value('vmf->pgoff')).toBe('1048581');
+  expect(await value('vmf->pgoff - 1048576')).toBe('5');
+  expect(await value('vmf->nothing == 0')).toBe('refused: there is no vmf->nothing here');
+});
+
 test('a condition on a write-protect fault is honoured in both directions', async () => {
   client = new Client(host);
   await client.start({ program: large }, () =>
