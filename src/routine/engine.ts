@@ -23,6 +23,7 @@ import {
   lockOwner,
   lockReaders,
   mayTake,
+  mayTry,
   take,
   type Waiters,
 } from './locks';
@@ -646,7 +647,7 @@ export class Engine {
         break;
       case Code.trylock: {
         const lock = op.lock!(frame, this);
-        const free = mayTake(store, lock.at, op.mode, task, this.waiters);
+        const free = mayTry(store, lock.at, op.mode, task, this.waiters);
         if (free) this.hold(task, lock, op.mode);
         this.assign(op, at, free ? 1 : 0);
         break;

@@ -1,6 +1,7 @@
 // Locks as fields of structs, and when a task may take one. Spinlocks, sleeping locks and reader-writer semaphores
 // share one layout; the queue of a sleeping lock is in the store and is served in order: a waiting writer stops new
-// readers (kernel/locking/rwsem.c). Left out: optimistic spinning and stealing.
+// readers (kernel/locking/rwsem.c). mutex_trylock() takes a free lock past its queue; other stealing, and optimistic
+// spinning, are left out.
 import type { Field, Ref } from '../state/layout';
 import type { Store } from '../state/store';
 
@@ -76,6 +77,18 @@ export function mayTake(
     if (mode === 'write' || waiters.mode(t - 1) === 'write') return false;
   }
   return true;
+}
+
+/** Whether a trylock gets the lock: a free mutex whoever waits for it, a semaphore for reading not past a writer. */
+export function mayTry(
+  store: Store,
+  at: number,
+  mode: LockMode,
+  task: number,
+  waiters: Waiters,
+): boolean {
+  if (mode === 'read') return mayTake(store, at, mode, task, waiters);
+  return store.peek(at + owner) === 0 && store.peek(at + readers) === 0;
 }
 
 /** Gives the lock to `task`. */

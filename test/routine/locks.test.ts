@@ -119,6 +119,25 @@ test('trylock says whether it got the lock and never waits', () => {
   expect(engine.opOf(2)!.text).toBe('up');
 });
 
+test('trying for a free mutex succeeds whoever waits for it', () => {
+  const taker = toy('taker', (b) => [
+    b.trylock('got = mutex_trylock()', sem, { into: 'got' }),
+    b.when('got', (f) => f.got === 1, [at(b, 'inside'), b.release('up', sem)]),
+  ]);
+  const engine = toyEngine([
+    { name: 'w', cpu: -1, root: holder('write') },
+    { name: 'v', cpu: -1, root: holder('write') },
+    { name: 't', cpu: -1, root: taker },
+  ]);
+  go(engine, 'w v w w w'); // v has queued; nobody holds it now
+  expect(whoCan(engine)).toBe('v t');
+  go(engine, 't');
+  expect(engine.lockHolders(counter(engine).sem.at)).toEqual([2]);
+  expect(whoCan(engine)).toBe('t');
+  go(engine, 't t v');
+  expect(engine.lockHolders(counter(engine).sem.at)).toEqual([1]);
+});
+
 test('a reader may try for a lock that is read', () => {
   const taker = toy('taker', (b) => [
     b.trylock('got = down_read_trylock()', sem, { mode: 'read', into: 'got' }),
