@@ -1,11 +1,13 @@
 // The driver through user-space routines, on the default schedule: the counts are those that Linux 5.1 with the series
 // of April 2019, or Linux 6.1, would show for the same calls. Every run is checked against the rules of routines.
 import { describe, expect, test } from 'vitest';
+import { DEVICE_VECTOR } from '../../src/hardware/cpu';
 import {
   GPU_CMD_READ,
   GPU_CMD_WRITE,
   SVGA_3D_CMD_UPDATE_GB_IMAGE,
 } from '../../src/hardware/svga/commands';
+import { SVGA_IRQFLAG_ANY_FENCE } from '../../src/hardware/svga/device';
 import type { AnyBuilder, Node } from '../../src/routine/routine';
 import {
   create,
@@ -430,6 +432,21 @@ test('two threads end in every order of steps, break no rule and leave nothing b
       expect(events(machine, { svga_error: 'id', warn: 'where' })).toEqual([]);
     }
   }
+});
+
+test('an interrupt that comes while the handler clears the status is not lost', () => {
+  const { engine } = driverMachine([() => []]);
+  const regs = engine.the('svga', 'svga_regs');
+  const handler = engine.agentOfTask(engine.currentOf(0));
+  engine.raise(0, DEVICE_VECTOR); // one too many: the handler before has seen to it
+  engine.step(0);
+  engine.step(handler);
+  engine.step(handler); // has read the status: 0
+  regs.irq_status = SVGA_IRQFLAG_ANY_FENCE;
+  engine.raise(0, DEVICE_VECTOR);
+  while (engine.stack(engine.currentOf(0)).length > 1) engine.step(handler);
+  expect(regs.irq_status).toBe(SVGA_IRQFLAG_ANY_FENCE);
+  expect(engine.runnable(0)).toBe(true);
 });
 
 test('a submission that names no surface is refused, and holds nothing afterwards', () => {

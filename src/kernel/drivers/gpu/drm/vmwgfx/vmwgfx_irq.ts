@@ -13,14 +13,17 @@ export const vmw_irq_handler = routine(
   file,
   'vmw_irq_handler',
   { mode: 'interrupt', locals: { status: int } },
-  ({ step, call, when }) => [
+  ({ step, atomic, call, when }) => [
     step('interrupts are off until iret', (_f, k) => k.maskInterrupts()),
     step('status = vmw_irq_status_read(dev_priv)', (f, k) => {
       f.status = k.the('svga', 'svga_regs').irq_status;
     }),
-    step('vmw_irq_status_write(dev_priv, status)', (_f, k) => {
-      k.the('svga', 'svga_regs').irq_status = 0;
-    }),
+    when('status', (f) => f.status !== 0, [
+      // What is written clears those bits only: one that the device sets meanwhile stays.
+      atomic('vmw_irq_status_write(dev_priv, status)', (f, k) => {
+        k.the('svga', 'svga_regs').irq_status &= ~f.status;
+      }),
+    ]),
     when('status & ANY_FENCE', (f) => (f.status & SVGA_IRQFLAG_ANY_FENCE) !== 0, [
       call(vmw_fences_update, () => ({})),
     ]),
