@@ -1,8 +1,10 @@
-// What the documents name is there: files and folders by their paths, and what they link to.
+// What the documents name is there: files and folders by their paths, and what they link to; what the README shows of
+// the command line is what it prints, but for line breaks, what `…` leaves out, and numbers of steps.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { commandLine } from './cli/coherence';
 
 const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'])
   .toString()
@@ -26,4 +28,24 @@ test.each(files.filter((file) => file.endsWith('.md')))('%s names files that exi
   const links = [...text.matchAll(/\]\(([^)#:]+)\)/g)].map(([, target = '']) => target);
   const folder = path.dirname(document);
   expect(links.filter((target) => !existsSync(path.join(folder, target)))).toEqual([]);
+});
+
+const cli = commandLine();
+const shown = /^ {4}\$ node dist\/cli\.js (.*)\n((?: {4}.*\n)*)/gm;
+const plain = (text: string): string =>
+  text
+    .replace(/\s+/g, ' ')
+    .replace(/step \d+/g, 'step N')
+    .replace(/\d+ micro-steps/g, 'N micro-steps')
+    .trim();
+
+test.each(
+  [...readFileSync('README.md', 'utf8').matchAll(shown)].map(([, line = '', printed = '']) => [
+    line,
+    printed,
+  ]),
+)('the README shows what `coherence %s` prints', (line, printed) => {
+  const args = line.split(' ').map((arg) => (existsSync(arg) ? path.resolve(arg) : arg));
+  const out = plain(cli.run(...args).out.replaceAll(`${process.cwd()}${path.sep}`, ''));
+  for (const part of printed.split('…')) expect(out).toContain(plain(part));
 });
