@@ -75,11 +75,14 @@ const bundles = [
     outdir: 'dist/test',
     external: ['vscode', 'mocha'],
   },
-].filter(({ entryPoints }) => Object.keys(entryPoints).length > 0);
+];
 
 rmSync('dist', { recursive: true, force: true });
 if (process.argv.includes('--watch')) {
-  for (const bundle of bundles) await (await esbuild.context(bundle)).watch();
+  const contexts = await Promise.all(bundles.map((bundle) => esbuild.context(bundle)));
+  // Whoever waits for the line below finds everything built; a mistake has been printed and waits for its mending.
+  await Promise.allSettled(contexts.map((context) => context.rebuild()));
+  await Promise.all(contexts.map((context) => context.watch()));
   console.log('watching');
 } else {
   await Promise.all(bundles.map((bundle) => esbuild.build(bundle)));

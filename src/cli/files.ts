@@ -51,14 +51,15 @@ function reason(error: unknown): string {
 
 /** Replaces a file as a whole: a failure half-way leaves the old one. Returns what went wrong, if anything. */
 export function writeScenario(path: string, text: string): string | undefined {
-  const draft = `${path}.${process.pid}.tmp`;
+  let draft: string | undefined;
   try {
     const target = realpathSync(path);
+    draft = `${target}.${process.pid}.tmp`; // beside the file itself, so on the same disk
     writeFileSync(draft, text, { mode: statSync(target).mode });
     renameSync(draft, target);
     return undefined;
   } catch (error) {
-    rmSync(draft, { force: true });
+    if (draft !== undefined) rmSync(draft, { force: true });
     return `${path}: ${reason(error)}`;
   }
 }

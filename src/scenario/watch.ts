@@ -64,13 +64,15 @@ export function watch(
 
 function parseExpression(expression: string): { tree: Expression } | { error: string } {
   const { file, problems } = parse(heading + expression);
+  const needed = 'one expression is needed, such as `pte(p[0]).dirty` or `faults.write`';
   const [problem] = problems;
-  if (problem !== undefined) return { error: problem.message };
-  const statement = file.scenarios[0]?.body[0];
-  if (statement?.kind !== 'property' || statement.condition === undefined) {
-    return { error: 'an expression is needed, such as `pte(p[0]).dirty` or `faults.write`' };
+  if (problem !== undefined) {
+    // What is said of the statement around it is about nothing that the author wrote.
+    return { error: problem.message.includes('`finally ') ? needed : problem.message };
   }
-  if ((file.scenarios[0]?.body.length ?? 0) > 1) return { error: 'one expression is needed' };
+  const statement = file.scenarios[0]?.body[0];
+  if (statement?.kind !== 'property' || statement.condition === undefined) return { error: needed };
+  if ((file.scenarios[0]?.body.length ?? 0) > 1) return { error: needed };
   return { tree: statement.condition };
 }
 

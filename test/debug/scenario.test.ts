@@ -178,6 +178,16 @@ test('a condition on a line of a listing may follow pointers from its locals', a
   expect(await value('vmf->nothing == 0')).toBe('refused: there is no vmf->nothing here');
 });
 
+test('what is no expression is refused in a sentence about it alone', async () => {
+  client = new Client(host);
+  await client.start({ program: ring });
+  await client.go('next', { threadId: render });
+  const needed = 'refused: one expression is needed, such as `pte(p[0]).dirty` or `faults.write`';
+  expect(await value('')).toBe(needed);
+  expect(await value('1 mod 2')).toBe(needed);
+  expect(await value('1 +')).toBe('refused: `+` needs a value on its right');
+});
+
 test('a condition on a write-protect fault is honoured in both directions', async () => {
   client = new Client(host);
   await client.start({ program: large }, () =>

@@ -19,5 +19,6 @@ suite('extension', () => {
     await vscode.workspace.fs.writeFile(uri, new Uint8Array());
     const document = await vscode.workspace.openTextDocument(uri);
     assert.equal(document.languageId, 'coherence');
+    await vscode.workspace.fs.delete(uri);
   });
 });
