@@ -1,6 +1,7 @@
 // What a scenario means: names resolved, types checked, words looked up. The tree of syntax/ says how it was
 // written, this says what is to be done; plan.ts turns it into tasks of a machine. Plain data, like the tree.
 import type { Span } from '../base/text';
+import type { BinaryOperator } from '../syntax/tree';
 import type { CounterName, OccurrenceName, PteField, TrackerField, Tracking } from './vocabulary';
 
 export interface ScenarioMeaning extends Span {
@@ -170,7 +171,7 @@ export type Value = Span & { readonly type: Type } & (
     | { readonly kind: 'variable'; readonly variable: Variable }
     | {
         readonly kind: 'binary';
-        readonly operator: ValueOperator;
+        readonly operator: BinaryOperator;
         readonly left: Value;
         readonly right: Value;
       }
@@ -196,22 +197,6 @@ export type Value = Span & { readonly type: Type } & (
       }
     | { readonly kind: 'signaled'; readonly fence: Member }
   );
-
-export type ValueOperator =
-  | '*'
-  | '/'
-  | '%'
-  | '+'
-  | '-'
-  | '=='
-  | '!='
-  | '<'
-  | '<='
-  | '>'
-  | '>='
-  | 'and'
-  | 'or'
-  | 'implies';
 
 /** Bytes that an expression looks at: through a mapping, in a surface's memory, or in the device's copy. */
 export type Place =
