@@ -135,10 +135,12 @@ export const or_fault = routine(
   },
   ({ step, atomic, acquire, release, when, loop, leave, call, ret }) => [
     acquire('mutex_lock(&obj->lock)', lockOf),
+    step('event = log_event(vmf)', (f) => {
+      f.flags = f.vmf.flags;
+    }),
     step('the protection and the number of entries', (f, k) => {
-      const { vma, flags, pgoff } = f.vmf;
+      const { vma, pgoff } = f.vmf;
       const obj = object(k);
-      f.flags = flags;
       f.first = pgoff - obj.base;
       const tracked = obj.users > 0 && obj.method === METHOD_MKWRITE;
       f.prot = vm_get_page_prot(tracked ? vma.vm_flags & ~VM_SHARED : vma.vm_flags);
@@ -180,7 +182,7 @@ export const or_fault = routine(
         ]),
       ],
     ),
-    step('log_event()', (f, k) => log(k, 0, f.vmf, f)),
+    step('event->ret = ret; event->inserted = inserted', (f, k) => log(k, 0, f.vmf, f)),
     release('mutex_unlock(&obj->lock)', lockOf),
     ret('ret', (f) => f.ret),
   ],
@@ -205,6 +207,7 @@ function pageOf(k: Engine, page: number): Structs['page'] {
   return k.view('page', k.parts.memory.pageOfPfn(object(k).pfn + page));
 }
 
+/** Emits the event when all of it is known. */
 function log(
   k: Engine,
   which: number,
@@ -234,10 +237,12 @@ export const or_mkwrite = routine(
   },
   ({ step, acquire, release, when, ret }) => [
     acquire('mutex_lock(&obj->lock)', lockOf),
+    step('event = log_event(vmf)', (f) => {
+      f.flags = f.vmf.flags;
+    }),
     step('mark the page', (f, k) => {
       const obj = object(k);
       const page = f.vmf.pgoff - obj.base;
-      f.flags = f.vmf.flags;
       if (obj.users === 0 || obj.method !== METHOD_MKWRITE || obj.bitmap.test(page)) return;
       obj.bitmap.set(page);
       obj.start = Math.min(obj.start, page);
@@ -250,7 +255,7 @@ export const or_mkwrite = routine(
         f.ret = VM_FAULT_LOCKED;
       }),
     ]),
-    step('log_event()', (f, k) => log(k, f.which, f.vmf, f)),
+    step('event->ret = ret; event->marked = marked', (f, k) => log(k, f.which, f.vmf, f)),
     release('mutex_unlock(&obj->lock)', lockOf),
     ret('ret', (f) => f.ret),
   ],

@@ -444,6 +444,23 @@ export class Replayer {
     };
   }
 
+  /** Does a program's operations without comparing; `before` hears of each. Returns what each came to. */
+  perform(
+    program: RecordedProgram,
+    before: (operation: Operation, k: Engine) => void,
+  ): (Outcome | undefined)[] {
+    const stage = this.stage(sizeOf(program));
+    const { engine } = stage.machine;
+    const start = engine.store.mark();
+    const run = new Replay(program, stage);
+    const outcomes = program.ops.map((operation) => {
+      before(operation, engine);
+      return run.perform(operation);
+    });
+    engine.store.rollback(start);
+    return outcomes;
+  }
+
   private differences(operation: Operation, outcome: Outcome): Difference[] {
     return compare(operation, outcome).filter((d) => this.options.except?.(d) !== true);
   }

@@ -1073,8 +1073,23 @@ const insert_args = { vma: ref('vm_area_struct'), addr: long, pfn: int, pgprot: 
 export const vmf_insert_pfn_prot = insertion('vmf_insert_pfn_prot');
 
 /** The same for a VM_MIXEDMAP mapping; its frames here are devices', so these entries are special too. */
-export const vmf_insert_mixed_prot = insertion('vmf_insert_mixed_prot');
+export const vmf_insert_mixed_prot = routine(
+  'mm/memory.c',
+  'vmf_insert_mixed_prot',
+  { args: insert_args, locals: { ret: int }, returns: int },
+  ({ call, ret }) => [
+    call(
+      __vm_insert_mixed,
+      (f) => ({ vma: f.vma, addr: f.addr, pfn: f.pfn, pgprot: f.pgprot }),
+      'ret',
+    ),
+    ret('ret', (f) => f.ret),
+  ],
+);
 
+export const __vm_insert_mixed = insertion('__vm_insert_mixed');
+
+/** Checks that the address is in the mapping, then inserts. */
 function insertion(name: string) {
   return routine(
     'mm/memory.c',
@@ -1633,7 +1648,7 @@ export const copy_pmd_range = rangeRoutine('mm/memory.c', 'copy_pmd_range', 2, c
   stops: true,
 }));
 
-/** The entries of one table, into the child's. Returns 0 or -ENOMEM. */
+/** The entries of one table, into the child's, whose tables are made on the way. Returns 0 or -ENOMEM. */
 export const copy_pte_range = routine(
   'mm/memory.c',
   'copy_pte_range',
@@ -1643,11 +1658,14 @@ export const copy_pte_range = routine(
     returns: int,
   },
   (b) => [
-    b.call(walk_to_pmd, (f) => ({ mm: f.dst_vma.vm_mm, addr: f.addr }), 'pmd'),
-    b.when('!dst_pmd', (f) => isNull(f.pmd), [b.ret('-ENOMEM', () => -ENOMEM)]),
-    ...allocBelow(b, 'pmd', (f) => ({ mm: f.dst_vma.vm_mm, address: f.addr }), [
-      b.ret('-ENOMEM', () => -ENOMEM),
-    ]),
+    b.step('dst_pgd = pgd_offset(dst_mm, addr)', (f, k) => {
+      f.pgd = pgd_offset(k, f.dst_vma.vm_mm, f.addr);
+    }),
+    ...(['pgd', 'pud', 'pmd'] as const).flatMap((upper) =>
+      allocBelow(b, upper, (f) => ({ mm: f.dst_vma.vm_mm, address: f.addr }), [
+        b.ret('-ENOMEM', () => -ENOMEM),
+      ]),
+    ),
     b.step('src_pte = pte_offset_map(src_pmd, addr)', (f) => {
       f.src = f.first;
       f.dst = f.pte;

@@ -670,28 +670,24 @@ export const free_pgtables = routine(
     args: { tlb: ref('mmu_gather'), vma: ref('vm_area_struct'), floor: long, ceiling: long },
     locals: {
       next: ref('vm_area_struct'),
-      mapping: ref('address_space'),
       addr: long,
       end: long,
       limit: long,
       near: bool,
     },
   },
-  ({ step, when, loop, leave, again, call, acquire, release }) => [
+  ({ step, when, loop, leave, again, call }) => [
     step('addr = vma->vm_start', (f) => {
       f.addr = f.vma.vm_start;
     }),
     loop('while (vma)', [
       step('next = vma->vm_next', (f) => {
         f.next = f.vma.vm_next;
-        f.mapping = f.vma.vm_file.f_mapping;
         f.end = f.vma.vm_end;
         f.limit = isNull(f.next) ? f.ceiling : f.next.vm_start;
         f.near = !isNull(f.next) && f.next.vm_start <= f.end + PMD_SIZE;
       }),
-      acquire('i_mmap_lock_write(mapping)', (f) => f.mapping.i_mmap_rwsem),
-      step('unlink_file_vma(vma)', (f) => vma_interval_tree_remove(f.vma, f.mapping)),
-      release('i_mmap_unlock_write(mapping)', (f) => f.mapping.i_mmap_rwsem),
+      call(unlink_file_vma, (f) => ({ vma: f.vma })),
       step('vma = next', (f) => {
         f.vma = f.next;
       }),
@@ -708,6 +704,23 @@ export const free_pgtables = routine(
         f.addr = f.vma.vm_start;
       }),
     ]),
+  ],
+);
+
+/** Takes a mapping out of the interval tree of its file. */
+export const unlink_file_vma = routine(
+  file,
+  'unlink_file_vma',
+  { args: { vma: ref('vm_area_struct') }, locals: { mapping: ref('address_space') } },
+  ({ step, acquire, release }) => [
+    step('mapping = vma->vm_file->f_mapping', (f) => {
+      f.mapping = f.vma.vm_file.f_mapping;
+    }),
+    acquire('i_mmap_lock_write(mapping)', (f) => f.mapping.i_mmap_rwsem),
+    step('vma_interval_tree_remove(vma, &mapping->i_mmap)', (f) =>
+      vma_interval_tree_remove(f.vma, f.mapping),
+    ),
+    release('i_mmap_unlock_write(mapping)', (f) => f.mapping.i_mmap_rwsem),
   ],
 );
 
