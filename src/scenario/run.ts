@@ -68,6 +68,7 @@ export class Run {
   private readonly starts: readonly number[];
   private readonly places = new Map<number, number>(); // of accesses, by event
   private readonly submitted = new Map<number, number>(); // of submissions
+  private readonly broken = new Map<PropertyMeaning, number>(); // by which event it was noted last
 
   constructor(parts: RunParts) {
     const { meaning, text, engine } = parts;
@@ -213,9 +214,18 @@ export class Run {
     for (const p of properties) {
       const value = evaluate(p.condition, this.look) !== 0;
       if (value === (p.when === 'always')) continue;
+      if (this.isNoted(p)) continue;
+      this.broken.set(p, this.engine.events.length);
       const message = `${p.when} ${this.textOf(p.condition)} does not hold: ${this.sides(p)}`;
-      if (!this.failures().some((f) => f.place === p.from)) this.fail(p.when, message, p.from);
+      this.fail(p.when, message, p.from);
     }
+  }
+
+  /** Whether the log says already that a property is broken; a log that went back may not any more. */
+  private isNoted(property: PropertyMeaning): boolean {
+    const { events } = this.engine;
+    const index = this.broken.get(property) ?? events.length;
+    return index < events.length && events.at(index).args.place === property.from;
   }
 
   private forbidsRaces(): boolean {
