@@ -21,7 +21,28 @@ export async function readProgram(program: string): Promise<string> {
     (document) => document.isUntitled && document.uri.toString() === uri.toString(),
   );
   if (unsaved !== undefined) return unsaved.getText();
-  return new TextDecoder().decode(await vscode.workspace.fs.readFile(uri));
+  let bytes: Uint8Array;
+  try {
+    bytes = await vscode.workspace.fs.readFile(uri);
+  } catch (error) {
+    throw new Error(`${program}: ${reason(error)}`);
+  }
+  const text = new TextDecoder().decode(bytes);
+  if (text.includes('\0')) {
+    throw new Error(`${program}: this is no text file; a scenario is text in UTF-8`);
+  }
+  return text;
+}
+
+/** Why a file cannot be read; the workbench's own words name its file system instead. */
+function reason(error: unknown): string {
+  const known: Readonly<Record<string, string>> = {
+    FileNotFound: 'there is no such file',
+    FileIsADirectory: 'this is a directory; name a scenario file (.coh) in it',
+    NoPermissions: 'it may not be read',
+  };
+  const code = error instanceof vscode.FileSystemError ? error.code : '';
+  return known[code] ?? (error instanceof Error ? error.message : String(error));
 }
 
 /** Fills in what a launch of type `coherence` leaves open. */

@@ -1,5 +1,6 @@
 // Listings of the emulated kernel as documents: `coherence-listing:/mm/memory.c` is what the adapter of the active
-// session prints of that file. Having an address, breakpoints set in them outlive the session.
+// session prints of that file. Having an address, breakpoints set in them outlive the session. All are C, also those
+// whose names do not say so: in other languages VS Code sets no breakpoints of ours.
 import * as vscode from 'vscode';
 import { debugType } from './moments';
 
@@ -16,6 +17,10 @@ export class Listings implements vscode.TextDocumentContentProvider, vscode.Disp
   private readonly subscription = vscode.Disposable.from(
     this.changed,
     vscode.workspace.registerTextDocumentContentProvider(scheme, this),
+    vscode.workspace.onDidOpenTextDocument((document) => {
+      if (document.uri.scheme !== scheme || document.languageId === 'c') return;
+      void vscode.languages.setTextDocumentLanguage(document, 'c');
+    }),
     vscode.debug.onDidChangeActiveDebugSession((session) => {
       if (session?.type !== debugType) return; // what is open stays readable
       for (const { uri } of vscode.workspace.textDocuments) {

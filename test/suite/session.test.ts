@@ -2,7 +2,8 @@
 // the store; listings of the kernel are documents in which breakpoints hold.
 import * as assert from 'node:assert/strict';
 import * as vscode from 'vscode';
-import { exampleUri, Run } from './run';
+import { readProgram } from '../../src/extension/debugging';
+import { eventually, exampleUri, Run } from './run';
 
 suite('session', () => {
   let run: Run;
@@ -65,6 +66,26 @@ suite('session', () => {
     await run.move('continue');
     const [frame] = await run.stack();
     assert.deepEqual([frame?.source?.path, frame?.line], [uri.toString(), line + 1]);
+  });
+
+  test('a listing is C whatever its name, so that breakpoints can be set in it', async () => {
+    const uri = vscode.Uri.parse('coherence-listing:/arch/x86/cpu');
+    await vscode.workspace.openTextDocument(uri);
+    const language = () =>
+      vscode.workspace.textDocuments.find((open) => `${open.uri}` === `${uri}`)?.languageId;
+    await eventually(
+      () => (language() === 'c' ? true : undefined),
+      () => `${language()}`,
+    );
+  });
+
+  test('a program that is missing, or a folder, is refused in one sentence', async () => {
+    const folder = vscode.workspace.workspaceFolders![0]!.uri.fsPath;
+    const missing = `${folder}/none.coh`;
+    await assert.rejects(readProgram(missing), { message: `${missing}: there is no such file` });
+    await assert.rejects(readProgram(folder), {
+      message: `${folder}: this is a directory; name a scenario file (.coh) in it`,
+    });
   });
 
   test('a scenario that was never saved is debugged from its editor', async () => {
