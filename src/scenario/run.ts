@@ -158,7 +158,7 @@ export class Run {
     if (oopses.length === 0 && !this.engine.done) {
       add(
         'deadlock',
-        'deadlock: nobody can go on',
+        'nobody can go on',
         this.stuckAt(),
         this.engine.steps,
         this.stacks(),
