@@ -56,6 +56,15 @@ export function causeOf(
       ? `vmw_bo_vm_mkwrite set bit ${page} of the bitmap`
       : `vmw_bo_vm_mkwrite was called for page ${page} and marked nothing`;
     chain.push(sentence(k, marked, text));
+    const cleared = lastBefore(
+      events,
+      lost,
+      (e) => e.name === 'vmw_bo_dirty_transfer' && of(e, bo) && covers(e, page),
+    );
+    if (cleared !== undefined && cleared.index > marked.index) {
+      const text = `bit ${page} was cleared again, its page sent, before the store that it stood for`;
+      chain.push(sentence(k, cleared, text));
+    }
   }
   let scanned = false;
   for (const e of events.slice(lost.index + 1)) {
@@ -68,7 +77,7 @@ export function causeOf(
       );
     } else if (e.name === 'vmw_bo_dirty_transfer' && of(e, bo)) {
       const { start, end } = args(e);
-      const has = page >= start! && page < end!;
+      const has = covers(e, page);
       chain.push(
         sentence(
           k,
@@ -153,6 +162,10 @@ function objectOf(
     sid: used === undefined ? undefined : args(used).sid,
   };
 }
+
+/** Whether a transfer had the page among its own. */
+const covers = (transfer: LoggedEvent, page: number): boolean =>
+  page >= args(transfer).start! && page < args(transfer).end!;
 
 const of = (event: LoggedEvent, bo: number | undefined): boolean =>
   bo === undefined || args(event).bo === bo;
