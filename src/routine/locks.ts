@@ -55,13 +55,6 @@ export function lockReaders(store: Store, at: number): number {
   return store.peek(at + readers);
 }
 
-/** The tasks in the queue, first to last. */
-export function lockQueue(store: Store, at: number, waiters: Waiters): number[] {
-  const queue: number[] = [];
-  for (let t = store.peek(at + head); t !== 0; t = waiters.next(t - 1)) queue.push(t - 1);
-  return queue;
-}
-
 /** Whether `task` may take the lock now: a newcomer not past a queue, a waiter in its turn. */
 export function mayTake(
   store: Store,

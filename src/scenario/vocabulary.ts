@@ -168,8 +168,6 @@ export const looks = {
   },
 } as const satisfies Record<string, Entry>;
 
-export type LookName = keyof typeof looks;
-
 /** What `machine { … }` can set. */
 export const machineSettings = {
   kernel: { form: 'kernel series-v2', does: 'The preset of variants: which kernel is emulated.' },
