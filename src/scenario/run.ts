@@ -156,13 +156,7 @@ export class Run {
     }
     if (!ended) return found;
     if (oopses.length === 0 && !this.engine.done) {
-      add(
-        'deadlock',
-        'nobody can go on',
-        this.stuckAt(),
-        this.engine.steps,
-        this.stacks(),
-      );
+      add('deadlock', 'nobody can go on', this.stuckAt(), this.engine.steps, this.stacks());
     }
     for (const p of this.meaning.properties.filter((p) => p.when === 'finally')) {
       if (evaluate(p.condition, this.look) !== 0) continue;
@@ -272,9 +266,18 @@ export class Run {
             ? ' (its CPU is busy)'
             : `: ${blocked.text}`;
       const frames = engine.stack(task).map((f) => f.code.routine.name);
-      lines.push(`${engine.taskName(task)}${why}; in ${frames.join(' < ')}`);
+      lines.push(`${engine.taskName(task)}${this.at(task)}${why}; in ${frames.join(' < ')}`);
     }
     return lines;
+  }
+
+  /** The statement that a task is at, with its line, for a list of stacks. */
+  private at(task: number): string {
+    const place = this.placeOf(task);
+    if (place < 0) return '';
+    const { line } = positionAt(this.starts, place);
+    const [text = ''] = this.text.slice(place).split(/[\r\n]/, 1);
+    return ` at line ${line + 1}, ${text.trim()}`;
   }
 
   textOf(span: { from: number; to: number }): string {

@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parse } from '../../src/syntax/parser';
 import { print } from '../../src/syntax/printer';
-import { outcome } from './outcome';
+import { Timeline } from '../../src/timeline/timeline';
+import { load, outcome } from './outcome';
 
 for (const folder of ['examples', 'test/scenario/usage'])
   describe(folder, () => {
@@ -37,4 +38,27 @@ describe('faults put in are found', () => {
     expect(found).toBe('violated');
     expect(problems.join('\n')).toMatch(/^R1: the GPU read /m);
   });
+});
+
+test('a deadlock lists who waits for what, and where', () => {
+  const { run } = load(`scenario "two threads wait for each other"
+process a {
+  thread one on cpu0 {
+    wait left
+    signal right
+  }
+  thread two on cpu1 {
+    wait right
+    signal left
+  }
+}`);
+  expect(new Timeline(run.engine).run(() => undefined, 1000)).toBe('end');
+  const [problem, ...more] = run.problems(true);
+  expect(more).toEqual([]);
+  expect(problem).toMatchObject({ kind: 'deadlock', message: 'nobody can go on', line: 4 });
+  expect(problem?.cause).toEqual([
+    'one at line 4, wait left: until it is signaled; in one',
+    'two at line 8, wait right: until it is signaled; in two',
+    'gpu: wait for commands; in svga_device',
+  ]);
 });
