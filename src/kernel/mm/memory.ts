@@ -2,7 +2,7 @@
 // the coherent-memory series of April 2019 (v2), and Linux 6.1 under the variant `mm-6.1`. Left out: swap, NUMA
 // balancing, huge pages, userfaultfd; the p4d level is folded into the PGD as with four levels it is.
 import { load } from '../../hardware/cpu';
-import { PAGE_SIZE, pte_pfn } from '../../hardware/pte';
+import { _PAGE_PSE, PAGE_SIZE, pte_pfn } from '../../hardware/pte';
 import type { Engine } from '../../routine/engine';
 import type { LockView } from '../../routine/locks';
 import { type AnyBuilder, fnptr, type Node, type Routine, routine } from '../../routine/routine';
@@ -19,6 +19,7 @@ import {
   pte,
   ref,
   type Structs,
+  same,
   struct,
   type U64,
   type View,
@@ -40,6 +41,12 @@ import {
   pte_wrprotect,
 } from '../arch/x86/include/asm/pgtable';
 import { flush_tlb_mm_range, TLB_FLUSH_ALL } from '../arch/x86/mm/tlb';
+import {
+  WARN_APPLY_HUGE,
+  WARN_APPLY_UNLOCKED,
+  WARN_APPLY_UNNOTIFIED,
+  warn,
+} from '../include/asm-generic/bug';
 import { EINVAL, ENOMEM } from '../include/linux/errno';
 import {
   FAULT_FLAG_ALLOW_RETRY,
@@ -67,7 +74,7 @@ import {
   VM_SHARED,
   VM_WRITE,
 } from '../include/linux/mm';
-import '../include/linux/mm_types';
+import { address_space } from '../include/linux/mm_types';
 import { current } from '../include/linux/sched';
 import { clip, vma_interval_tree_iter_first, vma_interval_tree_iter_next } from './interval_tree';
 import {
@@ -1471,6 +1478,7 @@ declare module '../../state/layout' {
 /**
  * Calls closure->ptefn for every entry of [addr, addr + size), absent ones too, with the lock of its table held.
  * Without `alloc`, spans without a table are passed over. Returns the first value other than 0, or -EINVAL, -ENOMEM.
+ * Its usage warning is checked: mmap_sem or the file's i_mmap_rwsem held, the range notified, no huge entries.
  */
 export const apply_to_pfn_range = routine(
   'mm/memory.c',
@@ -1482,8 +1490,12 @@ export const apply_to_pfn_range = routine(
   },
   (b) => [
     b.when('addr >= end', (f) => f.size <= 0, [b.ret('-EINVAL', () => -EINVAL)]),
-    b.step('pgd = pgd_offset(mm, addr)', (f, k) => {
+    b.step('the usage warning; pgd = pgd_offset(mm, addr)', (f, k) => {
       f.end = f.addr + f.size;
+      if (!isHeldStill(k, f.closure.mm, f.addr, f.end))
+        k.emit(warn, { where: WARN_APPLY_UNLOCKED });
+      if (!isNotified(k, f.closure.mm, f.addr, f.end))
+        k.emit(warn, { where: WARN_APPLY_UNNOTIFIED });
       f.first = pgd_offset(k, f.closure.mm, f.addr);
     }),
     ...eachEntry(
@@ -1495,6 +1507,26 @@ export const apply_to_pfn_range = routine(
   ],
 );
 
+/** Whether the running task's locks keep the mappings and tables of a range: mmap_sem, or the lock of a file there. */
+function isHeldStill(k: Engine, mm: Structs['mm_struct'], start: number, end: number): boolean {
+  return k.held(k.task).some(({ at }) => {
+    if (at === mm.mmap_sem.at) return true;
+    if (k.lockClass(at) !== 'i_mmap_rwsem') return false;
+    const mapping = k.view('address_space', at - address_space.slot('i_mmap_rwsem').offset);
+    let vma = mapping.i_mmap;
+    while (!isNull(vma) && !(same(vma.vm_mm, mm) && vma.vm_start <= start && end <= vma.vm_end)) {
+      vma = vma.i_mmap_next;
+    }
+    return !isNull(vma);
+  });
+}
+
+/** Whether the running task is between the notifications of a range that holds [start, end). */
+function isNotified(k: Engine, mm: Structs['mm_struct'], start: number, end: number): boolean {
+  const { notified_mm, notified_start, notified_end } = current(k);
+  return same(notified_mm, mm) && notified_start <= start && end <= notified_end;
+}
+
 const apply_args = { closure: ref('pfn_range_apply') };
 
 function applyDown(below: () => Routine<Fields>, alloc: Routine<typeof alloc_args>): Descent {
@@ -1504,6 +1536,12 @@ function applyDown(below: () => Routine<Fields>, alloc: Routine<typeof alloc_arg
     },
     args: (f) => ({ closure: f.closure }),
     stops: true,
+    before: (b) => [
+      b.when('a huge entry', (f) => (f.entry.lo & _PAGE_PSE) !== 0, [
+        b.step('warn', (_f, k) => k.emit(warn, { where: WARN_APPLY_HUGE })),
+        b.ret('-EINVAL', () => -EINVAL),
+      ]),
+    ],
     absent: (b) => [
       b.when('closure->alloc', (f) => f.closure.alloc, [
         b.call(alloc, (f) => ({ mm: f.closure.mm, upper: f.first }), 'err'),

@@ -3,8 +3,9 @@
 // stand: around the change and outside the page-table lock.
 import { routine } from '../../routine/routine';
 import { tracepoint } from '../../state/events';
-import { int, long, oneOf, ref } from '../../state/layout';
+import { int, isNull, long, NULL, oneOf, ref } from '../../state/layout';
 import '../include/linux/mm_types';
+import { current } from '../include/linux/sched';
 
 export const MMU_NOTIFY_UNMAP = 0;
 export const MMU_NOTIFY_CLEAR = 1;
@@ -47,6 +48,11 @@ export const mmu_notifier_invalidate_range_start = routine(
         start: f.start,
         end: f.end,
       });
+      const task = current(k);
+      if (isNull(task)) return;
+      task.notified_mm = f.mm;
+      task.notified_start = f.start;
+      task.notified_end = f.end;
     }),
   ],
 );
@@ -58,6 +64,8 @@ export const mmu_notifier_invalidate_range_end = routine(
   ({ step }) => [
     step('call the notifiers of mm', (f, k) => {
       k.emit(mmu_notifier_range_end, { mm: f.mm.at, event: f.event, start: f.start, end: f.end });
+      const task = current(k);
+      if (!isNull(task)) task.notified_mm = NULL;
     }),
   ],
 );

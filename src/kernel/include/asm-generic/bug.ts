@@ -6,6 +6,9 @@ export const warn = tracepoint('warn', { where: int });
 
 export const WARN_AS_DIRTY_NOT_IO = 1;
 export const WARN_HUGE_WRITABLE = 2;
+export const WARN_APPLY_UNLOCKED = 3;
+export const WARN_APPLY_UNNOTIFIED = 4;
+export const WARN_APPLY_HUGE = 5;
 
 /** What each warning means. */
 export const warningTexts: Readonly<Record<number, string>> = {
@@ -13,4 +16,10 @@ export const warningTexts: Readonly<Record<number, string>> = {
     'apply_as_range() met a shared writable mapping that is not VM_IO, or is of huge pages: it may have soft-dirty bits and copies on write that the helpers break.',
   [WARN_HUGE_WRITABLE]:
     'wp_clean_pmd_entry() met a huge entry that is writable or dirty: huge entries cannot be tracked page by page.',
+  [WARN_APPLY_UNLOCKED]:
+    'apply_to_pfn_range() was called with neither mmap_sem of the address space nor i_mmap_rwsem of a file that all of the range maps held: mappings and page tables may go away under the walk.',
+  [WARN_APPLY_UNNOTIFIED]:
+    'apply_to_pfn_range() was called outside of mmu_notifier_invalidate_range_start() and _end() for the range: its function runs under a spinlock and cannot call them, so others keep stale translations.',
+  [WARN_APPLY_HUGE]:
+    'apply_to_pfn_range() met a huge entry, which its caller must rule out; where Linux stops with BUG_ON() the walk ends with -EINVAL.',
 };

@@ -88,7 +88,12 @@ export const mm_struct = struct('mm_struct', {
 /** What the kernel calls `current`: the process side of a task. */
 export const task_struct = struct('task_struct', {
   fixed: { pid: int, tgid: int, mm: ref('mm_struct') },
-  own: { pagefault_disabled: int }, // faults fail at once: mmap_sem may be held already
+  own: {
+    pagefault_disabled: int, // faults fail at once: mmap_sem may be held already
+    notified_mm: ref('mm_struct'), // between the two notifications of a range: which, as lockdep keeps it
+    notified_start: long,
+    notified_end: long,
+  },
 });
 
 /** A fault being handled; lives on the handler's stack. */
