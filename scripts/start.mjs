@@ -14,10 +14,17 @@ import {
   workbenchUrl,
 } from '../test/host/host.mjs';
 
-const { values: options, positionals } = parseArgs({
-  options: { browser: { type: 'boolean' }, 'no-open': { type: 'boolean' } },
-  allowPositionals: true,
-});
+let options;
+let positionals;
+try {
+  ({ values: options, positionals } = parseArgs({
+    options: { browser: { type: 'boolean' }, 'no-open': { type: 'boolean' } },
+    allowPositionals: true,
+  }));
+} catch (error) {
+  console.error(error.message);
+  process.exit(2);
+}
 const folder = path.resolve(positionals[0] ?? path.join(root, 'examples'));
 if (!fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
   console.error(`${folder} is not a folder`);

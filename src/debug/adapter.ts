@@ -2,7 +2,7 @@
 // runs inline in VS Code, in a browser worker, and over stdio or TCP. The one impure file here: it yields by timer.
 import { DebugSession, Event, Response } from '@vscode/debugadapter';
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
-import { type Moved, movedEvent, snapshotRequest } from '../protocol/messages';
+import { loadedEvent, type Moved, movedEvent, snapshotRequest } from '../protocol/messages';
 import { BreakpointSets } from './breakpointSets';
 import type { Debuggee, Load, LoadProblem } from './debuggee';
 import * as errors from './errors';
@@ -273,6 +273,7 @@ export class CoherenceAdapter extends DebugSession {
       for (const breakpoint of this.sets.placeAgain(session)) {
         this.sendEvent(new Event('breakpoint', { reason: 'changed', breakpoint }));
       }
+      if (this.hasPanels) this.sendEvent(new Event(loadedEvent));
     } finally {
       const waiting = this.queue;
       this.queue = undefined;

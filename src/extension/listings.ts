@@ -2,6 +2,7 @@
 // session prints of that file. Having an address, breakpoints set in them outlive the session. All are C, also those
 // whose names do not say so: in other languages VS Code sets no breakpoints of ours.
 import * as vscode from 'vscode';
+import { loadedEvent } from '../protocol/messages';
 import { debugType } from './moments';
 
 const scheme = 'coherence-listing';
@@ -10,7 +11,7 @@ const scheme = 'coherence-listing';
 export const listingUri = (file: string): string =>
   vscode.Uri.from({ scheme, path: `/${file}` }).toString();
 
-/** Answers for open listings; they are printed anew for each session, whose variants they show. */
+/** Answers for open listings; they are printed anew for each program, whose variants they show. */
 export class Listings implements vscode.TextDocumentContentProvider, vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<vscode.Uri>();
   readonly onDidChange = this.changed.event;
@@ -21,10 +22,10 @@ export class Listings implements vscode.TextDocumentContentProvider, vscode.Disp
       if (document.uri.scheme !== scheme || document.languageId === 'c') return;
       void vscode.languages.setTextDocumentLanguage(document, 'c');
     }),
-    vscode.debug.onDidChangeActiveDebugSession((session) => {
-      if (session?.type !== debugType) return; // what is open stays readable
-      for (const { uri } of vscode.workspace.textDocuments) {
-        if (uri.scheme === scheme) this.changed.fire(uri);
+    vscode.debug.onDidChangeActiveDebugSession((session) => this.refresh(session)),
+    vscode.debug.onDidReceiveDebugSessionCustomEvent(({ event, session }) => {
+      if (event === loadedEvent && session === vscode.debug.activeDebugSession) {
+        this.refresh(session);
       }
     }),
   );
@@ -39,6 +40,13 @@ export class Listings implements vscode.TextDocumentContentProvider, vscode.Disp
       return content;
     } catch (error) {
       return `${error instanceof Error ? error.message : error}\n`;
+    }
+  }
+
+  private refresh(session: vscode.DebugSession | undefined): void {
+    if (session?.type !== debugType) return; // what is open stays readable
+    for (const { uri } of vscode.workspace.textDocuments) {
+      if (uri.scheme === scheme) this.changed.fire(uri);
     }
   }
 

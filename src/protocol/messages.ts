@@ -6,6 +6,9 @@ import type { BufferObject } from './snapshot';
 /** Custom request to the adapter; answered by a `Snapshot` of where the run stands. */
 export const snapshotRequest = 'coherence/snapshot';
 
+/** Custom event of the adapter: a program has been made, at a launch or a restart; its listings may be others. */
+export const loadedEvent = 'coherence/loaded';
+
 /** Custom event of the adapter: after every stop and every change by hand, the run stands elsewhere. */
 export const movedEvent = 'coherence/moved';
 

@@ -79,6 +79,28 @@ suite('session', () => {
     );
   });
 
+  test('after a restart with another variant an open listing shows that one', async () => {
+    const uri = vscode.Uri.parse('coherence-listing:/drivers/gpu/drm/vmwgfx/vmwgfx_page_dirty.c');
+    const { uri: opened } = await vscode.workspace.openTextDocument(uri);
+    const text = () =>
+      vscode.workspace.textDocuments.find((open) => `${open.uri}` === `${opened}`)?.getText();
+    await eventually(
+      () => (/vmw_bo_vm_fault/.test(text() ?? '') ? true : undefined),
+      () => `${text()}`,
+    );
+    const before = text();
+    await run.session.customRequest('restart', {
+      arguments: {
+        program: exampleUri('01-ring-buffer.coh').fsPath,
+        with: ['mkwrite-marks-nothing'],
+      },
+    });
+    await eventually(
+      () => (text() === before ? undefined : true),
+      () => 'the listing is as it was',
+    );
+  });
+
   test('a program that is missing, or a folder, is refused in one sentence', async () => {
     const folder = vscode.workspace.workspaceFolders![0]!.uri.fsPath;
     const missing = `${folder}/none.coh`;
