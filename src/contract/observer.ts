@@ -3,6 +3,7 @@
 // fence between is the application's race; R4 accesses to different bytes never disturb each other. The observer hears
 // only edges (stores, loads, maps, submissions, waits of applications; reads and writes of the device) and shares no
 // state with the driver. Its obligations are cells of the store and go back in time with the rest.
+import { fail } from '../base/assert';
 import { type BytesFrom, Contents, equalBytes } from '../hardware/memory';
 import { PAGE_SIZE } from '../hardware/pte';
 import type { Engine } from '../routine/engine';
@@ -366,6 +367,7 @@ export class Contract {
       );
       return;
     }
+    fail('room for a mapping to observe');
   }
 
   private unmap(root: number, address: number, length: number): void {

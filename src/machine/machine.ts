@@ -46,6 +46,7 @@ export interface Limits {
   readonly tables: number; // page tables
   readonly vmas: number;
   readonly files: number;
+  readonly heldLocks?: number; // by one task at a time
 }
 
 /** A task of a process; processes count from 0. */
@@ -105,6 +106,7 @@ export function buildMachine(spec: MachineSpec): Machine {
     vectors,
     idle: cpu_idle as Routine,
     contextSwitch: switch_mm_irqs_off,
+    ...(limits.heldLocks === undefined ? {} : { heldMax: limits.heldLocks }),
   });
   engine.parts.memory = new Memory(engine, limits.frames);
   engine.parts.tlb = new Tlb(engine);

@@ -60,6 +60,8 @@ export interface EngineSpec {
   readonly contextSwitch?: (k: Engine, cpu: number, from: number, to: number) => void;
   /** Cells of each task's stack. */
   readonly stackCells?: number;
+  /** Locks that a task can hold at a time. */
+  readonly heldMax?: number;
 }
 
 /** Why a task cannot go on, for the deadlock report and the debugger. */
@@ -88,8 +90,6 @@ const taskSignal = 5;
 const taskState = 6;
 const taskOwner = 7; // what the kernel calls current: an address that only the kernel layer understands
 const taskHeld = 8; // the locks it holds, in the order of taking; 0 after the last
-const heldMax = 16;
-const taskCells = taskHeld + heldMax + 1;
 
 // A held lock: its address, and two bits.
 const heldShift = 2;
@@ -138,6 +138,8 @@ export class Engine {
   private readonly historyAt: number;
   private readonly stackAt: number;
   private readonly stackCells: number;
+  private readonly heldMax: number;
+  private readonly taskCells: number;
   private readonly vectors: readonly RoutineCode[];
   private readonly names: readonly string[];
   private readonly daemons: ReadonlySet<number>;
@@ -155,10 +157,12 @@ export class Engine {
     this.names = tasks.map((t) => t.name);
     this.daemons = new Set(tasks.flatMap((t, i) => (t.daemon === true ? [i] : [])));
     this.stackCells = spec.stackCells ?? 1024;
+    this.heldMax = spec.heldMax ?? 16;
+    this.taskCells = taskHeld + this.heldMax + 1;
 
     const plan = new StorePlan();
     plan.region('cpus', 'state', cpus * cpuCells);
-    plan.region('tasks', 'state', tasks.length * taskCells);
+    plan.region('tasks', 'state', tasks.length * this.taskCells);
     plan.region('stacks', 'state', tasks.length * this.stackCells);
     Objects.reserve(plan, spec.pools, spec.statics);
     spec.regions?.(plan);
@@ -539,7 +543,7 @@ export class Engine {
   // Inside.
 
   private taskAt(task: number): number {
-    return this.tasksAt + task * taskCells;
+    return this.tasksAt + task * this.taskCells;
   }
 
   private cpuAt(cpu: number): number {
@@ -786,7 +790,7 @@ export class Engine {
     const first = this.taskAt(task) + taskHeld;
     let at = first;
     while (store.peek(at) !== 0) at++;
-    if (at === first + heldMax) fail(`room for a lock of ${this.names[task]}`);
+    if (at === first + this.heldMax) fail(`room for a lock of ${this.names[task]}`);
     const bits = (mode === 'read' ? heldForReading : 0) | (lock.sleeps ? 0 : heldSpins);
     store.put(at, (lock.at << heldShift) | bits);
   }

@@ -21,6 +21,9 @@ import { ScenarioState, scenarioStaticSize, scenarioStruct } from './state';
 /** Commands of the device's ring: more than one submission with its updates ever has in flight. */
 const ringCommands = 4096;
 
+/** Mappings that a loop may leave behind before mmap() finds no memory. */
+const mappingsInLoops = 256;
+
 /** A run that stands before its first step. With `checked`, every access is held to the rules of routines. */
 export function composeRun(
   meaning: ScenarioMeaning,
@@ -102,7 +105,7 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[]) {
   const pages = surfaces.map((s) => pagesOf(s.bytes));
   const most = Math.max(1, ...pages);
   const all = pages.reduce((sum, n) => sum + n, 0);
-  const maps = countSteps(meaning, 'map');
+  const maps = mappings(meaning);
   const commands = mostCommands(meaning);
   const submissions = meaning.fences.reduce((sum, f) => sum + f.size, 0) + 64;
   const objects = Math.max(1, surfaces.length);
@@ -111,11 +114,12 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[]) {
     tables: processes.length * (4 + maps * (2 + Math.ceil(most / 512) + 1)),
     vmas: 8 + processes.length * maps * 4,
     files: 8,
+    heldLocks: 16 + surfaces.length, // a submission reserves the objects of all
   };
   const contract: ContractLimits = {
     surfaces: objects,
     surfaceBytes: most * PAGE_SIZE,
-    mappings: 8 + maps * 4,
+    mappings: machine.vmas,
     tasks: tasks.length + 1 + meaning.machine.cpus,
   };
   return {
@@ -156,8 +160,20 @@ function* allSteps(meaning: ScenarioMeaning): Generator<Step> {
   }
 }
 
-function countSteps(meaning: ScenarioMeaning, kind: Step['kind']): number {
-  return [...allSteps(meaning)].filter((s) => s.kind === kind).length;
+/** Mappings that there can be at a time: those of a loop may all stay, as far as that can be meant. */
+function mappings(meaning: ScenarioMeaning): number {
+  const within = (steps: readonly Step[]): number =>
+    steps.reduce((sum, s) => {
+      if (s.kind === 'map') return sum + 1;
+      if (s.kind === 'if') return sum + within(s.then) + within(s.otherwise);
+      if (s.kind !== 'repeat') return sum;
+      const turns = s.count.kind === 'number' ? s.count.value : mappingsInLoops;
+      return sum + Math.min(turns * within(s.body), Math.max(mappingsInLoops, within(s.body)));
+    }, 0);
+  return meaning.processes.reduce(
+    (sum, p) => sum + within(p.setup) + p.threads.reduce((n, t) => n + within(t.body), 0),
+    0,
+  );
 }
 
 /** The most device commands that one submission has. */

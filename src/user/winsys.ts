@@ -157,7 +157,8 @@ export const map_surface = routine(
       }),
       'address',
     ),
-    when('mapped', (f) => f.address > 0, [
+    // A private mapping is a copy of the application's own as soon as it is written: nothing is promised of it.
+    when('mapped', (f) => f.address > 0 && !f.private, [
       step('the address', (f, k) => {
         const { surface, address, length, offset } = f;
         k.emit(edges.surface_mapped, {

@@ -1,0 +1,60 @@
+// How much of everything a scenario may have at a time, and what the contract says of private mappings.
+import { expect, test } from 'vitest';
+import { outcome } from './outcome';
+
+const names = Array.from({ length: 40 }, (_, i) => `s${i}`);
+
+test('one submission may use 40 surfaces: it holds the reservation of each', () => {
+  const { verdict, problems } = outcome(`scenario "many"
+${names.map((n) => `surface ${n}: buffer 1 page coherent`).join('\n')}
+process app {
+${names.map((n) => `  let p_${n} = map ${n}`).join('\n')}
+  thread render on cpu0 {
+${names.map((n) => `    write p_${n}`).join('\n')}
+    submit {
+${names.map((n) => `      draw reads ${n}`).join('\n')}
+    } as done
+    wait done
+  }
+}`);
+  expect({ verdict, problems }).toEqual({ verdict: 'holds', problems: [] });
+});
+
+test('a loop may leave 200 mappings behind, and each of them is observed', () => {
+  const { verdict, events } = outcome(
+    `scenario "loop"
+surface ring: buffer 1 page coherent
+process app {
+  thread render on cpu0 {
+    repeat 200 {
+      let p = map ring
+      write p
+    }
+    submit { draw reads ring } as done
+    wait done
+  }
+}`,
+    { with: ['tracking-off'] },
+  );
+  expect(events({ surface_mapped: '' })).toHaveLength(200);
+  expect(verdict).toBe('violated');
+});
+
+test('a store through a private mapping is no store to the surface', () => {
+  const { verdict, problems } = outcome(`scenario "private"
+surface ring: buffer 1 page coherent
+process app {
+  let shared = map ring
+  let own = map ring private
+  thread render on cpu0 {
+    write shared = 1
+    write own = 2
+    submit { draw reads ring } as done
+    wait done
+    assert gpu(ring) == 1
+    read own[0] as byte
+    assert byte == 2
+  }
+}`);
+  expect({ verdict, problems }).toEqual({ verdict: 'holds', problems: [] });
+});
