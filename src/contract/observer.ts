@@ -52,6 +52,9 @@ export const race = tracepoint('race', { index: int });
 // Cells of a mapping: surface plus 1, root table, address low and high, length, offset in the surface.
 const mappingCells = 6;
 
+/** Findings whose cause is told: who loses thousands of pages loses them alike, and each cause reads the whole log. */
+const causesMax = 100;
+
 /** Everything an access needs to be judged. */
 interface Range {
   readonly surface: number;
@@ -277,7 +280,10 @@ export class Contract {
     const key = `${kind} ${event.task} ${values} ${byGpu}`;
     const from = range.offset + (first - at);
     const to = range.offset + (last - at) + 1;
-    const cause = causeOf(this.k, range.surface, from, event, byGpu);
+    const cause =
+      this.k.store.peek(this.countAt) < causesMax
+        ? causeOf(this.k, range.surface, from, event, byGpu)
+        : [];
     this.add(event, { kind, surface: range.surface, from, to, says, key, cause });
   }
 

@@ -1,6 +1,7 @@
 // How much of everything a scenario may have at a time, and what the contract says of private mappings.
 import { expect, test } from 'vitest';
-import { outcome } from './outcome';
+import { Timeline } from '../../src/timeline/timeline';
+import { load, outcome } from './outcome';
 
 const names = Array.from({ length: 40 }, (_, i) => `s${i}`);
 
@@ -57,4 +58,24 @@ process app {
   }
 }`);
   expect({ verdict, problems }).toEqual({ verdict: 'holds', problems: [] });
+});
+
+test('of hundreds of lost pages each is named, the first hundred with their causes', () => {
+  const { run, schedule } = load(
+    `scenario "lost"
+surface big: buffer 600 pages coherent
+process app {
+  let p = map big
+  thread render on cpu0 {
+    write p
+    submit { draw reads big } as done
+    wait done
+  }
+}`,
+    { with: ['mkwrite-marks-nothing'] },
+  );
+  new Timeline(run.engine, schedule).run(() => undefined, 10_000_000);
+  const problems = run.problems(true);
+  expect(problems).toHaveLength(600);
+  expect(problems.filter(({ cause }) => cause.length > 0)).toHaveLength(100);
 });
