@@ -1,57 +1,64 @@
 // Numbers kept for every byte of the surfaces, as contents cells: equal runs of bytes share interned blocks, so a range
-// costs one cell a 256-byte block and untouched surfaces cost nothing. They go back in time like everything else.
+// costs one cell a 256-byte block and plane, and untouched surfaces cost nothing. They go back in time with the rest.
 import { Contents } from '../hardware/memory';
 import type { Engine } from '../routine/engine';
 import { blockBytes } from '../state/blocks';
 import type { StorePlan } from '../state/store';
 
-/** One number below 65536 a byte, in two planes. */
+/** Planes of one byte each: numbers below 2^24, more submissions than a run has steps for. */
+const planes = [0, 1, 2] as const;
+
+/** One number a byte. */
 export class Numbers {
-  private readonly low: Contents;
-  private readonly high: Contents;
+  private readonly planes: readonly Contents[];
 
   constructor(
     private readonly k: Engine,
     name: string,
     bytes: number,
   ) {
-    this.low = new Contents(k.store, k.store.region(`${name} low`).base, bytes);
-    this.high = new Contents(k.store, k.store.region(`${name} high`).base, bytes);
+    const base = (plane: number) => k.store.region(`${name} ${plane}`).base;
+    this.planes = planes.map((plane) => new Contents(k.store, base(plane), bytes));
   }
 
   static reserve(plan: StorePlan, name: string, bytes: number): void {
-    plan.region(`${name} low`, 'contents', Math.ceil(bytes / blockBytes));
-    plan.region(`${name} high`, 'contents', Math.ceil(bytes / blockBytes));
+    const blocks = Math.ceil(bytes / blockBytes);
+    for (const plane of planes) plan.region(`${name} ${plane}`, 'contents', blocks);
   }
 
   fill(at: number, length: number, value: number): void {
-    this.low.fill(at, length, { unique: false, value: value & 255 });
-    this.high.fill(at, length, { unique: false, value: value >> 8 });
+    this.planes.forEach((contents, plane) => {
+      contents.fill(at, length, { unique: false, value: (value >> (8 * plane)) & 255 });
+    });
   }
 
   at(at: number): number {
-    return this.low.peek(at) | (this.high.peek(at) << 8);
+    return this.planes.reduce(
+      (sum, contents, plane) => sum | (contents.peek(at) << (8 * plane)),
+      0,
+    );
   }
 
   /** First byte of [at, at + length) whose number is greater than `limit`, or -1. */
   firstAbove(at: number, length: number, limit: number): number {
-    const { store } = this.k;
-    const { blocks } = store;
     for (let byte = at; byte < at + length; ) {
       const block = Math.floor(byte / blockBytes);
       const end = Math.min(at + length, (block + 1) * blockBytes);
-      const low = store.peek(this.low.base + block);
-      const high = store.peek(this.high.base + block);
-      // The greatest bytes of both planes make a bound, seldom reached by one number.
-      if ((blocks.maximum(low) | (blocks.maximum(high) << 8)) > limit) {
-        for (let i = byte; i < end; i++) {
-          const offset = i % blockBytes;
-          const value = blocks.byte(low, offset) | (blocks.byte(high, offset) << 8);
-          if (value > limit) return i;
-        }
+      if (this.bound(block) > limit) {
+        for (let i = byte; i < end; i++) if (this.at(i) > limit) return i;
       }
       byte = end;
     }
     return -1;
+  }
+
+  /** The greatest bytes of all planes together: no number of the block is greater, and few reach it. */
+  private bound(block: number): number {
+    const { store } = this.k;
+    return this.planes.reduce(
+      (sum, { base }, plane) =>
+        sum | (store.blocks.maximum(store.peek(base + block)) << (8 * plane)),
+      0,
+    );
   }
 }

@@ -10,7 +10,7 @@ import { Checker } from '../routine/check';
 import type { Engine } from '../routine/engine';
 import type { Routine, VariantSet } from '../routine/routine';
 import { NULL } from '../state/layout';
-import { commandsMax } from '../user/winsys';
+import { commandsMax } from '../user/limits';
 import { Counters } from './counters';
 import { MachineLook, type Whereabouts } from './look';
 import { deviceCommands, type ScenarioMeaning, type Step } from './meaning';

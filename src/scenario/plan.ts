@@ -10,7 +10,7 @@ import {
   type SvgaCommand,
   svgaCommand,
 } from '../hardware/svga/commands';
-import { EINVAL } from '../kernel/include/linux/errno';
+import { EINVAL, errnoName } from '../kernel/include/linux/errno';
 import type { Engine } from '../routine/engine';
 import { type AnyBuilder, type Node, type Routine, routine } from '../routine/routine';
 import { tracepoint } from '../state/events';
@@ -196,7 +196,8 @@ class StatementBuilder {
       ),
       b.step(`${surface.name} = the handle`, (f: F, k) => {
         state(k).set(`surface ${surface.name}`, f['(result)']);
-        if (f['(result)'] < 0) fail(k, surface, `creating it failed with ${f['(result)']}`);
+        if (f['(result)'] < 0)
+          fail(k, surface, `creating it failed with ${errnoName(f['(result)'])}`);
       }),
     ]);
   }
@@ -348,7 +349,7 @@ class StatementBuilder {
       ),
       b.step(`${s.into.name} = the address`, (f: F, k) => {
         set(f, k, f['(result)']);
-        if (f['(result)'] < 0) fail(k, s, `mmap failed with ${f['(result)']}`);
+        if (f['(result)'] < 0) fail(k, s, `mmap failed with ${errnoName(f['(result)'])}`);
       }),
     ];
   }
@@ -381,7 +382,11 @@ class StatementBuilder {
       b.when(
         'it failed',
         (f: F) => f['(result)'] < 0,
-        [b.step('no fence', (f: F, k) => fail(k, s, `execbuf failed with ${f['(result)']}`))],
+        [
+          b.step('no fence', (f: F, k) =>
+            fail(k, s, `execbuf failed with ${errnoName(f['(result)'])}`),
+          ),
+        ],
         s.fence === undefined ? [] : this.name(b, s.fence),
       ),
     );

@@ -37,8 +37,6 @@ import { bool, int, long, structNamed } from '../state/layout';
 import * as edges from './edges';
 import { commandsMax } from './limits';
 
-export { commandsMax };
-
 const file = 'user/winsys';
 
 /** Puts a command into the running task's command buffer, at place `index`; one access. */

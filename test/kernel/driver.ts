@@ -11,6 +11,7 @@ import { Checker } from '../../src/routine/check';
 import { type AnyBuilder, type Node, routine } from '../../src/routine/routine';
 import { defaultAgent } from '../../src/routine/schedule';
 import { int, long } from '../../src/state/layout';
+import { commandsMax } from '../../src/user/limits';
 import * as winsys from '../../src/user/winsys';
 
 export interface DriverOptions {
@@ -47,7 +48,7 @@ export function driverMachine(
         fences: 16,
         submitters: bodies.length,
         commands: 16,
-        userCommands: tasks.length * winsys.commandsMax,
+        userCommands: tasks.length * commandsMax,
       }),
       deviceParts({
         surfaces,

@@ -12,3 +12,22 @@ export const EINVAL = 22;
 export const ENOSPC = 28;
 export const EDEADLK = 35;
 export const ERESTARTSYS = 512; // include/linux/errno.h: never seen by user space
+
+const names: Readonly<Record<number, string>> = {
+  [EPERM]: 'EPERM',
+  [ENOENT]: 'ENOENT',
+  [EINTR]: 'EINTR',
+  [EIO]: 'EIO',
+  [ENOMEM]: 'ENOMEM',
+  [EACCES]: 'EACCES',
+  [EFAULT]: 'EFAULT',
+  [EBUSY]: 'EBUSY',
+  [EEXIST]: 'EEXIST',
+  [EINVAL]: 'EINVAL',
+  [ENOSPC]: 'ENOSPC',
+  [EDEADLK]: 'EDEADLK',
+  [ERESTARTSYS]: 'ERESTARTSYS',
+};
+
+/** A negated error number by its name, for messages. */
+export const errnoName = (ret: number): string => `-${names[-ret] ?? -ret}`;
