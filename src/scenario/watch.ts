@@ -3,7 +3,7 @@
 
 import { parse } from '../syntax/parser';
 import type { Expression } from '../syntax/tree';
-import { evaluate, type Look } from './evaluate';
+import { type Bytes, evaluate, type Look } from './evaluate';
 import { isPath, resolvePath, resolveValue, type Thing } from './expressions';
 import { type Entity, type Notes, Scope } from './names';
 import { methods } from './vocabulary';
@@ -56,10 +56,53 @@ export function watch(
   }
   const value = resolveValue(parsed.tree, scope, report);
   if (value === undefined || problems.length > 0) return { error: problems[0] ?? 'no value' };
-  const number = evaluate(value, look);
+  const number = evaluate(value, bounded(look, problems));
+  if (problems[0] !== undefined) return { error: problems[0] };
   if (value.type === 'boolean') return { value: number !== 0 };
   if (value.type !== 'method') return { value: number };
   return { value: Object.entries(methods).find(([, n]) => n === number)?.[0] ?? String(number) };
+}
+
+/** As `look`, but what lies outside of a mapping or a surface is a problem; in a scenario's text it is a diagnostic. */
+function bounded(look: Look, problems: string[]): Look {
+  const check = (name: string, size: number, from: number, to: number) => {
+    if (from >= 0 && to <= size) return;
+    problems.push(
+      size === 0 ? `\`${name}\` is not there yet` : `\`${name}\` has bytes 0 to ${size - 1}`,
+    );
+  };
+  const checkBytes = (bytes: Bytes) => {
+    if (bytes.of !== 'mapping') {
+      check(bytes.surface.name, bytes.surface.bytes, bytes.start, bytes.end);
+      return;
+    }
+    const { mapping, start, end = start + 1 } = bytes;
+    check(mapping.name, look.mapped(mapping).bytes, start, end);
+  };
+  return {
+    variable: (variable) => look.variable(variable),
+    mapped: (mapping) => look.mapped(mapping),
+    counter: (counter) => look.counter(counter),
+    occurred: (what) => look.occurred(what),
+    tracker: (surface, field, offset) => {
+      if (offset !== undefined) check(surface.name, surface.bytes, offset, offset + 1);
+      return problems.length > 0 ? 0 : look.tracker(surface, field, offset);
+    },
+    signaled: (family, index) => look.signaled(family, index),
+    pte: (mapping, offset, field) => {
+      check(mapping.name, look.mapped(mapping).bytes, offset, offset + 1);
+      return problems.length > 0 ? 0 : look.pte(mapping, offset, field);
+    },
+    uniform: (bytes) => {
+      checkBytes(bytes);
+      return problems.length > 0 ? 0 : look.uniform(bytes);
+    },
+    same: (left, right) => {
+      checkBytes(left);
+      checkBytes(right);
+      return problems.length === 0 && look.same(left, right);
+    },
+  };
 }
 
 function parseExpression(expression: string): { tree: Expression } | { error: string } {
