@@ -13,8 +13,7 @@ import {
 import { EINVAL, errnoName } from '../kernel/include/linux/errno';
 import type { Engine } from '../routine/engine';
 import { type AnyBuilder, type Node, type Routine, routine } from '../routine/routine';
-import { tracepoint } from '../state/events';
-import { bool, type Field, int, long } from '../state/layout';
+import { type Field, long } from '../state/layout';
 import { submit as submitEdge, synchronized } from '../user/edges';
 import {
   fence_forget,
@@ -41,9 +40,6 @@ import type {
   Variable,
 } from './meaning';
 import { fieldName, mappedFields, type ScenarioState } from './state';
-
-/** An `assert`, or an access that ended with a signal. */
-export const assertion = tracepoint('assertion', { holds: bool, place: int });
 
 /** What the statements of a scenario reach through the engine. */
 export interface ScenarioParts {

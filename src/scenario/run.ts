@@ -2,7 +2,7 @@
 // the verdict. Scenario, options and schedule fix every byte of it.
 
 import { lineStarts, positionAt } from '../base/text';
-import type { Contract } from '../contract/observer';
+import type { Contract, Told } from '../contract/observer';
 import { svgaCommandNames } from '../hardware/svga/commands';
 import type { Engine } from '../routine/engine';
 import type { LoggedEvent } from '../state/events';
@@ -26,14 +26,6 @@ export type Verdict = 'holds' | 'violated' | 'incomplete';
 
 /** Micro-steps after which a run without a verdict is given up. */
 export const stepsMax = 50_000_000;
-
-/** A statement that failed: `assert`, or an access that ended with a signal. `place` is an offset in the text. */
-export interface Failure {
-  readonly kind: string;
-  readonly message: string;
-  readonly place: number;
-  readonly step: number;
-}
 
 /** A task of the scenario, or of the machine beside it. */
 export interface RunTask {
@@ -122,58 +114,59 @@ export class Run {
 
   /** Everything that is wrong up to now; at the end of a run also what `finally` and deadlock say. */
   problems(ended: boolean): Problem[] {
-    const found: Problem[] = [];
-    const add = (
-      kind: string,
-      message: string,
-      place: number,
-      step: number,
-      cause: readonly string[] = [],
-    ) => {
-      const { line, column } = positionAt(this.starts, Math.max(0, place));
-      found.push({ kind, message, line: line + 1, column: column + 1, step, cause });
-    };
-    for (const f of this.contract.violations()) {
-      add(f.kind, f.message, this.placeOfEvent(f.event), f.step, f.cause);
+    const found = this.contract.violations().map((f) => this.ofContract(f));
+    if (this.forbidsRaces()) found.push(...this.races());
+    for (const e of this.eventsNamed('assertion')) {
+      const { kind, message, place } = e.args;
+      found.push(this.problem(String(kind), String(message), Number(place), e.step));
     }
-    if (this.forbidsRaces()) {
-      for (const f of this.contract.races())
-        add('race', f.message, this.placeOfEvent(f.event), f.step);
-    }
-    for (const f of this.failures()) add(f.kind, f.message, f.place, f.step);
-    const oopses = this.engine.events.slice().filter((e) => e.name === 'oops');
+    const oopses = this.eventsNamed('oops');
     for (const e of oopses) {
-      add('oops', String(e.args.message), this.placeOf(e.task), e.step, this.stacks());
+      const message = String(e.args.message);
+      found.push(this.problem('oops', message, this.placeOf(e.task), e.step, this.stacks()));
     }
-    for (const e of this.engine.events.slice().filter((e) => e.name === 'svga_error')) {
+    for (const e of this.eventsNamed('svga_error')) {
       const refused = `the device refused ${svgaCommandNames[Number(e.args.id)]}`;
-      add(
-        'device',
-        `${refused}: its ranges lie outside or overlap`,
-        this.placeOfEvent(e.index),
-        e.step,
-      );
+      const message = `${refused}: its ranges lie outside or overlap`;
+      found.push(this.problem('device', message, this.placeOfEvent(e.index), e.step));
     }
     if (!ended) return found;
     if (oopses.length === 0 && !this.engine.done) {
-      add('deadlock', 'nobody can go on', this.stuckAt(), this.engine.steps, this.stacks());
+      const { steps } = this.engine;
+      found.push(
+        this.problem('deadlock', 'nobody can go on', this.stuckAt(), steps, this.stacks()),
+      );
     }
     for (const p of this.meaning.properties.filter((p) => p.when === 'finally')) {
       if (evaluate(p.condition, this.look) !== 0) continue;
-      const message = `finally ${this.textOf(p.condition)} does not hold: ${this.sides(p)}`;
-      add('finally', message, p.from, this.engine.steps);
+      found.push(this.problem('finally', this.brokenText(p), p.from, this.engine.steps));
     }
     return found;
   }
 
   /** The races of the application, listed whether or not they count. */
   races(): Problem[] {
-    return this.contract.races().map((f) => {
-      const place = this.placeOfEvent(f.event);
-      const { line, column } = positionAt(this.starts, Math.max(0, place));
-      const at = { line: line + 1, column: column + 1, step: f.step };
-      return { kind: f.kind, message: f.message, ...at, cause: f.cause };
-    });
+    return this.contract.races().map((f) => this.ofContract(f));
+  }
+
+  private ofContract(f: Told): Problem {
+    return this.problem(f.kind, f.message, this.placeOfEvent(f.event), f.step, f.cause);
+  }
+
+  /** `place` is an offset in the text; what has none stands at its beginning. */
+  private problem(
+    kind: string,
+    message: string,
+    place: number,
+    step: number,
+    cause: readonly string[] = [],
+  ): Problem {
+    const { line, column } = positionAt(this.starts, Math.max(0, place));
+    return { kind, message, line: line + 1, column: column + 1, step, cause };
+  }
+
+  private eventsNamed(name: string): LoggedEvent[] {
+    return this.engine.events.slice().filter((e) => e.name === name);
   }
 
   verdict(completed: boolean, problems = this.problems(completed)): Verdict {
@@ -181,20 +174,7 @@ export class Run {
     return completed ? 'holds' : 'incomplete';
   }
 
-  /** Assertions that failed and always/never properties that broke, from the event log. */
-  private failures(): Failure[] {
-    return this.engine.events
-      .slice()
-      .filter((e) => e.name === 'assertion' && e.args.holds === false)
-      .map((e) => ({
-        kind: String(e.args.kind),
-        message: String(e.args.message),
-        place: Number(e.args.place),
-        step: e.step,
-      }));
-  }
-
-  /** Notes a failure in the log, where it goes back in time with the rest. */
+  /** Notes a failed statement or a broken property in the log, where it goes back in time with the rest. */
   fail(kind: string, message: string, place: number): void {
     this.engine.events.append('assertion', this.engine.steps, this.engine.task, {
       holds: false,
@@ -210,8 +190,7 @@ export class Run {
       if (value === (p.when === 'always')) continue;
       if (this.isNoted(p)) continue;
       this.broken.set(p, this.engine.events.length);
-      const message = `${p.when} ${this.textOf(p.condition)} does not hold: ${this.sides(p)}`;
-      this.fail(p.when, message, p.from);
+      this.fail(p.when, this.brokenText(p), p.from);
     }
   }
 
@@ -282,6 +261,10 @@ export class Run {
 
   textOf(span: { from: number; to: number }): string {
     return this.text.slice(span.from, span.to).trim();
+  }
+
+  private brokenText(p: PropertyMeaning): string {
+    return `${p.when} ${this.textOf(p.condition)} does not hold: ${this.sides(p)}`;
   }
 
   /** What the two sides of a comparison are, for the message. */

@@ -285,39 +285,38 @@ export const submit = routine(
   ],
 );
 
-const fence = { handle: int, submission: int };
+/** Asks the kernel about a fence by `ioctl`; when that answers `over`, the thread knows that the submission is. */
+const fenceRoutine = (
+  name: string,
+  ioctl: typeof vmw_fence_obj_wait_ioctl,
+  text: string,
+  over: number,
+) =>
+  routine(
+    file,
+    name,
+    {
+      mode: 'user',
+      args: { handle: int, submission: int },
+      locals: { ret: int },
+      returns: int,
+    },
+    ({ step, call, when, ret }) => [
+      call(ioctl, (f) => ({ handle: f.handle }), 'ret'),
+      when(text, (f) => f.ret === over, [
+        step('the submission is over', (f, k) => {
+          k.emit(edges.fence_waited, { submission: f.submission });
+        }),
+      ]),
+      ret('ret', (f) => f.ret),
+    ],
+  );
 
 /** Waits until a submission is over. */
-export const fence_wait = routine(
-  file,
-  'fence_wait',
-  { mode: 'user', args: fence, locals: { ret: int }, returns: int },
-  ({ step, call, when, ret }) => [
-    call(vmw_fence_obj_wait_ioctl, (f) => ({ handle: f.handle }), 'ret'),
-    when('ok', (f) => f.ret === 0, [
-      step('the submission is over', (f, k) => {
-        k.emit(edges.fence_waited, { submission: f.submission });
-      }),
-    ]),
-    ret('ret', (f) => f.ret),
-  ],
-);
+export const fence_wait = fenceRoutine('fence_wait', vmw_fence_obj_wait_ioctl, 'ok', 0);
 
 /** Asks whether a submission is over. */
-export const fence_poll = routine(
-  file,
-  'fence_poll',
-  { mode: 'user', args: fence, locals: { ret: int }, returns: int },
-  ({ step, call, when, ret }) => [
-    call(vmw_fence_obj_signaled_ioctl, (f) => ({ handle: f.handle }), 'ret'),
-    when('signaled', (f) => f.ret === 1, [
-      step('the submission is over', (f, k) => {
-        k.emit(edges.fence_waited, { submission: f.submission });
-      }),
-    ]),
-    ret('ret', (f) => f.ret),
-  ],
-);
+export const fence_poll = fenceRoutine('fence_poll', vmw_fence_obj_signaled_ioctl, 'signaled', 1);
 
 /** Gives a fence's handle back. */
 export const fence_forget = routine(
