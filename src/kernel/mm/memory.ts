@@ -475,57 +475,60 @@ export const do_shared_fault = routine(
   'mm/memory.c',
   'do_shared_fault',
   { ...of_vmf, locals: { ret: int, tmp: int, mkwrite: int }, returns: int },
-  ({ step, when, call, release, variant, ret }) => [
-    call(__do_fault, (f) => ({ vmf: f.vmf }), 'ret'),
-    when(
-      'ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)',
-      (f) => has(f.ret, ENOPAGE_OR_RETRY),
-      [ret('ret', (f) => f.ret)],
-    ),
-    step('vma->vm_ops->page_mkwrite', (f) => {
-      f.mkwrite = f.vmf.vma.vm_ops.page_mkwrite;
-    }),
-    when('page_mkwrite', (f) => f.mkwrite !== 0, [
-      release('unlock_page(vmf->page)', (f) => f.vmf.page.lock),
-      call(do_page_mkwrite, (f) => ({ vmf: f.vmf }), 'tmp'),
-      variant(
-        'mm-6.1',
+  (b) => {
+    const { step, when, call, release, ret } = b;
+    return [
+      call(__do_fault, (f) => ({ vmf: f.vmf }), 'ret'),
+      when(
+        'ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)',
+        (f) => has(f.ret, ENOPAGE_OR_RETRY),
+        [ret('ret', (f) => f.ret)],
+      ),
+      step('vma->vm_ops->page_mkwrite', (f) => {
+        f.mkwrite = f.vmf.vma.vm_ops.page_mkwrite;
+      }),
+      when('page_mkwrite', (f) => f.mkwrite !== 0, [
+        release('unlock_page(vmf->page)', (f) => f.vmf.page.lock),
+        call(do_page_mkwrite, (f) => ({ vmf: f.vmf }), 'tmp'),
+        returnUnlessMkwrite(b),
+      ]),
+      call(finish_fault, (f) => ({ vmf: f.vmf }), 'tmp'),
+      step('ret |= finish_fault(vmf)', (f) => {
+        f.ret |= f.tmp;
+      }),
+      when(
+        'ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)',
+        (f) => has(f.ret, ENOPAGE_OR_RETRY),
         [
-          when('!tmp || tmp & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)', (f) => noMkwrite(f.tmp, 0), [
-            call(put_page, (f) => ({ page: f.vmf.page })),
-            ret('tmp', (f) => f.tmp),
-          ]),
-        ],
-        [
-          when(
-            '!tmp || tmp & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)',
-            (f) => noMkwrite(f.tmp, VM_FAULT_RETRY),
-            [call(put_page, (f) => ({ page: f.vmf.page })), ret('tmp', (f) => f.tmp)],
-          ),
+          release('unlock_page(vmf->page)', (f) => f.vmf.page.lock),
+          call(put_page, (f) => ({ page: f.vmf.page })),
+          ret('ret', (f) => f.ret),
         ],
       ),
-    ]),
-    call(finish_fault, (f) => ({ vmf: f.vmf }), 'tmp'),
-    step('ret |= finish_fault(vmf)', (f) => {
-      f.ret |= f.tmp;
-    }),
-    when(
-      'ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)',
-      (f) => has(f.ret, ENOPAGE_OR_RETRY),
-      [
-        release('unlock_page(vmf->page)', (f) => f.vmf.page.lock),
-        call(put_page, (f) => ({ page: f.vmf.page })),
-        ret('ret', (f) => f.ret),
-      ],
-    ),
-    call(fault_dirty_shared_page, (f) => ({ vmf: f.vmf }), 'tmp'),
-    ret('ret | fault_dirty_shared_page(vmf)', (f) => f.ret | f.tmp),
-  ],
+      call(fault_dirty_shared_page, (f) => ({ vmf: f.vmf }), 'tmp'),
+      ret('ret | fault_dirty_shared_page(vmf)', (f) => f.ret | f.tmp),
+    ];
+  },
 );
 
-/** What a mkwrite callback returned means: go no further. */
-const noMkwrite = (ret: number, more: number): boolean =>
-  ret === 0 || has(ret, VM_FAULT_ERROR | VM_FAULT_NOPAGE | more);
+interface MkwriteAsked {
+  readonly vmf: Structs['vm_fault'];
+  readonly tmp: number;
+}
+
+/** Behind do_page_mkwrite(): goes no further when that, in `tmp`, says so. Patch 1 of the series adds RETRY to this. */
+function returnUnlessMkwrite({ when, call, variant, ret }: AnyBuilder): Node {
+  const stop = (text: string, mask: number): Node =>
+    when(`!tmp || tmp & (${text})`, ({ tmp }: MkwriteAsked) => tmp === 0 || has(tmp, mask), [
+      call(put_page, ({ vmf }: MkwriteAsked) => ({ page: vmf.page })),
+      ret('tmp', ({ tmp }: MkwriteAsked) => tmp),
+    ]);
+  return variant(
+    'mm-6.1',
+    [stop('VM_FAULT_ERROR | VM_FAULT_NOPAGE', ENOPAGE)],
+    [stop('VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY', ENOPAGE_OR_RETRY)],
+  );
+}
 
 /** A write to an absent entry of a private mapping: a copy of the page. */
 export const do_cow_fault = routine(
@@ -787,51 +790,39 @@ export const wp_page_shared = routine(
   'mm/memory.c',
   'wp_page_shared',
   { ...of_vmf, locals: { handler: int, tmp: int }, returns: int },
-  ({ step, atomic, when, call, acquire, release, variant, ret }) => [
-    atomic('get_page(vmf->page)', (f) => {
-      f.vmf.page._refcount++;
-    }),
-    step('vma->vm_ops->page_mkwrite', (f) => {
-      f.handler = f.vmf.vma.vm_ops.page_mkwrite;
-    }),
-    when(
-      'page_mkwrite',
-      (f) => f.handler !== 0,
-      [
-        release('pte_unmap_unlock(vmf->pte, vmf->ptl)', (f, k) => ptl(k, f.vmf.pte)),
-        call(do_page_mkwrite, (f) => ({ vmf: f.vmf }), 'tmp'),
-        variant(
-          'mm-6.1',
-          [
-            when('!tmp || tmp & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)', (f) => noMkwrite(f.tmp, 0), [
-              call(put_page, (f) => ({ page: f.vmf.page })),
-              ret('tmp', (f) => f.tmp),
-            ]),
-          ],
-          [
-            when(
-              '!tmp || tmp & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)',
-              (f) => noMkwrite(f.tmp, VM_FAULT_RETRY),
-              [call(put_page, (f) => ({ page: f.vmf.page })), ret('tmp', (f) => f.tmp)],
-            ),
-          ],
-        ),
-        call(finish_mkwrite_fault, (f) => ({ vmf: f.vmf }), 'tmp'),
-        when('tmp & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)', (f) => has(f.tmp, ENOPAGE), [
-          release('unlock_page(vmf->page)', (f) => f.vmf.page.lock),
-          call(put_page, (f) => ({ page: f.vmf.page })),
-          ret('tmp', (f) => f.tmp),
-        ]),
-      ],
-      [
-        call(wp_page_reuse, (f) => ({ vmf: f.vmf })),
-        acquire('lock_page(vmf->page)', (f) => f.vmf.page.lock),
-      ],
-    ),
-    call(fault_dirty_shared_page, (f) => ({ vmf: f.vmf }), 'tmp'),
-    call(put_page, (f) => ({ page: f.vmf.page })),
-    ret('VM_FAULT_WRITE | fault_dirty_shared_page(vmf)', (f) => VM_FAULT_WRITE | f.tmp),
-  ],
+  (b) => {
+    const { step, atomic, when, call, acquire, release, ret } = b;
+    return [
+      atomic('get_page(vmf->page)', (f) => {
+        f.vmf.page._refcount++;
+      }),
+      step('vma->vm_ops->page_mkwrite', (f) => {
+        f.handler = f.vmf.vma.vm_ops.page_mkwrite;
+      }),
+      when(
+        'page_mkwrite',
+        (f) => f.handler !== 0,
+        [
+          release('pte_unmap_unlock(vmf->pte, vmf->ptl)', (f, k) => ptl(k, f.vmf.pte)),
+          call(do_page_mkwrite, (f) => ({ vmf: f.vmf }), 'tmp'),
+          returnUnlessMkwrite(b),
+          call(finish_mkwrite_fault, (f) => ({ vmf: f.vmf }), 'tmp'),
+          when('tmp & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)', (f) => has(f.tmp, ENOPAGE), [
+            release('unlock_page(vmf->page)', (f) => f.vmf.page.lock),
+            call(put_page, (f) => ({ page: f.vmf.page })),
+            ret('tmp', (f) => f.tmp),
+          ]),
+        ],
+        [
+          call(wp_page_reuse, (f) => ({ vmf: f.vmf })),
+          acquire('lock_page(vmf->page)', (f) => f.vmf.page.lock),
+        ],
+      ),
+      call(fault_dirty_shared_page, (f) => ({ vmf: f.vmf }), 'tmp'),
+      call(put_page, (f) => ({ page: f.vmf.page })),
+      ret('VM_FAULT_WRITE | fault_dirty_shared_page(vmf)', (f) => VM_FAULT_WRITE | f.tmp),
+    ];
+  },
 );
 
 /** Asks whether a page may become writable; it may not drop mmap_sem, as its flags tell it. The page comes back locked. */
