@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
-interface Case {
+export interface Case {
   readonly title: string;
   readonly source: string;
   readonly expected: string;
@@ -26,7 +26,8 @@ export function checkCases(path: string, actual: (source: string) => string): vo
     });
 }
 
-function readCases(path: string): readonly Case[] {
+/** The cases of a file. */
+export function readCases(path: string): readonly Case[] {
   const parts = `\n${readFileSync(path, 'utf8')}`.split(/\n# /).slice(1);
   return parts.map((part) => {
     const end = part.indexOf('\n');

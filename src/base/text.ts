@@ -6,6 +6,11 @@ export interface Span {
   readonly to: number;
 }
 
+/** A change of a text: what stands in the span becomes `text`. */
+export interface Edit extends Span {
+  readonly text: string;
+}
+
 export interface Position {
   readonly line: number;
   readonly column: number;
@@ -46,4 +51,15 @@ export function offsetAt(starts: readonly number[], position: Position, length: 
   if (start === undefined) return length;
   const end = starts[position.line + 1] ?? length + 1;
   return Math.max(start, Math.min(start + position.column, end - 1));
+}
+
+/** The text with changes made that do not overlap; of those at one place the first comes first. */
+export function applyEdits(text: string, edits: readonly Edit[]): string {
+  let made = '';
+  let done = 0;
+  for (const { from, to, text: put } of [...edits].sort((a, b) => a.from - b.from)) {
+    made += text.slice(done, from) + put;
+    done = to;
+  }
+  return made + text.slice(done);
 }

@@ -1,13 +1,15 @@
 // All problems of a text, of the parser and of the checks, in the order of the text.
+import type { Fix } from '../base/fixes';
 import { lineAt, type Span } from '../base/text';
 import { type Parsed, parse } from '../syntax/parser';
 import type { Known } from './known';
-import type { Severity } from './names';
+import type { Report, Severity } from './names';
 import { type Resolved, resolve } from './resolve';
 
 export interface Diagnostic extends Span {
   readonly severity: Severity;
   readonly message: string;
+  readonly fix: Fix | undefined;
 }
 
 /** Nobody reads more; a text that is no scenario at all would give one a line. */
@@ -26,8 +28,8 @@ export function check(text: string, known: Known, previous?: Checked): Checked {
   const parsed = parse(text, previous?.parsed);
   const found: Diagnostic[] = parsed.problems.map((problem) => ({ ...problem, severity: 'error' }));
   const { file } = parsed;
-  const report = ({ from, to }: Span, message: string, severity: Severity = 'error'): void => {
-    found.push({ from, to, message, severity });
+  const report: Report = ({ from, to }, message, severity = 'error', fix = undefined) => {
+    found.push({ from, to, message, severity, fix });
   };
   if (file.scenarios.length === 0 && parsed.problems.length === 0)
     report(

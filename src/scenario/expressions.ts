@@ -1,9 +1,18 @@
 // Expressions: names looked up, types checked, constants computed. What a path names (a surface, a mapping, a
 // PTE, …) is a `Thing`; most things become values by looking at one of their fields.
+import { inserted, removed, replaced, respelled } from '../base/fixes';
 import { didYouMean } from '../base/suggest';
 import type { Span } from '../base/text';
 import { PAGE_SIZE } from '../syntax/numbers';
-import type { Binary, Call, Expression, Index, Member as MemberPath, Path } from '../syntax/tree';
+import type {
+  Binary,
+  Call,
+  Expression,
+  Index,
+  Member as MemberPath,
+  Name,
+  Path,
+} from '../syntax/tree';
 import { apply } from './evaluate';
 import type {
   Extent,
@@ -135,7 +144,8 @@ function pageCount(
   report: Report,
 ): Value | undefined {
   if (count?.kind === 'number' && count.unit === 'bytes') {
-    report(span, 'this is a number of bytes already; leave `pages` out');
+    const fix = removed({ from: count.to, to: span.to }, '`pages`');
+    report(span, 'this is a number of bytes already; leave `pages` out', 'error', fix);
     return undefined;
   }
   const value = resolveTyped(count, 'number', '`pages`', scope, report);
@@ -321,6 +331,8 @@ function builtin(
     report(
       name,
       `nothing is named \`${text}\`${didYouMean(text, [...scope.values(), ...builtins])}`,
+      'error',
+      respelled(name, [...scope.values(), ...builtins]),
     );
   return undefined;
 }
@@ -391,6 +403,8 @@ function trackerField(
     report(
       name,
       `say of which page: \`tracker(${surface.name}[0]).dirty\`, or ask for \`dirtyPages\``,
+      'error',
+      replaced(name, 'dirtyPages'),
     );
     return undefined;
   }
@@ -398,15 +412,15 @@ function trackerField(
   return { kind: 'value', value: { kind: 'tracker', from, to, type, surface, offset, field } };
 }
 
-function unknownField(
-  field: Span & { readonly text: string },
-  owner: string,
-  known: readonly string[],
-  report: Report,
-): void {
+function unknownField(field: Name, owner: string, known: readonly string[], report: Report): void {
   const list = known.map((name) => `\`${name}\``).join(', ');
   const guess = didYouMean(field.text, known);
-  report(field, `${owner} has no \`${field.text}\`${guess === '' ? `; it has ${list}` : guess}`);
+  report(
+    field,
+    `${owner} has no \`${field.text}\`${guess === '' ? `; it has ${list}` : guess}`,
+    'error',
+    respelled(field, known),
+  );
 }
 
 function index(path: Index, scope: Scope, report: Report): Thing | undefined {
@@ -476,6 +490,8 @@ function call(path: Call, scope: Scope, report: Report): Thing | undefined {
     report(
       callee,
       `nothing can be asked as \`${name || '…'}(…)\`${guess || '; there are `pte`, `tracker` and `gpu`'}`,
+      'error',
+      respelled({ ...callee, text: name }, Object.keys(looks)),
     );
     return undefined;
   }
@@ -540,6 +556,8 @@ function asValue(thing: Thing, span: Span, report: Report): Value | undefined {
       report(
         span,
         `a fence is no value; ask \`${thing.family.name}${thing.indexed ? '[…]' : ''}.signaled\``,
+        'error',
+        inserted(to, '.signaled'),
       );
       return undefined;
     case 'counters':
@@ -571,11 +589,17 @@ export function oneOf(
 ): Member | undefined {
   const { family, indexed, index } = thing;
   if (indexed && index === undefined) {
-    report(span, `\`${family.name}\` stands for several; say which: \`${family.name}[0]\``);
+    report(
+      span,
+      `\`${family.name}\` stands for several; say which: \`${family.name}[0]\``,
+      'error',
+      inserted(span.to, '[0]'),
+    );
     return undefined;
   }
   if (!indexed && index !== undefined) {
-    report(span, `there is only one \`${family.name}\`; leave the brackets out`);
+    const fix = removed({ from: span.from + family.name.length, to: span.to }, 'the brackets');
+    report(span, `there is only one \`${family.name}\`; leave the brackets out`, 'error', fix);
     return undefined;
   }
   return { family, index: index ?? numberValue(span, 0) };

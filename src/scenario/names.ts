@@ -1,6 +1,7 @@
 // Names and where they are known. A scope knows its own names and those around it; whoever resolves a name
 // leaves a note of the use, from which definition, references and rename are answered.
 
+import type { Fix } from '../base/fixes';
 import { nearest } from '../base/suggest';
 import type { Span } from '../base/text';
 import type { Name } from '../syntax/tree';
@@ -23,7 +24,8 @@ export interface Use extends Span {
 }
 
 export type Severity = 'error' | 'warning';
-export type Report = (span: Span, message: string, severity?: Severity) => void;
+/** Takes a problem; `fix` is a change of the text with which the message goes. */
+export type Report = (span: Span, message: string, severity?: Severity, fix?: Fix) => void;
 
 /** Names that the language knows by itself. */
 export const builtins: ReadonlySet<string> = new Set([

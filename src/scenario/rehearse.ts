@@ -2,6 +2,7 @@
 // meets is exact where conditions are known (loops, constants, arithmetic on them): ranges out of bounds,
 // fences that nobody submits, how many fences a name stands for. Behind a condition that only the run decides
 // both ways are gone, and what is found there is a warning.
+import { removed } from '../base/fixes';
 import type { Span } from '../base/text';
 import { PAGE_SIZE, showBytes } from '../syntax/numbers';
 import { apply } from './evaluate';
@@ -82,7 +83,8 @@ function reportUnmet(
       first === undefined
         ? `no \`${name}\` is ever ${done}`
         : `\`${name}[${index}]\` is never ${done}: there are \`${name}[${first}]\` to \`${name}[${indices.at(-1)}]\``;
-    report(span, `${there}; this wait would not end`, certain ? 'error' : 'warning');
+    const severity = certain ? 'error' : 'warning';
+    report(span, `${there}; this wait would not end`, severity, removed(span, 'this wait'));
   }
 }
 

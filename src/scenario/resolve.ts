@@ -1,5 +1,6 @@
 // From tree to meaning: a scenario's machine, surfaces, processes, properties. All problems are reported, all
 // names are noted with their uses; the meaning is complete only when no error was reported.
+import { type Fix, inserted, removed, replaced, respelled } from '../base/fixes';
 import { didYouMean } from '../base/suggest';
 import type { Span } from '../base/text';
 import { PAGE_SIZE, showBytes } from '../syntax/numbers';
@@ -66,9 +67,9 @@ export function resolve(
   reportTo: Report,
 ): Resolved {
   let errors = 0;
-  const report: Report = (span, message, severity = 'error') => {
+  const report: Report = (span, message, severity = 'error', fix = undefined) => {
     if (severity === 'error') errors++;
-    reportTo(span, message, severity);
+    reportTo(span, message, severity, fix);
   };
   const notes: Notes = { uses: [], scopes: [] };
   const scope = new Scope(undefined, notes, scenario);
@@ -117,7 +118,7 @@ export function resolve(
       case 'let':
         break;
       default:
-        report(headOf(statement), misplaced(statement));
+        report(headOf(statement), misplaced(statement), 'error', respelledStatement(statement));
     }
   }
   if (processes.length === 0)
@@ -153,19 +154,29 @@ function misplaced(statement: Statement): string {
   const verb = statement.verb.text;
   if (Object.hasOwn(operations, verb) || Object.hasOwn(commands, verb))
     return `\`${verb}\` is done by a thread; put it into \`process app { thread … }\``;
-  const words = [
-    'machine',
-    'surface',
-    'process',
-    'let',
-    'always',
-    'never',
-    'finally',
-    'scenario',
-    'schedule',
-    'explore',
-  ];
-  return `\`${verb}\` is no part of a scenario${didYouMean(verb, words) || `; there are ${words.map((word) => `\`${word}\``).join(', ')}`}`;
+  const list = scenarioWords.map((word) => `\`${word}\``).join(', ');
+  return `\`${verb}\` is no part of a scenario${didYouMean(verb, scenarioWords) || `; there are ${list}`}`;
+}
+
+/** What a statement of a scenario can begin with. */
+const scenarioWords = [
+  'machine',
+  'surface',
+  'process',
+  'let',
+  'always',
+  'never',
+  'finally',
+  'scenario',
+  'schedule',
+  'explore',
+];
+
+function respelledStatement(statement: Statement): Fix | undefined {
+  if (statement.kind !== 'operation') return undefined;
+  const { verb } = statement;
+  const done = Object.hasOwn(operations, verb.text) || Object.hasOwn(commands, verb.text);
+  return done ? undefined : respelled(verb, scenarioWords);
 }
 
 // The machine.
@@ -175,11 +186,16 @@ function resolveMachine(body: readonly Statement[], known: Known, report: Report
     (statement): statement is Machine => statement.kind === 'machine',
   );
   if (second !== undefined)
-    report(headOf(second), 'there is a `machine` already; a scenario has one');
+    report(
+      headOf(second),
+      'there is a `machine` already; a scenario has one',
+      'error',
+      removed(second, 'this machine'),
+    );
   if (machine === undefined) return DEFAULT_MACHINE;
   let { kernel, cpus, tracking } = DEFAULT_MACHINE;
   const added: Name[] = [];
-  const removed: Name[] = [];
+  const dropped: Name[] = [];
   for (const setting of machine.settings) {
     if (!knownSetting(setting, machineSettings, report)) continue;
     const [value] = setting.values;
@@ -199,18 +215,23 @@ function resolveMachine(body: readonly Statement[], known: Known, report: Report
         added.push(...setting.values);
         break;
       case 'without':
-        removed.push(...setting.values);
+        dropped.push(...setting.values);
         break;
     }
   }
   const ids = known.variants.map(({ id }) => id);
-  const valid = [...added, ...removed].filter((name) => checkWord(name, 'variant', ids, report));
-  for (const name of removed)
+  const valid = [...added, ...dropped].filter((name) => checkWord(name, 'variant', ids, report));
+  for (const name of dropped)
     if (added.some(({ text }) => text === name.text))
-      report(name, `\`${name.text}\` is both with and without; leave one of them out`);
+      report(
+        name,
+        `\`${name.text}\` is both with and without; leave one of them out`,
+        'error',
+        removed(name, `\`${name.text}\``),
+      );
   const wanted = (names: readonly Name[]): string[] =>
     names.filter((name) => valid.includes(name)).map(({ text }) => text);
-  return { kernel, cpus, tracking, with: wanted(added), without: wanted(removed) };
+  return { kernel, cpus, tracking, with: wanted(added), without: wanted(dropped) };
 }
 
 /** A setting must exist and have a value. */
@@ -225,6 +246,8 @@ function knownSetting(
     report(
       key,
       `there is no setting \`${key.text}\`${didYouMean(key.text, names) || `; there are ${list}`}`,
+      'error',
+      respelled(key, names),
     );
     return false;
   }
@@ -234,7 +257,9 @@ function knownSetting(
   }
   const extra = values[1];
   if (extra === undefined || key.text === 'with' || key.text === 'without') return true;
-  report(extra, `\`${key.text}\` has one value; separate settings with a comma`);
+  const more = { from: extra.from, to: values.at(-1)?.to ?? extra.to };
+  const fix = removed(more, 'what is behind the value');
+  report(extra, `\`${key.text}\` has one value; separate settings with a comma`, 'error', fix);
   return false;
 }
 
@@ -249,7 +274,8 @@ function checkWord(
   const list = known.map((word) => `\`${word}\``).join(', ');
   const help =
     guess || (known.length > 8 ? '; `coherence variants` lists them' : `; there are ${list}`);
-  report({ from, to }, `there is no ${what} \`${text}\`${help}`);
+  const fix = respelled({ from, to, text }, known);
+  report({ from, to }, `there is no ${what} \`${text}\`${help}`, 'error', fix);
   return false;
 }
 
@@ -324,9 +350,12 @@ function resolveSurface(
   const [kind, ...more] = attributes;
   if (kind?.kind !== 'reference' || kind.name !== 'buffer') {
     const word = kind?.kind === 'reference' ? kind.name : '';
+    const { from, to } = kind ?? name;
     report(
-      kind ?? name,
+      { from, to },
       `say first what kind of surface it is${didYouMean(word, ['buffer']) || ': `buffer`'}`,
+      'error',
+      respelled({ from, to, text: word }, ['buffer']) ?? inserted(from, 'buffer '),
     );
     return undefined;
   }
@@ -339,6 +368,8 @@ function resolveSurface(
       report(
         attribute,
         `a surface cannot be \`${attribute.name}\`${guess || '; it can be `coherent`'}`,
+        'error',
+        respelled({ ...attribute, text: attribute.name }, Object.keys(surfaceAttributes)),
       );
     } else if (bytes === undefined) {
       const size = resolveTyped(attribute, 'number', 'a size', scope, report);
@@ -347,7 +378,8 @@ function resolveSurface(
       else bytes = checkSize(size, size.value, report);
     } else report(attribute, 'a buffer has one size');
   }
-  if (bytes === undefined) report(kind, 'say how large it is: `buffer 96KiB`');
+  if (bytes === undefined)
+    report(kind, 'say how large it is: `buffer 96KiB`', 'error', inserted(kind.to, ' 96KiB'));
   // Without a size that holds, the name is known all the same, so that its uses are not reported too.
   return { from: name.from, to: name.to, index, name: name.text, bytes: bytes ?? 0, coherent };
 }
@@ -499,6 +531,7 @@ function resolveCpu(name: Name, { cpus }: MachineOptions, report: Report): numbe
       ? 'the machine has `cpu0` only'
       : `the machine has \`cpu0\` ${cpus === 2 ? 'and' : 'to'} \`cpu${cpus - 1}\``;
   const more = cpu < CPUS_MAX ? `; say \`cpus ${cpu + 1}\` in \`machine\` for more` : '';
-  report(name, `there is no \`${name.text}\`: ${there}${more}`);
+  const fix = replaced(name, `cpu${cpus - 1}`);
+  report(name, `there is no \`${name.text}\`: ${there}${more}`, 'error', fix);
   return 0;
 }

@@ -1,5 +1,6 @@
 // What threads do: each statement of the tree becomes a step, or problems that say what to do. What an
 // operation may be given is one table (`shapes`); the rest is a function for each operation.
+import { type Fix, inserted, removed, replaced, respelled } from '../base/fixes';
 import { didYouMean } from '../base/suggest';
 import type { Span } from '../base/text';
 import { statementWords } from '../syntax/forms';
@@ -225,14 +226,14 @@ const shapes: Readonly<Record<OperationName | CommandName, Shape>> = {
 function checkShape(node: Operation, shape: Shape, form: string, report: Report): boolean {
   const verb = node.verb.text;
   const written = `; it is written \`${form}\``;
-  const fail = (span: Span, message: string): false => {
-    report(span, `${message}${written}`);
+  const fail = (span: Span, message: string, fix?: Fix): false => {
+    report(span, `${message}${written}`, 'error', fix);
     return false;
   };
   if (shape.target === 'needed' && node.target === undefined)
     return fail(node.verb, `\`${verb}\` needs to be told what`);
   if (shape.target === 'none' && node.target !== undefined)
-    return fail(node.target, `\`${verb}\` takes nothing here`);
+    return fail(node.target, `\`${verb}\` takes nothing here`, removed(node.target, 'it'));
   if (node.value !== undefined && !shape.value)
     return fail(node.value, `\`${verb}\` takes no value`);
   const clause = node.clauses.find(({ word }) => !shape.clauses.includes(word.text));
@@ -243,7 +244,13 @@ function checkShape(node: Operation, shape: Shape, form: string, report: Report)
     const guess = didYouMean(word.text, Object.keys(shape.words));
     return guess === ''
       ? fail(word, `\`${word.text}\` is not understood here`)
-      : (report(word, `\`${word.text}\` is not understood here${guess}`), false);
+      : (report(
+          word,
+          `\`${word.text}\` is not understood here${guess}`,
+          'error',
+          respelled(word, Object.keys(shape.words)),
+        ),
+        false);
   }
   if (node.result !== undefined && !shape.result)
     return fail(node.result, `\`${verb}\` gives back nothing to be named`);
@@ -263,17 +270,24 @@ function operation(
   const { report } = place;
   const verb = node.verb.text;
   if (!Object.hasOwn(operations, verb)) {
-    report(node.verb, unknownVerb(node, verb, place));
+    report(node.verb, unknownVerb(node, verb, place), 'error', knownVerb(node, verb));
     return undefined;
   }
   const name = verb as OperationName;
   if (!checkShape(node, shapes[name], operations[name].form, report)) return undefined;
   if (named?.name !== undefined && node.result !== undefined) {
-    report(node.result, 'named twice: leave `let` or `as` out');
+    const fix = removed({ from: node.result.from - 3, to: node.result.to }, '`as`');
+    report(node.result, 'named twice: leave `let` or `as` out', 'error', fix);
     return undefined;
   }
   if (named !== undefined && !shapes[name].result) {
-    report(node.verb, `\`${verb}\` gives back nothing to be named; leave \`let\` out`);
+    const fix = removed({ from: named.from, to: node.from }, '`let`');
+    report(
+      node.verb,
+      `\`${verb}\` gives back nothing to be named; leave \`let\` out`,
+      'error',
+      fix,
+    );
     return undefined;
   }
   const span = { from: named?.from ?? node.from, to: named?.to ?? node.to };
@@ -301,13 +315,25 @@ function operation(
   }
 }
 
+/** Everything that a statement of a thread can begin with. */
+const verbs = [...Object.keys(operations), ...statementWords];
+
+function knownVerb(node: Operation, verb: string): Fix | undefined {
+  if (Object.hasOwn(commands, verb)) return undefined;
+  if (isAssignment(node)) return inserted(node.from, 'let ');
+  return respelled(node.verb, verbs);
+}
+
+function isAssignment({ value, target, clauses }: Operation): boolean {
+  return value !== undefined && target === undefined && clauses.length === 0;
+}
+
 function unknownVerb(node: Operation, verb: string, place: Place): string {
   if (Object.hasOwn(commands, verb))
     return `\`${verb}\` is done by the GPU: \`submit { ${commands[verb as CommandName].form} }\``;
-  if (node.value !== undefined && node.target === undefined && node.clauses.length === 0)
+  if (isAssignment(node))
     return `\`${verb}\` is nothing that can be done; name a value with \`let ${verb} = …\`, store with \`write p[0] = …\``;
-  const known = [...Object.keys(operations), ...statementWords];
-  const guess = didYouMean(verb, known);
+  const guess = didYouMean(verb, verbs);
   const list = Object.keys(operations)
     .map((name) => `\`${name}\``)
     .join(', ');
@@ -463,9 +489,12 @@ function meet(
   const base = baseOf(target);
   if (base !== undefined && scope.find(base.text) === undefined) {
     const guess = scope.suggestion(base.text, ['fence', 'event']);
+    const fix = guess === undefined ? undefined : replaced(base, guess);
     report(
       base,
       `no fence or event is named \`${base.text}\`${guess === undefined ? `; \`submit { … } as ${base.text}\` names a fence, \`signal ${base.text}\` an event` : `; did you mean \`${guess}\`?`}`,
+      'error',
+      fix,
     );
     return undefined;
   }
@@ -519,7 +548,10 @@ function command(statement: Statement, scope: Scope, report: Report): Command | 
     const does = Object.hasOwn(operations, verb)
       ? '; it is done by a thread: put it in front of `submit` or behind it'
       : guess || `; there are ${list}`;
-    report(statement.verb, `\`${verb}\` is no command of the GPU${does}`);
+    const fix = Object.hasOwn(operations, verb)
+      ? undefined
+      : respelled(statement.verb, Object.keys(commands));
+    report(statement.verb, `\`${verb}\` is no command of the GPU${does}`, 'error', fix);
     return undefined;
   }
   const name = verb as CommandName;

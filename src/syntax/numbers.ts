@@ -27,6 +27,8 @@ export interface ReadNumber {
   readonly value: number;
   readonly unit: 'bytes' | undefined;
   readonly problem: string | undefined;
+  /** How it was probably meant. */
+  readonly meant: string | undefined;
 }
 
 /** Reads `5`, `100_000`, `0x1f`, `4KiB`, `8pages`; what cannot be read is 0 with a problem. */
@@ -39,21 +41,22 @@ export function readNumber(text: string): ReadNumber {
   if (unit === undefined) return checked(digits, undefined, text);
   const factor = units[unit];
   if (factor === undefined) {
-    const better = meant[unit.toLowerCase()];
-    const advice = better === undefined ? '' : `; write \`${match[1] ?? ''}${better}\``;
-    return failed(`\`${unit}\` is no unit: there are KiB, MiB, GiB and pages${advice}`);
+    const known = meant[unit.toLowerCase()];
+    const better = known === undefined ? undefined : `${match[1] ?? ''}${known}`;
+    const advice = better === undefined ? '' : `; write \`${better}\``;
+    return failed(`\`${unit}\` is no unit: there are KiB, MiB, GiB and pages${advice}`, better);
   }
   return checked(digits * factor, 'bytes', text);
 }
 
 function checked(value: number, unit: 'bytes' | undefined, text: string): ReadNumber {
-  if (Number.isSafeInteger(value)) return { value, unit, problem: undefined };
+  if (Number.isSafeInteger(value)) return { value, unit, problem: undefined, meant: undefined };
   const shown = text.length > 24 ? `${text.slice(0, 20)}…` : text;
   return failed(`\`${shown}\` is too large; numbers end below 2^53`);
 }
 
-function failed(problem: string): ReadNumber {
-  return { value: 0, unit: undefined, problem };
+function failed(problem: string, better?: string): ReadNumber {
+  return { value: 0, unit: undefined, problem, meant: better };
 }
 
 /** A size as one would write it: 98304 is `96KiB`, 100 is `100 bytes`. */

@@ -2,6 +2,7 @@
 // nodes become the plain tree of tree.ts, and what is missing or too much becomes problems, one per line at
 // most: the first mistake of a line explains the others. Never throws, whatever the text is.
 import { Tree, type TreeCursor, TreeFragment } from '@lezer/common';
+import { type Fix, inserted, removed, replaced } from '../base/fixes';
 import { nearest } from '../base/suggest';
 import { lineAt, lineStarts, type Span } from '../base/text';
 import { type FormName, forms, reserved, statementWords } from './forms';
@@ -26,6 +27,7 @@ import type {
 
 export interface Problem extends Span {
   readonly message: string;
+  readonly fix: Fix | undefined;
 }
 
 export interface Parsed {
@@ -63,7 +65,8 @@ function unread(text: string, lines: readonly number[], at: number): Parsed {
     scenarios: [],
     comments: [],
   };
-  const problem = { from: at, to: at + 1, message: 'brackets are nested too deeply here' };
+  const message = 'brackets are nested too deeply here';
+  const problem = { from: at, to: at + 1, message, fix: undefined };
   return { text, lines, file, problems: [problem], paired: false, syntax: Tree.empty };
 }
 
@@ -173,17 +176,17 @@ function convert(
 
   // Findings.
 
-  function problem(span: Span, message: string): void {
-    findings.push({ from: span.from, to: span.to, message, rank: KNOWN, structural: false });
+  function problem({ from, to }: Span, message: string, fix?: Fix): void {
+    findings.push({ from, to, message, fix, rank: KNOWN, structural: false });
   }
 
-  function structural(span: Span, message: string): void {
+  function structural({ from, to }: Span, message: string, fix?: Fix): void {
     paired = false;
-    findings.push({ from: span.from, to: span.to, message, rank: KNOWN, structural: true });
+    findings.push({ from, to, message, fix, rank: KNOWN, structural: true });
   }
 
-  function missing(span: Span, what: string, form: FormName): void {
-    problem(span, `${what}: \`${forms[form]}\``);
+  function missing(span: Span, what: string, form: FormName, fix?: Fix): void {
+    problem(span, `${what}: \`${forms[form]}\``, fix);
   }
 
   function noBlock(span: Span, what: string, form: FormName): void {
@@ -227,7 +230,8 @@ function convert(
   function stray(): void {
     const parent = c.node.parent?.name ?? 'File';
     const found = tokenAt(text, c.from);
-    if (found.text === '}' && parent === 'File') structural(found, 'this `}` closes no block');
+    if (found.text === '}' && parent === 'File')
+      structural(found, 'this `}` closes no block', removed(found, 'the `}`'));
     else strayWord(found, reserved.has(found.text) && parent !== 'File' ? RESERVED : BARE);
     skip();
   }
@@ -244,10 +248,14 @@ function convert(
     if (guess !== undefined && first !== null) {
       const from = start + first.index;
       const message = `no statement begins with \`${word}\`; did you mean \`${guess}\`?`;
-      findings.push({ from, to: from + word.length, message, rank: RESERVED, structural: false });
+      const to = from + word.length;
+      const fix = replaced({ from, to }, guess);
+      findings.push({ from, to, message, fix, rank: RESERVED, structural: false });
     } else {
+      const { from, to } = found;
       const message = explain(found.text, begin.trim());
-      findings.push({ from: found.from, to: found.to, message, rank, structural: false });
+      const fix = mended(found, begin.trim());
+      findings.push({ from, to, message, fix, rank, structural: false });
     }
   }
 
@@ -281,14 +289,17 @@ function convert(
     for (let more = enter(); more; more = next()) {
       if (at() === 'String') title = quoted();
     }
-    if (title === undefined) missing(span, 'say in quotes what the scenario shows', 'scenario');
+    if (title === undefined) {
+      const fix = inserted(span.from + 'scenario'.length, ' "what it shows"');
+      missing(span, 'say in quotes what the scenario shows', 'scenario', fix);
+    }
     return { heading: span, title };
   }
 
   function quoted(): Name {
     const raw = text.slice(c.from, c.to);
     const closed = raw.length > 1 && raw.endsWith('"');
-    if (!closed) problem(here(), 'close the text with `"` on the same line');
+    if (!closed) problem(here(), 'close the text with `"` on the same line', inserted(c.to, '"'));
     return { from: c.from, to: c.to, text: raw.slice(1, closed ? -1 : undefined) };
   }
 
@@ -416,7 +427,7 @@ function convert(
     }
     if (name === undefined) missing(front, `name the ${kind}`, kind);
     else if (kind === 'thread' && cpu === undefined)
-      missing(front, 'say which CPU the thread runs on', kind);
+      missing(front, 'say which CPU the thread runs on', kind, inserted(name.to, ' on cpu0'));
     else if (body === undefined) noBlock(front, `say in braces what the ${kind} does`, kind);
     return { kind, from: span.from, to: span.to, name, cpu, body };
   }
@@ -624,8 +635,9 @@ function convert(
     const span = here();
     switch (at()) {
       case 'Number': {
-        const { value, unit, problem: wrong } = readNumber(text.slice(c.from, c.to));
-        if (wrong !== undefined) problem(span, wrong);
+        const { value, unit, problem: wrong, meant } = readNumber(text.slice(c.from, c.to));
+        const fix = meant === undefined ? undefined : replaced(span, meant);
+        if (wrong !== undefined) problem(span, wrong, fix);
         return { kind: 'number', from: span.from, to: span.to, value, unit };
       }
       case 'String':
@@ -748,7 +760,11 @@ function convert(
       else if (at() === '(' || at() === '[') open = c.from;
       else visit();
     }
-    if (!closed) problem({ from: open, to: open + 1 }, `close the bracket with \`${bracket}\``);
+    if (!closed) {
+      const width = text.slice(span.from, span.to).trimEnd().length;
+      const fix = inserted(span.from + width, bracket);
+      problem({ from: open, to: open + 1 }, `close the bracket with \`${bracket}\``, fix);
+    }
   }
 }
 
@@ -807,6 +823,18 @@ function tokenAt(text: string, offset: number): Name {
   return { from, to: from + shown.length, text: shown };
 }
 
+/** What to put in the place of signs of other languages. */
+const replacements: Readonly<Record<string, string>> = {
+  '&&': 'and',
+  '&': 'and',
+  '||': 'or',
+  '|': 'or',
+  '!': 'not ',
+  '#': '//',
+  '/*': '//',
+  ':=': '=',
+};
+
 const advice: Readonly<Record<string, string>> = {
   '&&': 'write `and` instead of `&&`',
   '&': 'write `and` instead of `&`',
@@ -844,6 +872,17 @@ function explain(token: string, line: string): string {
   return `\`${token}\` is not expected here${formOf(first)}`;
 }
 
+/** What makes a token of `line` understood, where that is one change. */
+function mended(token: Name, line: string): Fix | undefined {
+  const first = /^\w*/.exec(line)?.[0] ?? '';
+  if (token.text === ';') return removed(token, '`;`');
+  const instead = replacements[token.text];
+  if (instead !== undefined) return replaced(token, instead);
+  if (token.text === '=' && isClaim(first)) return replaced(token, '==');
+  if (first === 'surface' && !line.includes(':')) return inserted(token.from, ': ');
+  return undefined;
+}
+
 function isClaim(word: string): boolean {
   return ['assert', 'always', 'never', 'finally', 'if', 'else'].includes(word);
 }
@@ -877,5 +916,5 @@ function onePerLine(
   }
   return [...best.values()]
     .sort((a, b) => a.from - b.from)
-    .map(({ from, to, message }) => ({ from, to, message }));
+    .map(({ from, to, message, fix }) => ({ from, to, message, fix }));
 }
