@@ -1,21 +1,8 @@
-// The helpers of the series of April 2019 against the recordings of 6.1, where both are meant to do the same: shared
-// mappings of bare frames. What 5.1 does otherwise elsewhere (flags of faults, mprotect) is left out here.
+// The helpers of the series of April 2019 against the recordings of 6.1, where both are meant to do the same.
 import { expect, test } from 'vitest';
-import type { Callback, RecordedProgram } from '../../src/conform/format';
-import { type Difference, Replayer, replay } from '../../src/conform/replay';
+import { Replayer, replay } from '../../src/conform/replay';
 import { recording } from './recordings';
-
-const otherwise = new Set(['mprotect', 'clear_refs', 'madvise', 'refs_touch']);
-const isAlike = ({ kind, ops }: RecordedProgram) =>
-  kind !== 'page' &&
-  ops.every(({ op, share }) => !otherwise.has(op) && (share ?? 'shared') === 'shared');
-
-/** Flags of faults are not compared: INTERRUPTIBLE and ORIG_PTE_VALID came later. */
-function onlyFlags({ key, expected, actual }: Difference): boolean {
-  const without = (callbacks: unknown) =>
-    JSON.stringify((callbacks as Callback[]).map((callback) => ({ ...callback, fl: '' })));
-  return key === 'cb' && without(expected) === without(actual);
-}
+import { isAlike, onlyFlags } from './series';
 
 for (const name of ['directed.jsonl', 'random-1.jsonl.gz', 'random-large-1.jsonl.gz']) {
   const programs = recording(name).filter(isAlike);
