@@ -226,12 +226,11 @@ export function explain(event: LoggedEvent, debuggee: Debuggee): Explanation {
         `Wait for fence ${n('seqno')}`,
         `${who} waits for fence ${n('seqno')}; it goes on when the fence has signalled.`,
       );
-    case 'warn': {
-      const text =
-        warningTexts[n('where')] ??
-        'A condition that the kernel takes for impossible has come true.';
-      return plain('Kernel warning', `${who} met a WARN_ON of the kernel: ${text}`);
-    }
+    case 'warn':
+      return plain(
+        'Kernel warning',
+        `${who} met a WARN_ON of the kernel: ${warningTexts[n('where')]}`,
+      );
     case 'oops':
       return plain(
         `Kernel oops: ${event.args.message}`,

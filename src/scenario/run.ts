@@ -4,6 +4,7 @@
 import { lineStarts, positionAt } from '../base/text';
 import type { Contract, Told } from '../contract/observer';
 import { svgaCommandNames } from '../hardware/svga/commands';
+import { warningTexts } from '../kernel/include/asm-generic/bug';
 import type { Engine } from '../routine/engine';
 import type { LoggedEvent } from '../state/events';
 import type { Counters } from './counters';
@@ -11,6 +12,9 @@ import { evaluate, type Look } from './evaluate';
 import type { Whereabouts } from './look';
 import type { PropertyMeaning, ScenarioMeaning, Value } from './meaning';
 import type { ScenarioState } from './state';
+
+/** Events whose statement is remembered. */
+const placed = new Set(['cpu_load', 'cpu_store', 'warn']);
 
 /** Something that makes a run not hold. `at` is where in the scenario's text, lines and columns from 1. */
 export interface Problem {
@@ -58,7 +62,7 @@ export class Run {
   readonly where: Whereabouts;
   private readonly tasks: readonly RunTask[];
   private readonly starts: readonly number[];
-  private readonly places = new Map<number, number>(); // of accesses, by event
+  private readonly places = new Map<number, number>(); // of accesses and warnings, by event
   private readonly submitted = new Map<number, number>(); // of submissions
   private readonly broken = new Map<PropertyMeaning, number>(); // by which event it was noted last
 
@@ -124,6 +128,10 @@ export class Run {
     for (const e of oopses) {
       const message = String(e.args.message);
       found.push(this.problem('oops', message, this.placeOf(e.task), e.step, this.stacks()));
+    }
+    for (const e of this.eventsNamed('warn')) {
+      const message = warningTexts[Number(e.args.where)]!;
+      found.push(this.problem('warn', message, this.placeOfEvent(e.index), e.step));
     }
     for (const e of this.eventsNamed('svga_error')) {
       const refused = `the device refused ${svgaCommandNames[Number(e.args.id)]}`;
@@ -216,7 +224,7 @@ export class Run {
   }
 
   private note(event: LoggedEvent): void {
-    if (event.name === 'cpu_load' || event.name === 'cpu_store') {
+    if (placed.has(event.name)) {
       this.places.set(event.index, this.placeOf(event.task));
     } else if (event.name === 'submit') {
       this.submitted.set(Number(event.args.submission), this.placeOf(event.task));

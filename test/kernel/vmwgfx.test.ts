@@ -371,7 +371,7 @@ describe('two surfaces side by side in one object', () => {
     const machine = driverMachine([written], { with: ['bz-01'] });
     run(machine);
     expect(events(machine, uploads)).toEqual([
-      'warn where=3',
+      'warn where=8',
       'vmw_dirty_sync surface=0 x=4096 w=4096',
     ]);
     expect(machine.engine.parts.svga.peek(1, page)).toBe(0);

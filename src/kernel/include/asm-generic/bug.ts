@@ -9,8 +9,11 @@ export const WARN_HUGE_WRITABLE = 2;
 export const WARN_APPLY_UNLOCKED = 3;
 export const WARN_APPLY_UNNOTIFIED = 4;
 export const WARN_APPLY_HUGE = 5;
+export const WARN_BO_TRACKED = 6;
+export const WARN_BO_RESOURCES = 7;
+export const WARN_RES_RANGE = 8;
 
-/** What each warning means. */
+/** What each warning means. A number stands for one WARN_ON() of the whole emulated kernel. */
 export const warningTexts: Readonly<Record<number, string>> = {
   [WARN_AS_DIRTY_NOT_IO]:
     'apply_as_range() met a shared writable mapping that is not VM_IO, or is of huge pages: it may have soft-dirty bits and copies on write that the helpers break.',
@@ -22,4 +25,10 @@ export const warningTexts: Readonly<Record<number, string>> = {
     'apply_to_pfn_range() was called outside of mmu_notifier_invalidate_range_start() and _end() for the range: its function runs under a spinlock and cannot call them, so others keep stale translations.',
   [WARN_APPLY_HUGE]:
     'apply_to_pfn_range() met a huge entry, which its caller must rule out; where Linux stops with BUG_ON() the walk ends with -EINVAL.',
+  [WARN_BO_TRACKED]:
+    'vmw_bo_bo_free() frees a buffer object that is still tracked: somebody who added dirty tracking has not released it.',
+  [WARN_BO_RESOURCES]:
+    'vmw_bo_bo_free() frees a buffer object while resources are attached to it: they point to freed memory.',
+  [WARN_RES_RANGE]:
+    'vmw_surface_dirty_range_add() was told of a dirty range that lies outside of the resource: the range is dropped.',
 };

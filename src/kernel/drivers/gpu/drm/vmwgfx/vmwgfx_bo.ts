@@ -1,20 +1,12 @@
 // drivers/gpu/drm/vmwgfx/vmwgfx_bo.c: the driver's buffer objects. Linux 5.1. Left out: kernel maps, synccpu, pins.
 import { PAGE_SIZE } from '../../../../../hardware/pte';
 import { routine } from '../../../../../routine/routine';
-import { tracepoint } from '../../../../../state/events';
 import { bool, int, isNull, NULL, ref } from '../../../../../state/layout';
+import { WARN_BO_RESOURCES, WARN_BO_TRACKED, warn } from '../../../../include/asm-generic/bug';
 import { ttm_bo_init } from '../ttm/ttm_bo';
 import { vmw_priv } from './vmwgfx_cmd';
 
 const file = 'drivers/gpu/drm/vmwgfx/vmwgfx_bo.c';
-
-/** A warning of the kernel's: WARN_ON. `where` says which, by the number in `warnings`. */
-export const warn = tracepoint('warn', { where: int });
-export const warnings = {
-  dirtyAtDestroy: 1,
-  resourcesAtDestroy: 2,
-  rangeOutsideResource: 3,
-} as const;
 
 /** A buffer object of `size` bytes in system placement, with one reference; NULL without memory. */
 export const vmw_bo_init = routine(
@@ -67,10 +59,10 @@ export const vmw_bo_bo_free = routine(
       f.attached = !isNull(f.vbo.res_tree);
     }),
     when('tracked', (f) => f.tracked, [
-      step('WARN', (_f, k) => k.emit(warn, { where: warnings.dirtyAtDestroy })),
+      step('WARN', (_f, k) => k.emit(warn, { where: WARN_BO_TRACKED })),
     ]),
     when('attached', (f) => f.attached, [
-      step('WARN', (_f, k) => k.emit(warn, { where: warnings.resourcesAtDestroy })),
+      step('WARN', (_f, k) => k.emit(warn, { where: WARN_BO_RESOURCES })),
     ]),
     step('kfree(vmw_bo)', (f, k) => {
       const { vbo } = f;

@@ -16,10 +16,11 @@ import type { Engine } from '../../../../../routine/engine';
 import { type AnyBuilder, type Node, routine } from '../../../../../routine/routine';
 import { tracepoint } from '../../../../../state/events';
 import { bool, int, isNull, NULL, ref, type Structs } from '../../../../../state/layout';
+import { WARN_RES_RANGE, warn } from '../../../../include/asm-generic/bug';
 import { EINVAL, ENOMEM } from '../../../../include/linux/errno';
 import { dma_fence_put } from '../../../dma-buf/dma-fence';
 import { ttm_bo_get, ttm_bo_put } from '../ttm/ttm_bo';
-import { vmw_bo_init, warn, warnings } from './vmwgfx_bo';
+import { vmw_bo_init } from './vmwgfx_bo';
 import { putCommand, vmw_cmd_commit, vmw_cmd_reserve, vmw_priv } from './vmwgfx_cmd';
 import type { SVGA3dBox } from './vmwgfx_drv.h';
 import {
@@ -229,7 +230,7 @@ export const vmw_surface_dirty_range_add = routine(
       f.outside = f.end <= backup_offset || backup_offset + backup_size <= f.start;
     }),
     when('WARN_ON(range outside the resource)', (f) => f.outside, [
-      step('WARN', (_f, k) => k.emit(warn, { where: warnings.rangeOutsideResource })),
+      step('WARN', (_f, k) => k.emit(warn, { where: WARN_RES_RANGE })),
       ret(),
     ]),
     call(vmw_surface_buf_dirty_range_add, (f) => ({ res: f.res, start: f.start, end: f.end })),
