@@ -3,13 +3,14 @@ import { Command, CommanderError } from 'commander';
 import { addCheck } from './check';
 import { addConform } from './conform';
 import { addDap } from './dap';
+import { addExplore } from './explore';
 import { BAD_INPUT } from './files';
 import { addFmt } from './fmt';
 import { addLsp } from './lsp';
 import { addRun } from './run';
 import { addVariants } from './variants';
 
-const commands = [addRun, addCheck, addConform, addFmt, addVariants, addDap, addLsp];
+const commands = [addRun, addExplore, addCheck, addConform, addFmt, addVariants, addDap, addLsp];
 
 const program = new Command('coherence')
   .description('Scenarios of coherent graphics memory on an emulated kernel.')

@@ -6,7 +6,7 @@ import type { CounterName } from '../scenario/vocabulary';
 import { ScheduleMismatch, Timeline } from '../timeline/timeline';
 import { BAD_INPUT, HOLDS, INCOMPLETE, readScenario, showDiagnostic, VIOLATED } from './files';
 
-interface Options {
+export interface Options {
   readonly scenario?: string;
   readonly kernel?: string;
   readonly with?: string[];
@@ -18,23 +18,32 @@ interface Options {
 const collect = (id: string, ids: string[] = []): string[] => [...ids, id];
 
 export function addRun(program: Command): void {
-  program
+  const command = program
     .command('run')
-    .description('run one scenario and print what happened and the verdict')
+    .description('run one scenario and print what happened and the verdict');
+  addRunOptions(command).action((file: string, options: Options) => {
+    process.exitCode = withScenario(file, options, runScenario);
+  });
+}
+
+/** The file and the options that say what is to be run. */
+export function addRunOptions(command: Command): Command {
+  return command
     .argument('<file>', 'a scenario file (.coh)')
     .option('--scenario <name>', "the scenario's title; else the first of the file")
     .option('--kernel <preset>', 'the preset of variants')
     .option('--with <id>', 'add a variant (may be repeated)', collect)
     .option('--without <id>', 'take a variant out (may be repeated)', collect)
     .option('--schedule <text>', 'who goes first, as a run printed it')
-    .option('--json', 'print one JSON object')
-    .action((file: string, options: Options) => {
-      process.exitCode = runFile(file, options);
-    });
+    .option('--json', 'print one JSON object');
 }
 
-/** Runs one scenario; returns the exit code. */
-function runFile(path: string, options: Options): number {
+/** Does something with the scenario of a file, or says why it cannot be run; returns the exit code. */
+export function withScenario<O extends Options>(
+  path: string,
+  options: O,
+  act: (path: string, loaded: Loaded, options: O) => Verdict | string,
+): number {
   const refuse = (messages: readonly string[]): number => {
     if (options.json === true) {
       console.log(
@@ -54,15 +63,24 @@ function runFile(path: string, options: Options): number {
       ...problems,
     ]);
   }
+  const verdict = act(path, loaded, options);
+  if (verdict in exitCodes) return exitCodes[verdict as Verdict];
+  return refuse([`${path}: ${verdict}`]);
+}
+
+const exitCodes: Readonly<Record<Verdict, number>> = {
+  holds: HOLDS,
+  violated: VIOLATED,
+  incomplete: INCOMPLETE,
+};
+
+/** Runs one scenario and prints it; a sentence when its schedule does not fit. */
+function runScenario(path: string, loaded: Loaded, options: Options): Verdict | string {
   const outcome = execute(loaded);
-  if (typeof outcome === 'string') return refuse([`${path}: ${outcome}`]);
+  if (typeof outcome === 'string') return outcome;
   if (options.json === true) console.log(JSON.stringify(json(loaded, outcome)));
   else console.log(report(path, loaded, outcome));
-  return outcome.verdict === 'holds'
-    ? HOLDS
-    : outcome.verdict === 'violated'
-      ? VIOLATED
-      : INCOMPLETE;
+  return outcome.verdict;
 }
 
 interface Outcome {

@@ -288,7 +288,7 @@ export class Engine {
   }
 
   hasSignal(task: number): boolean {
-    return this.store.peek(this.taskAt(task) + taskSignal) !== 0;
+    return this.store.read(this.taskAt(task) + taskSignal) !== 0;
   }
 
   /** What the kernel keeps as `current` of a task. */
@@ -519,6 +519,11 @@ export class Engine {
     return offset >= 0 && offset < this.taskCount * this.stackCells
       ? Math.floor(offset / this.stackCells)
       : -1;
+  }
+
+  /** Whether nobody but this task looks at the cell: it is of its stack, or says where that ends. */
+  isOwn(at: number, task: number): boolean {
+    return this.stackOwner(at) === task || at === this.taskAt(task) + taskFrame;
   }
 
   /** The class of the lock at this address. */

@@ -2,7 +2,14 @@
 // written, this says what is to be done; plan.ts turns it into tasks of a machine. Plain data, like the tree.
 import type { Span } from '../base/text';
 import type { BinaryOperator } from '../syntax/tree';
-import type { CounterName, OccurrenceName, PteField, TrackerField, Tracking } from './vocabulary';
+import type {
+  CounterName,
+  OccurrenceName,
+  OutcomeWord,
+  PteField,
+  TrackerField,
+  Tracking,
+} from './vocabulary';
 
 export interface ScenarioMeaning extends Span {
   readonly title: string;
@@ -15,7 +22,19 @@ export interface ScenarioMeaning extends Span {
   readonly variables: readonly Variable[];
   readonly properties: readonly PropertyMeaning[];
   readonly schedule: string | undefined;
+  readonly outcomes: OutcomesMeaning | undefined;
   readonly explore: { readonly bound: number | undefined; readonly states: number | undefined };
+}
+
+/** What is looked at when a run has ended, and which tuples of values are meant to come out. */
+export interface OutcomesMeaning extends Span {
+  readonly observed: readonly Value[];
+  readonly rows: readonly OutcomeRow[];
+}
+
+export interface OutcomeRow extends Span {
+  readonly word: OutcomeWord;
+  readonly values: readonly number[];
 }
 
 export interface MachineOptions {

@@ -291,6 +291,9 @@ class StatementBuilder {
         ];
       case 'read':
         return [
+          b.step('nothing is loaded yet', (_f: F, k) => {
+            state(k).takeLoaded(k.task); // what the kernel loaded, for a private copy
+          }),
           this.bounds(b, s.target),
           b.call(
             user_read,
@@ -298,7 +301,7 @@ class StatementBuilder {
             '(result)',
           ),
           this.signal(b, s),
-          ...(s.into === undefined ? [] : [this.loaded(b, s.into)]),
+          this.loaded(b, s.into),
         ];
       case 'submit':
         return this.submit(b, s);
@@ -505,18 +508,12 @@ class StatementBuilder {
     ]);
   }
 
-  /** The first byte that the last load of this task saw. */
-  private loaded(b: AnyBuilder, into: Variable): Node {
-    const set = this.setter(into);
-    return b.step(`${into.name} = the byte`, (f: F, k) => {
-      const { events } = k;
-      for (let i = events.length - 1; i >= 0; i--) {
-        const e = events.at(i);
-        if (e.name === 'cpu_load' && e.task === k.task && e.args.address === f['(address)']) {
-          set(f, k, Number(e.args.value));
-          return;
-        }
-      }
+  /** The first byte that the loads of this statement saw. */
+  private loaded(b: AnyBuilder, into: Variable | undefined): Node {
+    const set = into && this.setter(into);
+    return b.step(into === undefined ? 'the byte' : `${into.name} = the byte`, (f: F, k) => {
+      const byte = state(k).takeLoaded(k.task);
+      if (byte >= 0) set?.(f, k, byte);
     });
   }
 

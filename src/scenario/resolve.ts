@@ -107,12 +107,6 @@ export function resolve(
           report(headOf(statement), 'a schedule stands between quotes: `schedule "…"`');
         break;
       case 'explore':
-        report(
-          headOf(statement),
-          'interleavings are not searched yet: a run follows one schedule, and this changes nothing',
-          'warning',
-        );
-        break;
       case 'machine':
       case 'surface':
       case 'let':
@@ -139,6 +133,7 @@ export function resolve(
     variables,
     properties,
     schedule,
+    outcomes: undefined,
     explore: resolveExplore(body, report),
   };
   const sizeOf = rehearse(meaning, report, errors > 0);

@@ -31,6 +31,14 @@ export type Verdict = 'holds' | 'violated' | 'incomplete';
 /** Micro-steps after which a run without a verdict is given up. */
 export const stepsMax = 50_000_000;
 
+/** Events that stand for what `Run.problems` tells before the end. */
+const problemEvents: ReadonlySet<string> = new Set([
+  'violation',
+  'assertion',
+  'oops',
+  'svga_error',
+]);
+
 /** A task of the scenario, or of the machine beside it. */
 export interface RunTask {
   readonly task: number;
@@ -150,6 +158,16 @@ export class Run {
       found.push(this.problem('finally', this.brokenText(p), p.from, this.engine.steps));
     }
     return found;
+  }
+
+  /** Whether something that makes the run not hold was logged from event `from` on. */
+  hasProblem(from: number): boolean {
+    const { events } = this.engine;
+    for (let i = from; i < events.length; i++) {
+      const { name } = events.at(i);
+      if (problemEvents.has(name) || (name === 'race' && this.forbidsRaces())) return true;
+    }
+    return false;
   }
 
   /** The races of the application, listed whether or not they count. */

@@ -2,6 +2,7 @@
 // static struct, so that it is shown, hashed and rolled back like everything else.
 import { assert } from '../base/assert';
 import type { Engine } from '../routine/engine';
+import type { LoggedEvent } from '../state/events';
 import { array, type Field, int, long, type Slot, type Struct, structOf } from '../state/layout';
 import type { StaticSize } from '../state/objects';
 import type { Family, ScenarioMeaning, Variable } from './meaning';
@@ -34,6 +35,7 @@ export function scenarioStruct(meaning: ScenarioMeaning): Struct {
   add('stores', int, 'shared'); // number of the last store that got a value of its own
   add('submissions', int, 'shared');
   add('ready', int, 'shared'); // processes whose own statements have run
+  add('loaded', array(int, tasksOf(meaning)) as Field<unknown>, 'fixed');
   for (const s of meaning.surfaces) add(`surface ${s.name}`, int, 'fixed'); // handle
   for (const v of meaning.variables) {
     if (v.thread === undefined) add(fieldName(v), long, 'fixed');
@@ -50,6 +52,10 @@ export function scenarioStruct(meaning: ScenarioMeaning): Struct {
   return structOf('scenario', slots, offset);
 }
 
+/** Tasks there can be: of each process its own statements and its threads. */
+const tasksOf = ({ processes }: ScenarioMeaning): number =>
+  processes.reduce((sum, { threads }) => sum + 1 + threads.length, 0);
+
 export function scenarioStaticSize(struct: Struct): StaticSize {
   return { name: scenarioStatic, struct };
 }
@@ -63,6 +69,22 @@ export class ScenarioState {
     private readonly struct: Struct,
   ) {
     this.base = k.objects.staticNamed(scenarioStatic).at;
+    k.listeners.push((event) => this.hear(event));
+  }
+
+  /** The first byte that the loads of a statement have seen: plus 1, and 0 before them. */
+  private hear({ name, task, args }: LoggedEvent): void {
+    if (name !== 'cpu_load') return;
+    const at = this.at('loaded', task);
+    if (this.k.store.peek(at) === 0) this.k.store.put(at, Number(args['value']) + 1);
+  }
+
+  /** Takes the byte that a task's statement has loaded. */
+  takeLoaded(task: number): number {
+    const at = this.at('loaded', task);
+    const byte = this.k.store.peek(at) - 1;
+    this.k.store.put(at, 0);
+    return byte;
   }
 
   /** Address of a field, or of an element of it. */

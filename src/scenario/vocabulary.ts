@@ -193,9 +193,21 @@ export const SURFACE_BYTES_MAX = 64 * 1024 * 1024;
 
 /** What `explore { … }` can set. */
 export const exploreSettings = {
-  bound: { form: 'bound 3', does: 'At most so many switches away from a task that could go on.' },
+  bound: {
+    form: 'bound 3',
+    does: 'Only orders with at most so many switches away from somebody who could go on.',
+  },
   states: { form: 'states 100000', does: 'Stop after so many different states.' },
 } as const satisfies Record<string, Entry>;
+
+/** What `outcomes (…) { … }` says of a tuple of values. */
+export const outcomeWords = {
+  allowed: { form: 'allowed (0, 1)', does: 'Some order may end so.' },
+  required: { form: 'required (1, 1)', does: 'At least one order ends so.' },
+  forbidden: { form: 'forbidden (1, 0)', does: 'No order ends so.' },
+} as const satisfies Record<string, Entry>;
+
+export type OutcomeWord = keyof typeof outcomeWords;
 
 /** Behind `surface NAME:`. */
 export const surfaceAttributes = {
@@ -222,7 +234,7 @@ export const mapWords = {
 export const statementMeanings: Readonly<Record<keyof typeof forms, string>> = {
   scenario: 'Begins a scenario; it ends where the next one begins or with the file.',
   machine: 'Which kernel on how many CPUs.',
-  explore: 'Limits for the search through all interleavings.',
+  explore: 'Limits for the search through all orders: `coherence explore`.',
   schedule: 'Who goes next at each choice, as a run or a search printed it.',
   surface:
     'A guest-backed surface: a buffer object in memory (MOB) and a copy of its own on the device.',
