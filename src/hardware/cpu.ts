@@ -5,7 +5,7 @@ import type { Engine } from '../routine/engine';
 import { type FnPtr, routine } from '../routine/routine';
 import { tracepoint } from '../state/events';
 import { bool, int, long } from '../state/layout';
-import { isStale, page_walk, tlb_allows } from './mmu';
+import { faultCode, isInDoubt, isStale, page_walk, tlb_allows, tlb_denies } from './mmu';
 import { PAGE_SIZE } from './pte';
 
 const pageFaultSignature = { address: long, error_code: int };
@@ -48,12 +48,6 @@ interface Access {
   readonly pfn: number;
 }
 
-/** The entry that serves the access, or -1: none, or one that needs another walk. */
-function translate(k: Engine, address: number, write: boolean, user: boolean): number {
-  const entry = k.parts.tlb.lookup(k.cpu, address);
-  return entry !== undefined && tlb_allows(entry, write, user) ? entry.pfn : -1;
-}
-
 function noteStale(f: Access, k: Engine, write: boolean): void {
   if (isStale(k, k.cpu, f.address, f.pfn, write)) {
     k.emit(tlb_stale, { cpu: k.cpu, address: f.address, write });
@@ -64,8 +58,10 @@ function noteStale(f: Access, k: Engine, write: boolean): void {
 const faultsBeforeGivingWay = 2;
 
 /**
- * The translation that both accesses begin with: the frame, in `into` of the caller, or a signal. Returns the frame
- * number, or minus a signal (with its code, as exc_page_fault gives it).
+ * The translation that both accesses begin with. Returns the frame number, or minus a signal (with its code, as
+ * exc_page_fault gives it). A cached translation may have been dropped by the hardware at any time, and one that denies
+ * may be believed or not. Either is offered as a choice only where memory has come to say something else: anywhere else
+ * both ways lead to the same cells, and a search would go through each of them twice.
  */
 const translate_address = routine(
   'arch/x86/cpu',
@@ -73,17 +69,57 @@ const translate_address = routine(
   {
     mode: 'instruction',
     args: { address: long, write: bool, user: bool },
-    locals: { pfn: int, error_code: int, signal: int, faults: int },
+    locals: {
+      pfn: int,
+      serves: bool,
+      inDoubt: bool,
+      other: int,
+      error_code: int,
+      signal: int,
+      faults: int,
+    },
     returns: int,
   },
-  ({ step, call, callPointer, when, loop, leave, again, ret }) => [
+  ({ step, choose, call, callPointer, when, loop, leave, again, ret }) => [
     loop('for (;;)', [
       step('look up the TLB', (f, k) => {
-        f.pfn = translate(k, f.address, f.write, f.user);
+        const entry = k.parts.tlb.lookup(k.cpu, f.address);
+        const { write, user } = f;
+        f.pfn = entry?.pfn ?? -1;
+        f.serves = entry !== undefined && tlb_allows(entry, write, user);
+        f.other = 0;
+        f.inDoubt =
+          entry !== undefined &&
+          (f.serves || tlb_denies(entry, write, user)) &&
+          isInDoubt(k, entry, f.address);
       }),
-      when('hit', (f) => f.pfn >= 0, [leave()]),
-      call(page_walk, (f) => ({ address: f.address, write: f.write, user: f.user }), 'error_code'),
-      when('the walk found a translation', (f) => f.error_code < 0, [again()]),
+      when('memory says something else than the cached translation', (f) => f.inDoubt, [
+        when(
+          'it serves the access',
+          (f) => f.serves,
+          [choose('the cached translation', ['is still there', 'has been dropped'], 'other')],
+          [choose('the cached translation', ['has been dropped', 'still denies'], 'other')],
+        ),
+      ]),
+      when('hit', (f) => f.serves && f.other === 0, [leave()]),
+      when(
+        'it still denies',
+        (f) => !f.serves && f.other !== 0,
+        [
+          step('the page fault drops it', (f, k) => {
+            f.error_code = faultCode(f, true);
+            k.parts.tlb.flushPage(k.cpu, f.address);
+          }),
+        ],
+        [
+          call(
+            page_walk,
+            (f) => ({ address: f.address, write: f.write, user: f.user }),
+            'error_code',
+          ),
+          when('the walk found a translation', (f) => f.error_code < 0, [again()]),
+        ],
+      ),
       callPointer(
         'raise #PF(error_code), CR2 = address',
         (_f, k) => k.parts.vectors.page_fault,

@@ -1,6 +1,7 @@
 // The memory management unit of a CPU: the TLB, and the walk through four levels of tables. Intel SDM vol. 3, chapters
 // "Paging" and "Caching translation information". A TLB entry caches the permissions and the dirty bit and is not
-// coherent with memory until flushed. Left out: PCIDs, paging-structure caches, global entries over CR3 loads.
+// coherent with memory until flushed; it may go at any time, and does when its address faults. Left out: PCIDs,
+// paging-structure caches, global entries over CR3 loads, fills without an access (speculation).
 import type { Engine } from '../routine/engine';
 import { routine } from '../routine/routine';
 import { tracepoint } from '../state/events';
@@ -25,9 +26,9 @@ import {
 /** Why a TLB was flushed; include/linux/mm_types.h, enum tlb_flush_reason, as far as it occurs. */
 export const TLB_FLUSH_ON_TASK_SWITCH = 0;
 export const TLB_REMOTE_SHOOTDOWN = 1;
-export const TLB_LOCAL_SHOOTDOWN = 2;
+export const TLB_LOCAL_MM_SHOOTDOWN = 3;
 
-/** tlb:tlb_flush; `pages` is -1 for the whole TLB. */
+/** tlb:tlb_flush; `pages` is -1 for the whole TLB, 0 when nothing was left to do. */
 export const tlb_flush = tracepoint('tlb_flush', { cpu: int, pages: int, reason: int });
 
 const sets = 1024; // entries a CPU; direct mapped by page number
@@ -131,6 +132,41 @@ export function tlb_allows(entry: TlbEntry, write: boolean, user: boolean): bool
   return (entry.flags & needed) === needed;
 }
 
+/** Whether it is for its rights that a cached translation does not serve an access. */
+export function tlb_denies(entry: TlbEntry, write: boolean, user: boolean): boolean {
+  const needed = (write ? _PAGE_RW : 0) | (user ? _PAGE_USER : 0);
+  return (entry.flags & needed) !== needed;
+}
+
+/**
+ * Whether a walk would now leave anything else than this entry: cache another one, set a bit, or fault. Where it would
+ * not, nobody can tell a kept entry from one that was dropped and filled again. The leaf is read as the walk would read
+ * it: what an access does with an entry in doubt depends on it.
+ */
+export function isInDoubt(k: Engine, entry: TlbEntry, address: number): boolean {
+  const { store } = k;
+  const used = _PAGE_PRESENT | _PAGE_ACCESSED;
+  let table = k.parts.tlb.cr3(k.cpu);
+  let rights = _PAGE_RW | _PAGE_USER;
+  for (let level = 0; ; level++) {
+    const at = k.parts.memory.entryAt(table, levelIndex(address, level));
+    const leaf = level === 3 || (store.peek(at) & _PAGE_PSE) !== 0;
+    const lo = leaf ? store.read(at) : store.peek(at);
+    if ((lo & used) !== used) return true;
+    rights &= lo;
+    const pfn = pte_pfn({ lo, hi: store.peek(at + 1) });
+    if (leaf) {
+      const flags = rights | (lo & _PAGE_DIRTY);
+      return flags !== entry.flags || pfn + frameWithin(address, level) !== entry.pfn;
+    }
+    table = pfn;
+  }
+}
+
+/** Which frame of a leaf of this level an address is in; a large page has many. */
+const frameWithin = (address: number, level: number): number =>
+  Math.floor(address / PAGE_SIZE) % 2 ** (levelShift(level) - 12);
+
 /** What a walk of the tables for `address` would find, looking only: the leaf entry, its level and its address. */
 export function peekWalk(
   k: Engine,
@@ -178,7 +214,10 @@ export const page_walk = routine(
         f.entry = { lo, hi };
         f.leaf = f.level === 3 || (lo & _PAGE_PSE) !== 0;
         f.error = entryFault(f);
-        if (f.error >= 0) return;
+        if (f.error >= 0) {
+          k.parts.tlb.flushPage(k.cpu, f.address); // a page fault drops what is cached of its address
+          return;
+        }
         f.rights &= lo;
         const set = _PAGE_ACCESSED | (f.leaf && f.write ? _PAGE_DIRTY : 0);
         if ((lo & set) !== set) k.store.write(at, lo | set);
@@ -204,7 +243,8 @@ interface Walk {
   readonly leaf: boolean;
 }
 
-function faultCode(f: { write: boolean; user: boolean }, present: boolean): number {
+/** The error code of a page fault; `present`: it is the rights that forbid the access. */
+export function faultCode(f: { write: boolean; user: boolean }, present: boolean): number {
   return (present ? X86_PF_PROT : 0) | (f.write ? X86_PF_WRITE : 0) | (f.user ? X86_PF_USER : 0);
 }
 
@@ -219,9 +259,8 @@ function entryFault(f: Walk): number {
 }
 
 function fillTlb(f: Walk, k: Engine, lo: number): void {
-  const within = Math.floor(f.address / PAGE_SIZE) % 2 ** (levelShift(f.level) - 12);
-  const dirty = lo & _PAGE_DIRTY;
-  k.parts.tlb.fill(k.cpu, f.address, pte_pfn(f.entry) + within, f.rights | dirty);
+  const pfn = pte_pfn(f.entry) + frameWithin(f.address, f.level);
+  k.parts.tlb.fill(k.cpu, f.address, pfn, f.rights | (lo & _PAGE_DIRTY));
 }
 
 /** True when an access through a cached translation is one that memory no longer grants. */
@@ -235,8 +274,8 @@ export function isStale(
   const found = peekWalk(k, k.parts.tlb.cr3(cpu), address);
   if (found === undefined) return true;
   const needed = _PAGE_PRESENT | (write ? _PAGE_RW | _PAGE_DIRTY : 0);
-  const within = Math.floor(address / PAGE_SIZE) % 2 ** (levelShift(found.level) - 12);
-  return (found.entry.lo & needed) !== needed || pte_pfn(found.entry) + within !== pfn;
+  const granted = pte_pfn(found.entry) + frameWithin(address, found.level);
+  return (found.entry.lo & needed) !== needed || granted !== pfn;
 }
 
 declare module '../routine/engine' {

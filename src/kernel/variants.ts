@@ -17,6 +17,13 @@ const registry = [
     releases: '5.5 and later',
   },
   {
+    id: 'tlb-6.1',
+    sentence:
+      'A shootdown flushes here while the other CPUs are on their way, and a CPU that has caught up with a request ignores it.',
+    source: 'flush_tlb_multi() and flush_tlb_func() of arch/x86/mm/tlb.c, 5.13 and 6.0',
+    releases: '5.13 and 6.0, later',
+  },
+  {
     id: 'walk-stops',
     sentence:
       'The walk over mappings ends at the first VMA it does not want, instead of passing it over.',
@@ -132,6 +139,7 @@ const presetSets = {
   'series-v2': [],
   'linux-6.1': [
     'mm-6.1',
+    'tlb-6.1',
     'walk-stops',
     'flush-widened',
     'no-private-mappings',

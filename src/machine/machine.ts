@@ -4,12 +4,9 @@ import { assert } from '../base/assert';
 import { CALL_FUNCTION_VECTOR, DEVICE_VECTOR } from '../hardware/cpu';
 import { Memory } from '../hardware/memory';
 import { Tlb } from '../hardware/mmu';
+import { tlb_state } from '../kernel/arch/x86/include/asm/tlbflush';
 import { exc_page_fault } from '../kernel/arch/x86/mm/fault';
-import {
-  flush_tlb_info,
-  switch_mm_irqs_off,
-  sysvec_call_function,
-} from '../kernel/arch/x86/mm/tlb';
+import { context_switch, flush_tlb_info, sysvec_call_function } from '../kernel/arch/x86/mm/tlb';
 import {
   file,
   mm_struct,
@@ -105,12 +102,13 @@ export function buildMachine(spec: MachineSpec): Machine {
     },
     vectors,
     idle: cpu_idle as Routine,
-    contextSwitch: switch_mm_irqs_off,
+    contextSwitch: context_switch,
     ...(limits.heldLocks === undefined ? {} : { heldMax: limits.heldLocks }),
   });
   engine.parts.memory = new Memory(engine, limits.frames);
   engine.parts.tlb = new Tlb(engine);
   engine.parts.vectors = { page_fault: engine.fn(exc_page_fault) };
+  for (let cpu = 0; cpu < cpus; cpu++) engine.alloc('tlb_state');
   for (const part of parts) part.boot?.(engine);
   const mms = Array.from({ length: processes }, (_, i) => mm_alloc(engine, i + 1).at);
   spec.tasks.forEach((task, number) => {
@@ -137,6 +135,7 @@ function memoryManagement({ limits, cpus, processes, tasks }: MachineSpec): Part
       { struct: page_table, count: limits.tables, tail: 1024 },
       { struct: page, count: limits.frames },
       { struct: file, count: limits.files },
+      { struct: tlb_state, count: cpus },
       { struct: flush_tlb_info, count: Math.max(cpus, tasks.length) },
     ],
     statics: mapping_dirty_statics,

@@ -360,7 +360,17 @@ export class Engine {
       const current = this.currentOf(cpu);
       if (current !== task && !this.givesUpCpu(current)) return false;
     }
-    return this.canProceed(task);
+    return this.canProceed(task) || this.mayIdle(task, cpu);
+  }
+
+  /** Whether a CPU may change to its idle task: nobody else there can go on. */
+  private mayIdle(task: number, cpu: number): boolean {
+    if (task < this.taskCount - this.cpus || this.currentOf(cpu) === task) return false;
+    for (let t = 0; t < this.taskCount - this.cpus; t++) {
+      if (this.cpuOf(t) !== cpu || this.store.peek(this.taskAt(t) + taskState) !== live) continue;
+      if (this.canProceed(t)) return false;
+    }
+    return true;
   }
 
   /** Number of ways the agent's next micro-step can go: more than one at a `choose`. */

@@ -45,7 +45,7 @@ export class Counters {
         this.add('flushedBytes', a.w!);
         break;
       case 'tlb_flush':
-        if (a.reason !== TLB_FLUSH_ON_TASK_SWITCH) this.add('tlbFlushes');
+        if (a.reason !== TLB_FLUSH_ON_TASK_SWITCH && a.pages !== 0) this.add('tlbFlushes');
         break;
       case 'vmw_readback':
         this.add('readbacks');

@@ -305,10 +305,10 @@ test('with a driver that forgets the TLB flush the run stops at the lost byte an
 
     How it came to this:
       event 107, step 3164, render: this scan had cleaned the dirty bit before the store
-      event 127, step 3376, render: the store went through a TLB entry of cpu0 that memory no longer backed: the dirty bit had been cleared and the entry was not flushed, so the walker did not set the bit again
-      event 128, step 3376, render: the store that was lost
-      event 147, step 3629, render: the scan found 0 PTEs and noted no page
-      event 151, step 3740, gpu: the read that got the old byte"
+      event 127, step 3377, render: the store went through a TLB entry of cpu0 that memory no longer backed: the dirty bit had been cleared and the entry was not flushed, so the walker did not set the bit again
+      event 128, step 3377, render: the store that was lost
+      event 147, step 3637, render: the scan found 0 PTEs and noted no page
+      event 151, step 3748, gpu: the read that got the old byte"
   `);
   await client.request('setExceptionBreakpoints', { filters: [] });
   expect((await client.go('continue')).event).toBe('terminated');

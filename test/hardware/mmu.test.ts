@@ -11,12 +11,13 @@ import {
   _PAGE_RW,
   _PAGE_USER,
   levelIndex,
+  PAGE_SIZE,
   pfn_pte,
 } from '../../src/hardware/pte';
 import { Checker } from '../../src/routine/check';
 import { Engine } from '../../src/routine/engine';
 import { Program } from '../../src/routine/program';
-import { type Routine, routine } from '../../src/routine/routine';
+import { type AnyBuilder, type Routine, routine } from '../../src/routine/routine';
 import { int, long, structNamed } from '../../src/state/layout';
 
 const address = 0x7f12_3456_7000;
@@ -155,4 +156,67 @@ test('after D is cleared without a flush the next store leaves D clear, and is n
   run(flushed);
   expect(bits(flushed, _PAGE_DIRTY)).toBe(_PAGE_DIRTY);
   expect(flushed.events.slice().map((e) => e.name)).toEqual(['cpu_store', 'cpu_store']);
+});
+
+test('a page fault drops what the TLB has of its address, and nothing else', () => {
+  const engine = machine(
+    (b) => [
+      b.call(load, () => ({ address, length: 1, user: true })),
+      b.step('another page is cached too', (_f, k) => {
+        k.parts.tlb.fill(0, address + PAGE_SIZE, dataPfn + 1, _PAGE_RW | _PAGE_USER);
+      }),
+      b.call(store, () => storeOne),
+    ],
+    _PAGE_PRESENT | _PAGE_USER,
+  );
+  const agent = engine.agentOfTask(0);
+  const pages = () => engine.parts.tlb.entries(0).map(({ page }) => page - address / PAGE_SIZE);
+  while (engine.opOf(0)?.text !== 'raise #PF(error_code), CR2 = address') {
+    engine.step(agent);
+  }
+  expect(pages()).toEqual([1]);
+  run(engine);
+  expect(pages()).toEqual([0, 1]);
+});
+
+/** Loads or stores after memory has been changed behind the TLB's back; `branch` is what the hardware chooses. */
+function chosen(change: (lo: number) => number, access: 'load' | 'store', branch: number): Engine {
+  const again =
+    access === 'load'
+      ? (b: AnyBuilder) => b.call(load, () => ({ address, length: 1, user: true }))
+      : (b: AnyBuilder) => b.call(store, () => ({ ...storeOne, value: 8 }));
+  const engine = machine(
+    (b) => [
+      b.call(store, () => storeOne),
+      b.atomic('change the entry', (_f, k) => {
+        k.store.write(leaf(k), change(k.store.peek(leaf(k))));
+      }),
+      again(b as AnyBuilder),
+    ],
+    _PAGE_PRESENT | _PAGE_RW | _PAGE_USER,
+  );
+  const agent = engine.agentOfTask(0);
+  while (engine.runnable(agent)) engine.step(agent, engine.branches(agent) > 1 ? branch : 0);
+  expect(engine.checker?.broken).toEqual([]);
+  return engine;
+}
+
+test('D cleared without a flush: kept, the store leaves it clear; dropped, it is set again', () => {
+  const clear = (lo: number) => lo & ~_PAGE_DIRTY;
+  expect(bits(chosen(clear, 'store', 0), _PAGE_DIRTY)).toBe(0);
+  expect(bits(chosen(clear, 'store', 1), _PAGE_DIRTY)).toBe(_PAGE_DIRTY);
+});
+
+test('made read-only without a flush: kept, the store goes on; dropped, it faults', () => {
+  const protect = (lo: number) => lo & ~_PAGE_RW;
+  chosen(protect, 'store', 0);
+  expect(faults).toEqual([]);
+  chosen(protect, 'store', 1);
+  expect(faults).toEqual([`#PF 7 at ${address.toString(16)}`]);
+});
+
+test('A cleared without a flush: kept, a load leaves it clear; dropped, it is set again', () => {
+  const age = (lo: number) => lo & ~_PAGE_ACCESSED;
+  expect(bits(chosen(age, 'load', 0), _PAGE_ACCESSED)).toBe(0);
+  expect(bits(chosen(age, 'load', 1), _PAGE_ACCESSED)).toBe(_PAGE_ACCESSED);
 });

@@ -1,4 +1,4 @@
-// Two CPUs and threads of one or of two processes over one object of bare frames, for tests that choose the schedule.
+// A few CPUs and threads of one or of two processes over one object of bare frames, for tests that choose the schedule.
 import { driverStatics, KIND_PFN, METHOD_PAGETABLE, object } from '../../src/conform/driver';
 import { load, store } from '../../src/hardware/cpu';
 import { peekWalk } from '../../src/hardware/mmu';
@@ -18,7 +18,8 @@ import { buildMachine, cpu_idle } from '../../src/machine/machine';
 import { Checker } from '../../src/routine/check';
 import type { Engine } from '../../src/routine/engine';
 import { type AnyBuilder, type Node, type Routine, routine } from '../../src/routine/routine';
-import { int, isNull, long } from '../../src/state/layout';
+import type { Choice } from '../../src/routine/schedule';
+import { int, isNull, long, type Structs } from '../../src/state/layout';
 
 export const address = 0x10_0000_0000;
 const base = 0x1_0000;
@@ -37,12 +38,12 @@ export interface SmpOptions {
   readonly pages?: number;
 }
 
-/** A machine of two CPUs; threads with `maps` have mapped the object when it is given out. */
+/** A machine of two CPUs or as many as are named; threads with `maps` have mapped the object when it is given out. */
 export function smp(threads: readonly Thread[], options: SmpOptions = {}): Smp {
   const pages = options.pages ?? 8;
   const { engine, rules, mms } = buildMachine({
     variants: variantSet(options.preset ?? 'linux-6.1', options.with),
-    cpus: 2,
+    cpus: Math.max(2, 1 + Math.max(...threads.map((t) => t.cpu))),
     processes: 1 + Math.max(...threads.map((t) => t.process)),
     tasks: threads.map((thread, i) => ({
       name: `t${i}`,
@@ -131,8 +132,10 @@ export const whole = (k: Engine) => ({
   nr: object(k).pages,
 });
 
+const flushReasons = ['task switch', 'remote shootdown', '', 'local shootdown'];
+
 export class Smp {
-  readonly choices: number[] = [];
+  readonly choices: Choice[] = [];
 
   constructor(
     readonly k: Engine,
@@ -140,10 +143,15 @@ export class Smp {
     private readonly mms: readonly number[],
   ) {}
 
-  /** One micro-step of a task, or of a CPU's interrupt. */
-  step(agent: number): void {
-    this.k.step(agent);
-    this.choices.push(agent);
+  /** One micro-step of a task, or of a CPU's interrupt; at a choice of the hardware, the branch it takes. */
+  step(agent: number, branch = 0): void {
+    this.k.step(agent, branch);
+    this.choices.push({ agent, branch });
+  }
+
+  /** Lets the idle task of a CPU have it: its thread sleeps. */
+  idle(cpu: number): void {
+    this.step(this.k.agentOfTask(this.k.taskCount - this.k.cpus + cpu));
   }
 
   /** Lets a task run until it rests on the operation with this text. */
@@ -168,6 +176,24 @@ export class Smp {
     }
   }
 
+  /** Whether a task has come to its mark `text`, its last operation. */
+  isPast(task: number, text: string): boolean {
+    if (this.k.isFinished(task)) return true;
+    return this.k.depth(task) === 1 && [text, 'return'].includes(this.k.opOf(task)?.text ?? '');
+  }
+
+  /** The TLB of a CPU: the page and the rights of each entry, as letters. */
+  tlb(cpu: number): string[] {
+    return this.k.parts.tlb.entries(cpu).map(({ page, flags }) => {
+      const rights = `${(flags & _PAGE_RW) !== 0 ? 'w' : '-'}${(flags & _PAGE_DIRTY) !== 0 ? 'd' : '-'}`;
+      return `${page - address / PAGE_SIZE} ${rights}`;
+    });
+  }
+
+  mm(process: number): Structs['mm_struct'] {
+    return this.k.view('mm_struct', this.mms[process]!);
+  }
+
   canRun(task: number): boolean {
     return this.k.runnable(this.k.agentOfTask(task));
   }
@@ -185,13 +211,21 @@ export class Smp {
     return this.k.events.slice(from).map((event) => event.name);
   }
 
+  /** The flushes of TLBs: which CPU, how many pages (-1: all), why. */
+  flushes(from = 0): string[] {
+    return this.k.events
+      .slice(from)
+      .filter(({ name }) => name === 'tlb_flush')
+      .map(({ args }) => `cpu ${args.cpu}: ${args.pages}, ${flushReasons[Number(args.reason)]}`);
+  }
+
   count(name: string, from = 0): number {
     return this.names(from).filter((n) => n === name).length;
   }
 
   /** The write and dirty bits of a page's entry, as letters. */
   entry(page: number, process = 0): string {
-    const { pgd } = this.k.view('mm_struct', this.mms[process]!);
+    const { pgd } = this.mm(process);
     const found = peekWalk(this.k, pgd, address + page * PAGE_SIZE);
     if (found === undefined || found.level < 3 || found.entry.lo === 0) return 'none';
     const { lo } = found.entry;

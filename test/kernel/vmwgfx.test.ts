@@ -415,8 +415,8 @@ const busy = (first: number) => (b: AnyBuilder) => [
   destroy(b),
 ];
 
-// Processes stay; the device hears of the last destructions with the next flush, as in the kernel.
-const keeps = ['mm_struct', 'task_struct', 'page_table', 'svga_surface', 'svga_mob'];
+// Processes and what is known of each CPU's TLB stay; the device hears of the last destructions with the next flush, as in the kernel.
+const keeps = ['mm_struct', 'task_struct', 'page_table', 'tlb_state', 'svga_surface', 'svga_mob'];
 
 test('two threads end in every order of steps, break no rule and leave nothing behind', () => {
   for (const preset of ['series-v2', 'linux-6.1'] as const) {

@@ -163,7 +163,9 @@ test('who blocks hands over within its statement and goes on in a later turn', (
     'a: a inside',
     'b: switched to',
     'b: down', // queues
+    'idle/1: switched to',
     'a: up',
+    'b: switched to',
     'b: down', // gets it
     'b: b inside',
   ]);

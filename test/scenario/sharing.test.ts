@@ -6,7 +6,7 @@ import { outcome } from './outcome';
 
 const usage = (name: string): string => readFileSync(`test/scenario/usage/${name}.coh`, 'utf8');
 
-test('two processes write the same page: one scan of two entries, one update, both TLBs flushed', () => {
+test('two processes write the same page: one scan of two entries, one update, the TLB of the idle CPU left to itself', () => {
   const { verdict, events } = outcome(usage('two-processes'));
   expect(verdict).toBe('holds');
   expect(
@@ -21,8 +21,7 @@ test('two processes write the same page: one scan of two entries, one update, bo
     'tlb_flush cpu=1',
     'page_fault pid=2 cpu=0 error_code=6',
     'page_fault pid=4 cpu=1 error_code=6',
-    'tlb_flush cpu=0', // that of the scan: one in each address space
-    'tlb_flush cpu=1',
+    'tlb_flush cpu=0', // that of the scan; CPU 1 has nothing to run and keeps the other address space lazily
     'vmw_bo_dirty_scan method=0 count=2 start=0 end=1',
     'vmw_dirty_sync surface=0 x=0 w=4096',
   ]);

@@ -2,7 +2,7 @@
 import type { Engine } from '../../routine/engine';
 import { routine } from '../../routine/routine';
 import { bool, int, isNull, ref, type Structs } from '../../state/layout';
-import { flush_tlb_mm_range, load_new_mm_cr3 } from '../arch/x86/mm/tlb';
+import { enter_lazy_tlb, flush_tlb_mm_range } from '../arch/x86/mm/tlb';
 import { ENOMEM } from '../include/linux/errno';
 import { VM_DONTCOPY } from '../include/linux/mm';
 import '../include/linux/mm_types';
@@ -95,13 +95,13 @@ function next(f: { mpnt: Structs['vm_area_struct'] }): void {
   f.mpnt = f.mpnt.vm_next;
 }
 
-/** The end of a process's address space; its CPU runs without one from then on. */
+/** The end of a process's address space; its CPU keeps it lazily until the flush of all that it was. */
 export const exit_mm = routine(
   'kernel/exit.c',
   'exit_mm',
   { args: { mm: ref('mm_struct') } },
-  ({ atomic, call }) => [
-    atomic('enter_lazy_tlb(mm, current)', (_f, k) => load_new_mm_cr3(k, k.cpu, 0)),
+  ({ step, call }) => [
+    step('enter_lazy_tlb(mm, current)', (_f, k) => enter_lazy_tlb(k, k.cpu)),
     call(exit_mmap, (f) => ({ mm: f.mm })),
   ],
 );

@@ -176,6 +176,7 @@ export const apply_as_range = routine(
               mm: f.aas.base.mm,
               start: f.aas.start,
               end: f.aas.end,
+              freed_tables: false,
             })),
           ]),
           call(mmu_notifier_invalidate_range_end, notified),

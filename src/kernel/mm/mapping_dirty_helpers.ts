@@ -214,7 +214,12 @@ export const wp_clean_post_vma = routine(
       }),
     ]),
     when('wpwalk->tlbflush_end > wpwalk->tlbflush_start', (f) => f.to > f.from, [
-      call(flush_tlb_mm_range, (f) => ({ mm: f.walk.mm, start: f.from, end: f.to })),
+      call(flush_tlb_mm_range, (f) => ({
+        mm: f.walk.mm,
+        start: f.from,
+        end: f.to,
+        freed_tables: false,
+      })),
     ]),
     call(mmu_notifier_invalidate_range_end, (f) => ({
       mm: f.walk.mm,

@@ -40,7 +40,8 @@ import {
   pte_write,
   pte_wrprotect,
 } from '../arch/x86/include/asm/pgtable';
-import { flush_tlb_mm_range, TLB_FLUSH_ALL } from '../arch/x86/mm/tlb';
+import { TLB_FLUSH_ALL } from '../arch/x86/include/asm/tlbflush';
+import { flush_tlb_mm_range } from '../arch/x86/mm/tlb';
 import {
   WARN_APPLY_HUGE,
   WARN_APPLY_UNLOCKED,
@@ -1059,6 +1060,7 @@ export const ptep_clear_flush = routine(
       mm: f.vma.vm_mm,
       start: f.address,
       end: f.address + PAGE_SIZE,
+      freed_tables: false,
     })),
   ],
 );
@@ -1770,4 +1772,9 @@ export const copy_present_pte = routine(
 );
 
 /** Flushes all of an address space: flush_tlb_mm(). */
-export const wholeMm = (mm: Structs['mm_struct']) => ({ mm, start: 0, end: TLB_FLUSH_ALL });
+export const wholeMm = (mm: Structs['mm_struct']) => ({
+  mm,
+  start: 0,
+  end: TLB_FLUSH_ALL,
+  freed_tables: true,
+});

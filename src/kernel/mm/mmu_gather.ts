@@ -17,7 +17,8 @@ import {
   struct,
   type View,
 } from '../../state/layout';
-import { flush_tlb_mm_range, TLB_FLUSH_ALL } from '../arch/x86/mm/tlb';
+import { TLB_FLUSH_ALL } from '../arch/x86/include/asm/tlbflush';
+import { flush_tlb_mm_range } from '../arch/x86/mm/tlb';
 import '../include/linux/mm_types';
 import { VM_PFNMAP } from '../include/linux/mm';
 import { put_page } from './swap';
@@ -33,6 +34,7 @@ export const mmu_gather = struct('mmu_gather', {
     start: long,
     end: long,
     fullmm: bool,
+    freed_tables: bool, // page tables are among what is gathered
     vma_pfn: bool, // what is unmapped is VM_PFNMAP: nothing but the flush keeps others from the frames
     nr: int,
     pages: array(ref('page') as unknown as Field<Ref>, batchPages),
@@ -53,6 +55,7 @@ type Gather = Structs['mmu_gather'];
 export function __tlb_reset_range(tlb: Gather): void {
   tlb.start = tlb.fullmm ? 0 : Number.MAX_SAFE_INTEGER;
   tlb.end = tlb.fullmm ? Number.MAX_SAFE_INTEGER : 0;
+  tlb.freed_tables = false;
 }
 
 /** Notes that the entry of `address` has been cleared. */
@@ -71,6 +74,7 @@ export function __tlb_remove_page(tlb: Gather, page: Ref): boolean {
 /** Keeps a page table until no CPU can be walking it; true when the batch is full. */
 export function tlb_remove_table(tlb: Gather, table: Ref, address: number): boolean {
   tlb_remove_tlb_entry(tlb, address, PAGE_SIZE);
+  tlb.freed_tables = true;
   tlb.tables.set(tlb.nr_tables, table);
   tlb.nr_tables++;
   return tlb.nr_tables === batchTables;
@@ -105,7 +109,12 @@ export const tlb_flush_mmu_tlbonly = routine(
       f.end = f.tlb.fullmm ? TLB_FLUSH_ALL : f.tlb.end;
     }),
     when('nothing gathered', (f) => f.end === 0, [ret()]),
-    call(flush_tlb_mm_range, (f) => ({ mm: f.tlb.mm, start: f.start, end: f.end })),
+    call(flush_tlb_mm_range, (f) => ({
+      mm: f.tlb.mm,
+      start: f.start,
+      end: f.end,
+      freed_tables: f.tlb.freed_tables,
+    })),
     step('__tlb_reset_range(tlb)', (f) => __tlb_reset_range(f.tlb)),
     ret(),
   ],
@@ -177,6 +186,7 @@ export const tlb_finish_mmu = routine(
       step('tlb->fullmm = 1', (f) => {
         f.tlb.fullmm = true;
         __tlb_reset_range(f.tlb);
+        f.tlb.freed_tables = true; // the other one may have freed some
       }),
     ]),
     call(tlb_flush_mmu, (f) => ({ tlb: f.tlb })),

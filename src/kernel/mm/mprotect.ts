@@ -271,7 +271,12 @@ export const change_protection = routine(
       [call(tlb_end_vma, (f) => ({ tlb: f.tlb }))],
       [
         when('pages', (f) => f.tlb.end > f.start, [
-          call(flush_tlb_mm_range, (f) => ({ mm: f.vma.vm_mm, start: f.start, end: f.end })),
+          call(flush_tlb_mm_range, (f) => ({
+            mm: f.vma.vm_mm,
+            start: f.start,
+            end: f.end,
+            freed_tables: false,
+          })),
         ]),
       ],
     ),

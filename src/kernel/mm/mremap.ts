@@ -332,6 +332,7 @@ export const move_normal_pmd = routine(
       mm: f.vma.vm_mm,
       start: f.old_addr,
       end: f.old_addr + PMD_SIZE,
+      freed_tables: false,
     })),
     release('spin_unlock(old_ptl)', (f, k) => ptl(k, f.old_pmd)),
   ],
@@ -393,7 +394,12 @@ export const move_ptes = routine(
       when('old_addr == old_end', (f) => f.old_addr === f.old_end, [leave()]),
     ]),
     when('force_flush', (f) => f.force_flush, [
-      call(flush_tlb_mm_range, (f) => ({ mm: f.vma.vm_mm, start: f.start, end: f.old_end })),
+      call(flush_tlb_mm_range, (f) => ({
+        mm: f.vma.vm_mm,
+        start: f.start,
+        end: f.old_end,
+        freed_tables: false,
+      })),
     ]),
     when('new_ptl != old_ptl', (f) => !f.same_table, [
       release('spin_unlock(new_ptl)', (f, k) => ptl(k, f.new_table)),

@@ -78,7 +78,8 @@ export const mm_struct = struct('mm_struct', {
   fixed: { pgd: int, pid: int }, // frame of the root table; the process it belongs to
   under: { mmap_sem: { mmap: ref('vm_area_struct'), map_count: int } },
   shared: {
-    cpu_bitmap: int, // CPUs that run in this address space: mm_cpumask()
+    cpu_bitmap: int, // CPUs that have this address space loaded, lazily or not: mm_cpumask()
+    tlb_gen: int, // how many flushes were asked for: context.tlb_gen
     tlb_flush_pending: int,
     min_flt: int,
     maj_flt: int,
