@@ -24,6 +24,7 @@ import {
 import { forms, statementWords } from '../syntax/forms';
 import { describeEntity } from './hover';
 import { ownerBefore, type Place, placeAt } from './place';
+import { snippetOf } from './snippets';
 
 export type CompletionKind = 'keyword' | 'operation' | 'name' | 'field' | 'value';
 
@@ -33,18 +34,32 @@ export interface Completion {
   /** In one line: how it is written, or what it is. */
   readonly detail: string;
   readonly documentation: string;
+  /** How it is put in where the client knows snippets: with places to fill in. */
+  readonly snippet: string | undefined;
   /** What it replaces, as offsets. */
   readonly from: number;
   readonly to: number;
 }
 
-type Item = Omit<Completion, 'from' | 'to'>;
+type Item = Omit<Completion, 'from' | 'to' | 'snippet'>;
 
 /** Everything that can stand at the offset. */
 export function complete(checked: Checked, offset: number, known: Known): readonly Completion[] {
   const place = placeAt(checked, offset);
   if (place === undefined) return [];
-  return itemsAt(place, checked, known).map((item) => ({ ...item, ...place.word }));
+  const items = itemsAt(place, checked, known).map((item) => ({ ...item, ...place.word }));
+  // Where more stands on the line, only the word is changed.
+  const alone = /^[ \t]*(?:\}|[\n\r]|$)/.test(checked.parsed.text.slice(offset, offset + 200));
+  const begins = alone && place.before === '';
+  return items.map((item) => ({
+    ...item,
+    snippet: begins && item.detail !== item.label ? snippetFor(item) : undefined,
+  }));
+}
+
+/** What begins a statement or a setting brings its form along. */
+function snippetFor({ label, kind, detail }: Item): string | undefined {
+  return kind === 'keyword' || kind === 'operation' ? snippetOf(detail, label) : undefined;
 }
 
 function itemsAt(place: Place, checked: Checked, known: Known): readonly Item[] {

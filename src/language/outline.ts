@@ -68,6 +68,27 @@ function symbols(
   });
 }
 
+/** The symbols of a file whose names hold the letters asked for, in their order; those in others name them. */
+export function findSymbols(
+  symbols: readonly DocumentSymbol[],
+  query: string,
+  container = '',
+): readonly (DocumentSymbol & { readonly container: string })[] {
+  return symbols.flatMap((symbol) => [
+    ...(holds(symbol.name.toLowerCase(), query.toLowerCase()) ? [{ ...symbol, container }] : []),
+    ...findSymbols(symbol.children, query, symbol.name),
+  ]);
+}
+
+function holds(name: string, letters: string): boolean {
+  let at = 0;
+  for (const letter of letters) {
+    at = name.indexOf(letter, at) + 1;
+    if (at === 0) return false;
+  }
+  return true;
+}
+
 export interface Fold {
   readonly fromLine: number;
   readonly toLine: number;
@@ -106,7 +127,8 @@ export function folds({ parsed: { file, lines, text } }: Checked): readonly Fold
   return found;
 }
 
-function blocksOf(statement: Statement | If): readonly Block[] {
+/** The blocks of a statement. */
+export function blocksOf(statement: Statement | If): readonly Block[] {
   switch (statement.kind) {
     case 'if': {
       const { then, otherwise } = statement;

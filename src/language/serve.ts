@@ -1,28 +1,47 @@
 // Connects an LSP connection, whatever carries it, with the language features of this folder: documents in, plain
 // data out, offsets turned into positions. It knows nothing of the language itself.
 import {
+  CodeActionKind,
   CompletionItemKind,
   type Connection,
   type Diagnostic,
   DiagnosticSeverity,
   DocumentHighlightKind,
   FoldingRangeKind,
+  InsertTextFormat,
   type DocumentSymbol as LspSymbol,
   MarkupKind,
   type Range,
+  ResponseError,
+  type SelectionRange,
+  SemanticTokensBuilder,
   SymbolKind,
   TextDocumentSyncKind,
   TextDocuments,
+  type TextEdit,
 } from 'vscode-languageserver';
 import { TextDocument } from 'vscode-languageserver-textdocument';
-import type { Span } from '../base/text';
-import { type Checked, check } from '../scenario/diagnostics';
+import type { Edit, Span } from '../base/text';
+import { type Checked, check, type Diagnostic as Found } from '../scenario/diagnostics';
 import { known } from '../scenario/known';
+import { actions } from './actions';
 import { type CompletionKind, complete } from './completion';
-import { format } from './format';
+import { format, formatRange, formatTyped } from './format';
 import { hover } from './hover';
-import { type DocumentSymbol, folds, outline } from './outline';
-import { definition, references } from './references';
+import { inlays } from './inlays';
+import { inlineValues } from './inlineValues';
+import { lenses } from './lenses';
+import { type DocumentSymbol, findSymbols, folds, outline } from './outline';
+import { definition, type Refusal, references, renamable, rename } from './references';
+import { selections } from './selection';
+import { signature } from './signature';
+import { tokenModifiers, tokens, tokenTypes } from './tokens';
+
+/** What a client may say when it starts the server. */
+export interface InitializationOptions {
+  /** The commands it has for scenarios; lenses are shown for these. */
+  readonly commands?: readonly string[];
+}
 
 const completionKinds: Readonly<Record<CompletionKind, CompletionItemKind>> = {
   keyword: CompletionItemKind.Keyword,
@@ -40,127 +59,333 @@ const symbolKinds: Readonly<Record<DocumentSymbol['kind'], SymbolKind>> = {
   constant: SymbolKind.Constant,
 };
 
+interface Current {
+  readonly uri: string;
+  readonly document: TextDocument;
+  readonly checked: Checked;
+}
+
 /** Answers the client until it disconnects. */
 export function serve(connection: Connection): void {
   const documents = new TextDocuments(TextDocument);
   const checks = new Map<string, { readonly version: number; readonly checked: Checked }>();
+  const coloured = new Map<string, SemanticTokensBuilder>();
+  let commands: ReadonlySet<string> = new Set();
+  let snippets = false;
 
   /** The document and its check, made again when the text changed. */
-  function current(uri: string): { document: TextDocument; checked: Checked } | undefined {
+  function current(uri: string): Current | undefined {
     const document = documents.get(uri);
     if (document === undefined) return undefined;
     const last = checks.get(uri);
-    if (last?.version === document.version) return { document, checked: last.checked };
+    if (last?.version === document.version) return { uri, document, checked: last.checked };
     const checked = check(document.getText(), known, last?.checked);
     checks.set(uri, { version: document.version, checked });
-    return { document, checked };
+    return { uri, document, checked };
   }
 
-  connection.onInitialize(() => ({
-    capabilities: {
-      textDocumentSync: TextDocumentSyncKind.Incremental,
-      completionProvider: { triggerCharacters: ['.', ' '] },
-      hoverProvider: true,
-      definitionProvider: true,
-      referencesProvider: true,
-      documentHighlightProvider: true,
-      documentSymbolProvider: true,
-      foldingRangeProvider: true,
-      documentFormattingProvider: true,
-    },
-    serverInfo: { name: 'coherence' },
-  }));
+  /** A handler of a request about a document; `otherwise` for one that is not open. */
+  function of<P extends { readonly textDocument: { readonly uri: string } }, R>(
+    otherwise: R,
+    answer: (current: Current, params: P) => R,
+  ): (params: P) => R {
+    return (params) => {
+      const found = current(params.textDocument.uri);
+      return found === undefined ? otherwise : answer(found, params);
+    };
+  }
+
+  connection.onInitialize(({ capabilities, initializationOptions }) => {
+    const options = (initializationOptions ?? {}) as InitializationOptions;
+    commands = new Set(options.commands);
+    snippets = capabilities.textDocument?.completion?.completionItem?.snippetSupport === true;
+    return {
+      capabilities: {
+        textDocumentSync: TextDocumentSyncKind.Incremental,
+        completionProvider: { triggerCharacters: ['.', ' '] },
+        signatureHelpProvider: { triggerCharacters: [' ', '('], retriggerCharacters: ['='] },
+        hoverProvider: true,
+        definitionProvider: true,
+        referencesProvider: true,
+        renameProvider: { prepareProvider: true },
+        documentHighlightProvider: true,
+        documentSymbolProvider: true,
+        workspaceSymbolProvider: true,
+        foldingRangeProvider: true,
+        selectionRangeProvider: true,
+        documentFormattingProvider: true,
+        documentRangeFormattingProvider: true,
+        documentOnTypeFormattingProvider: {
+          firstTriggerCharacter: '}',
+          moreTriggerCharacter: ['\n'],
+        },
+        semanticTokensProvider: {
+          legend: { tokenTypes: [...tokenTypes], tokenModifiers: [...tokenModifiers] },
+          full: { delta: true },
+          range: true,
+        },
+        codeLensProvider: {},
+        codeActionProvider: {
+          codeActionKinds: [CodeActionKind.QuickFix, CodeActionKind.RefactorExtract],
+        },
+        inlayHintProvider: true,
+        inlineValueProvider: true,
+      },
+      serverInfo: { name: 'coherence' },
+    };
+  });
 
   documents.onDidChangeContent(({ document: { uri } }) => {
     const found = current(uri);
     if (found === undefined) return;
     const { document, checked } = found;
-    const diagnostics = checked.diagnostics.map(
-      ({ message, severity, ...span }): Diagnostic => ({
-        range: rangeOf(document, span),
-        message,
-        severity: severity === 'error' ? DiagnosticSeverity.Error : DiagnosticSeverity.Warning,
-        source: 'coherence',
-      }),
-    );
+    const diagnostics = checked.diagnostics.map((one) => diagnosticOf(document, one));
     void connection.sendDiagnostics({ uri, version: document.version, diagnostics });
   });
 
   documents.onDidClose(({ document: { uri } }) => {
     checks.delete(uri);
+    coloured.delete(uri);
     void connection.sendDiagnostics({ uri, diagnostics: [] });
   });
 
-  connection.onCompletion(({ textDocument, position }) => {
-    const found = current(textDocument.uri);
-    if (found === undefined) return [];
-    const { document, checked } = found;
-    return complete(checked, document.offsetAt(position), known).map((item) => ({
-      label: item.label,
-      kind: completionKinds[item.kind],
-      detail: item.detail,
-      documentation: { kind: MarkupKind.Markdown, value: item.documentation },
-      textEdit: { range: rangeOf(document, item), newText: item.label },
-    }));
-  });
+  // What helps to type.
 
-  connection.onHover(({ textDocument, position }) => {
-    const found = current(textDocument.uri);
-    const shown = found && hover(found.checked, found.document.offsetAt(position), known);
-    if (found === undefined || shown === undefined) return null;
-    return {
-      contents: { kind: MarkupKind.Markdown, value: shown.text },
-      range: rangeOf(found.document, shown),
-    };
-  });
+  connection.onCompletion(
+    of([], ({ document, checked }, { position }) =>
+      complete(checked, document.offsetAt(position), known).map((item, i) => ({
+        label: item.label,
+        kind: completionKinds[item.kind],
+        detail: item.detail,
+        documentation: { kind: MarkupKind.Markdown, value: item.documentation },
+        // In the order of the language, which is that of reading.
+        sortText: String(i).padStart(4, '0'),
+        ...(snippets && item.snippet !== undefined
+          ? { insertTextFormat: InsertTextFormat.Snippet }
+          : {}),
+        textEdit: {
+          range: rangeOf(document, item),
+          newText: snippets ? (item.snippet ?? item.label) : item.label,
+        },
+      })),
+    ),
+  );
 
-  connection.onDefinition(({ textDocument: { uri }, position }) => {
-    const found = current(uri);
-    const place = found && definition(found.checked, found.document.offsetAt(position));
-    if (found === undefined || place === undefined) return null;
-    return { uri, range: rangeOf(found.document, place) };
-  });
+  connection.onSignatureHelp(
+    of(null, ({ document, checked }, { position }) => {
+      const found = signature(checked, document.offsetAt(position));
+      if (found === undefined) return null;
+      const { form, parts, active, documentation } = found;
+      const parameters = parts.map(([from, to]) => ({ label: [from, to] as [number, number] }));
+      const value = { kind: MarkupKind.Markdown, value: documentation };
+      return {
+        signatures: [{ label: form, documentation: value, parameters }],
+        activeSignature: 0,
+        // Behind the last part none is marked.
+        activeParameter: active ?? parts.length,
+      };
+    }),
+  );
 
-  connection.onReferences(({ textDocument: { uri }, position }) => {
-    const found = current(uri);
-    if (found === undefined) return [];
-    const { document, checked } = found;
-    const places = references(checked, document.offsetAt(position));
-    return places.map((place) => ({ uri, range: rangeOf(document, place) }));
-  });
+  connection.onHover(
+    of(null, ({ document, checked }, { position }) => {
+      const shown = hover(checked, document.offsetAt(position), known);
+      if (shown === undefined) return null;
+      const contents = { kind: MarkupKind.Markdown, value: shown.text };
+      return { contents, range: rangeOf(document, shown) };
+    }),
+  );
 
-  connection.onDocumentHighlight(({ textDocument, position }) => {
-    const found = current(textDocument.uri);
-    if (found === undefined) return [];
-    const { document, checked } = found;
-    return references(checked, document.offsetAt(position)).map((place) => ({
-      range: rangeOf(document, place),
-      kind: DocumentHighlightKind.Text,
-    }));
-  });
+  connection.onCodeAction(
+    of([], ({ uri, document, checked }, { range, context }) => {
+      const wanted = (kind: string): boolean =>
+        context.only === undefined ||
+        context.only.some((only) => `${kind}.`.startsWith(`${only}.`));
+      return actions(checked, spanOf(document, range))
+        .filter(({ kind }) => wanted(kind))
+        .map(({ title, kind, edits, diagnostic }) => ({
+          title,
+          kind,
+          ...(diagnostic === undefined
+            ? {}
+            : {
+                diagnostics: [diagnosticOf(document, diagnostic)],
+                isPreferred: edits.length === 1,
+              }),
+          edit: { changes: { [uri]: textEdits(document, edits) } },
+        }));
+    }),
+  );
 
-  connection.onDocumentSymbol(({ textDocument }) => {
-    const found = current(textDocument.uri);
-    return found === undefined ? [] : outline(found.checked).map(symbol(found.document));
-  });
+  // Names.
 
-  connection.onFoldingRanges(({ textDocument }) => {
-    const found = current(textDocument.uri);
-    return (found === undefined ? [] : folds(found.checked)).map((fold) => ({
-      startLine: fold.fromLine,
-      endLine: fold.toLine,
-      ...(fold.comment ? { kind: FoldingRangeKind.Comment } : {}),
-    }));
-  });
+  connection.onDefinition(
+    of(null, ({ uri, document, checked }, { position }) => {
+      const place = definition(checked, document.offsetAt(position));
+      return place === undefined ? null : { uri, range: rangeOf(document, place) };
+    }),
+  );
 
-  connection.onDocumentFormatting(({ textDocument }) => {
-    const found = current(textDocument.uri);
-    if (found === undefined) return [];
-    return format(found.checked).map((edit) => ({
-      range: rangeOf(found.document, edit),
-      newText: edit.text,
-    }));
-  });
+  connection.onReferences(
+    of([], ({ uri, document, checked }, { position, context }) =>
+      references(checked, document.offsetAt(position))
+        .filter(({ introduces }) => context.includeDeclaration || !introduces)
+        .map((place) => ({ uri, range: rangeOf(document, place) })),
+    ),
+  );
+
+  connection.onDocumentHighlight(
+    of([], ({ document, checked }, { position }) =>
+      references(checked, document.offsetAt(position)).map((place) => ({
+        range: rangeOf(document, place),
+        kind: place.introduces ? DocumentHighlightKind.Write : DocumentHighlightKind.Read,
+      })),
+    ),
+  );
+
+  connection.onPrepareRename(
+    of(null, ({ document, checked }, { position }) => {
+      const span = accepted(renamable(checked, document.offsetAt(position)));
+      return { range: rangeOf(document, span), placeholder: textOf(document, span) };
+    }),
+  );
+
+  connection.onRenameRequest(
+    of(null, ({ uri, document, checked }, { position, newName }) => {
+      const edits = accepted(rename(checked, document.offsetAt(position), newName, known));
+      return { changes: { [uri]: textEdits(document, edits) } };
+    }),
+  );
+
+  // The shape of a document.
+
+  connection.onDocumentSymbol(
+    of([], ({ document, checked }) => outline(checked).map(symbol(document))),
+  );
+
+  connection.onWorkspaceSymbol(({ query }) =>
+    documents.all().flatMap(({ uri }) => {
+      const found = current(uri);
+      if (found === undefined) return [];
+      return findSymbols(outline(found.checked), query).map((one) => ({
+        name: one.name,
+        kind: symbolKinds[one.kind],
+        location: { uri, range: rangeOf(found.document, one.selection) },
+        containerName: one.container,
+      }));
+    }),
+  );
+
+  connection.onFoldingRanges(
+    of([], ({ checked }) =>
+      folds(checked).map((fold) => ({
+        startLine: fold.fromLine,
+        endLine: fold.toLine,
+        ...(fold.comment ? { kind: FoldingRangeKind.Comment } : {}),
+      })),
+    ),
+  );
+
+  connection.onSelectionRanges(
+    of([], ({ document, checked }, { positions }) =>
+      positions.map((position): SelectionRange => {
+        const spans = selections(checked, document.offsetAt(position));
+        const outward = spans.map((span) => ({ range: rangeOf(document, span) }));
+        const nested = outward.reduceRight<SelectionRange | undefined>(
+          (parent, { range }) => (parent === undefined ? { range } : { range, parent }),
+          undefined,
+        );
+        return nested ?? { range: { start: position, end: position } };
+      }),
+    ),
+  );
+
+  // Form.
+
+  connection.onDocumentFormatting(
+    of([], ({ document, checked }) => textEdits(document, format(checked))),
+  );
+
+  connection.onDocumentRangeFormatting(
+    of([], ({ document, checked }, { range }) =>
+      textEdits(document, formatRange(checked, spanOf(document, range))),
+    ),
+  );
+
+  connection.onDocumentOnTypeFormatting(
+    of([], ({ document, checked }, { position, ch }) =>
+      textEdits(document, formatTyped(checked, document.offsetAt(position), ch)),
+    ),
+  );
+
+  // What is shown in and over the text.
+
+  function colour(
+    builder: SemanticTokensBuilder,
+    { document, checked }: Current,
+    span: Span,
+  ): SemanticTokensBuilder {
+    for (const { from, to, type, modifiers } of tokens(checked, span)) {
+      const { line, character } = document.positionAt(from);
+      const bits = modifiers.reduce((set, one) => set | (1 << tokenModifiers.indexOf(one)), 0);
+      builder.push(line, character, to - from, tokenTypes.indexOf(type), bits);
+    }
+    return builder;
+  }
+
+  const whole = ({ document }: Current): Span => ({ from: 0, to: document.getText().length });
+
+  connection.languages.semanticTokens.on(
+    of({ data: [] }, (found) => {
+      const builder = new SemanticTokensBuilder();
+      coloured.set(found.uri, builder);
+      return colour(builder, found, whole(found)).build();
+    }),
+  );
+
+  connection.languages.semanticTokens.onDelta(
+    of({ data: [] }, (found, { previousResultId }) => {
+      const builder = coloured.get(found.uri) ?? new SemanticTokensBuilder();
+      coloured.set(found.uri, builder);
+      builder.previousResult(previousResultId);
+      return colour(builder, found, whole(found)).buildEdits();
+    }),
+  );
+
+  connection.languages.semanticTokens.onRange(
+    of({ data: [] }, (found, { range }) =>
+      colour(new SemanticTokensBuilder(), found, spanOf(found.document, range)).build(),
+    ),
+  );
+
+  connection.languages.inlayHint.on(
+    of([], ({ document, checked }, { range }) =>
+      inlays(checked, spanOf(document, range)).map(({ at, text }) => ({
+        position: document.positionAt(at),
+        label: text,
+        paddingLeft: true,
+      })),
+    ),
+  );
+
+  connection.languages.inlineValue.on(
+    of([], ({ document, checked }, { range, context }) => {
+      const stopped = document.offsetAt(context.stoppedLocation.start);
+      return inlineValues(checked, spanOf(document, range), stopped).map((value) => ({
+        range: rangeOf(document, value),
+        expression: value.expression,
+      }));
+    }),
+  );
+
+  connection.onCodeLens(
+    of([], ({ uri, document, checked }) =>
+      lenses(checked, commands).map((lens) => ({
+        range: rangeOf(document, lens),
+        command: { title: lens.title, command: lens.command, arguments: [uri, lens.scenario] },
+      })),
+    ),
+  );
 
   documents.listen(connection);
   connection.listen();
@@ -169,6 +394,36 @@ export function serve(connection: Connection): void {
 function rangeOf(document: TextDocument, { from, to }: Span): Range {
   return { start: document.positionAt(from), end: document.positionAt(to) };
 }
+
+function spanOf(document: TextDocument, { start, end }: Range): Span {
+  return { from: document.offsetAt(start), to: document.offsetAt(end) };
+}
+
+function textOf(document: TextDocument, span: Span): string {
+  return document.getText(rangeOf(document, span));
+}
+
+function textEdits(document: TextDocument, edits: readonly Edit[]): TextEdit[] {
+  return edits.map((edit) => ({ range: rangeOf(document, edit), newText: edit.text }));
+}
+
+function diagnosticOf(document: TextDocument, { message, severity, from, to }: Found): Diagnostic {
+  return {
+    range: rangeOf(document, { from, to }),
+    message,
+    severity: severity === 'error' ? DiagnosticSeverity.Error : DiagnosticSeverity.Warning,
+    source: 'coherence',
+  };
+}
+
+/** What was not refused; a refusal is shown to the user as it stands. */
+function accepted<T extends object>(found: T | Refusal): T {
+  if ('refused' in found) throw new ResponseError(REQUEST_FAILED, found.refused);
+  return found;
+}
+
+/** LSPErrorCodes.RequestFailed: the request was right and cannot be done. */
+const REQUEST_FAILED = -32803;
 
 function symbol(document: TextDocument): (found: DocumentSymbol) => LspSymbol {
   return (found) => ({

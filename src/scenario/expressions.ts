@@ -444,12 +444,17 @@ function index(path: Index, scope: Scope, report: Report): Thing | undefined {
       if (path.start !== undefined && start === undefined) return undefined;
       if (path.end !== undefined && end === undefined) return undefined;
       const first = start ?? numberValue(span, 0);
+      const last = end ?? (object.kind === 'mapping' ? undefined : sizeOf(object.surface, span));
+      if (path.range && last !== undefined)
+        scope.notes.ranges.push({ ...span, start: first, end: last });
       const bounds = {
         from: span.from,
         to: span.to,
         start: first,
         end: path.range ? end : behind(first),
       };
+      if (object.kind === 'mapping' && path.start !== undefined)
+        scope.notes.places.push({ ...span, name: object.mapping.name, first: path.start });
       return { kind: 'place', single: !path.range, place: placeOf(object, bounds) };
     }
     default:
@@ -457,6 +462,8 @@ function index(path: Index, scope: Scope, report: Report): Thing | undefined {
       return undefined;
   }
 }
+
+const sizeOf = ({ bytes }: SurfaceMeaning, span: Span): Value => numberValue(span, bytes);
 
 function resolveOffset(
   expression: Expression | undefined,

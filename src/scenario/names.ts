@@ -5,7 +5,7 @@ import type { Fix } from '../base/fixes';
 import { nearest } from '../base/suggest';
 import type { Span } from '../base/text';
 import type { Name } from '../syntax/tree';
-import type { Family, SurfaceMeaning, Variable } from './meaning';
+import type { Family, SurfaceMeaning, Value, Variable } from './meaning';
 import { counters, looks, methods, occurrences } from './vocabulary';
 
 /** What a name stands for. `declared` is the name where it was introduced. */
@@ -35,18 +35,32 @@ export const builtins: ReadonlySet<string> = new Set([
   ...Object.keys(looks),
 ]);
 
-/** What resolving leaves behind for the editor: every use of a name, and which part of the text a scope covers. */
+/**
+ * What resolving leaves behind for the editor: every use of a name, which part of the text a scope covers, ranges of
+ * bytes with their ends, sizes with the bytes they are, places of mappings with where they begin.
+ */
 export interface Notes {
   readonly uses: Use[];
   readonly scopes: { readonly span: Span; readonly scope: Scope }[];
+  readonly ranges: (Span & { readonly start: Value; readonly end: Value })[];
+  readonly sizes: (Span & { readonly bytes: number })[];
+  readonly places: (Span & { readonly name: string; readonly first: Span })[];
 }
+
+export const emptyNotes = (): Notes => ({
+  uses: [],
+  scopes: [],
+  ranges: [],
+  sizes: [],
+  places: [],
+});
 
 export class Scope {
   private readonly own = new Map<string, Entity>();
 
   constructor(
     private readonly outer: Scope | undefined,
-    private readonly notes: Notes,
+    readonly notes: Notes,
     span: Span,
   ) {
     notes.scopes.push({ span, scope: this });

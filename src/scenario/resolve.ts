@@ -31,7 +31,7 @@ import type {
   ThreadMeaning,
   Variable,
 } from './meaning';
-import { type Entity, type Notes, type Report, Scope } from './names';
+import { type Entity, emptyNotes, type Notes, type Report, Scope } from './names';
 import { rehearse } from './rehearse';
 import { baseOf, headOf, type Place, resolveStep } from './statements';
 import {
@@ -71,7 +71,7 @@ export function resolve(
     if (severity === 'error') errors++;
     reportTo(span, message, severity, fix);
   };
-  const notes: Notes = { uses: [], scopes: [] };
+  const notes: Notes = emptyNotes();
   const scope = new Scope(undefined, notes, scenario);
   const body = [...file.shared, ...scenario.body];
   const machine = resolveMachine(body, known, report);
@@ -370,7 +370,10 @@ function resolveSurface(
       const size = resolveTyped(attribute, 'number', 'a size', scope, report);
       if (size === undefined) bytes = 0;
       else if (size.kind !== 'number') report(size, 'the size must be known before the run');
-      else bytes = checkSize(size, size.value, report);
+      else {
+        bytes = checkSize(size, size.value, report);
+        scope.notes.sizes.push({ from: attribute.from, to: attribute.to, bytes });
+      }
     } else report(attribute, 'a buffer has one size');
   }
   if (bytes === undefined)

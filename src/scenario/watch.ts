@@ -5,7 +5,7 @@ import { parse } from '../syntax/parser';
 import type { Expression } from '../syntax/tree';
 import { type Bytes, evaluate, type Look } from './evaluate';
 import { isPath, resolvePath, resolveValue, type Thing } from './expressions';
-import { type Entity, type Notes, Scope } from './names';
+import { type Entity, emptyNotes, type Notes, Scope } from './names';
 import { methods } from './vocabulary';
 
 const heading = 'scenario "watch"\nfinally ';
@@ -35,11 +35,7 @@ export function watch(
 ): Watched {
   const parsed = parseExpression(expression);
   if ('error' in parsed) return parsed;
-  const scope = new Scope(
-    scopeAt(notes, place),
-    { uses: [], scopes: [] },
-    { from: place, to: place },
-  );
+  const scope = new Scope(scopeAt(notes, place), emptyNotes(), { from: place, to: place });
   const problems: string[] = [];
   for (const name of namesIn(parsed.tree)) {
     const value = lookup(name);

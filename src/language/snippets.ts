@@ -1,0 +1,20 @@
+// Statements as snippets: made from the forms of the language, so that what can be typed is what is shown. The words of
+// a form stay, names and values become places to fill in.
+import { surfaceAttributes } from '../scenario/vocabulary';
+import { reserved } from '../syntax/forms';
+
+const fixed: ReadonlySet<string> = new Set([...reserved, ...Object.keys(surfaceAttributes)]);
+
+/** A form in the notation of snippets: `unmap ${1:p}`. A block is opened over three lines. */
+export function snippetOf(form: string, verb: string): string {
+  let place = 0;
+  const parts = /\{ … \}|\{ [^}]* \}|"[^"]*"|\S+\[[^\]]*\]\S*|[^\s{}[\]]+|\s+|./g;
+  return form.replace(parts, (part) => {
+    if (part === '{ … }') return `{\n\t\${${++place}}\n}`;
+    if (part.startsWith('{ ')) return `{ \${${++place}:${part.slice(2, -2)}} }`;
+    if (part.startsWith('"')) return `"\${${++place}:${part.slice(1, -1)}}"`;
+    const [, word = part, colon = ''] = /^(\w+)(:)$/.exec(part) ?? [];
+    if (!/\w/.test(part) || fixed.has(part) || part === verb) return part;
+    return `\${${++place}:${word.replace(/[$}\\]/g, '\\$&')}}${colon}`;
+  });
+}

@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest';
+import { applyEdits } from '../../src/base/text';
+import { renamable, rename } from '../../src/language/references';
+import { check } from '../../src/scenario/diagnostics';
+import { inThread, known, marked } from './marked';
+
+/** The text after the rename, or why there is none. */
+function renamed(text: string, name: string): string {
+  const { checked, offset } = marked(text);
+  const edits = rename(checked, offset, name, known);
+  return 'refused' in edits ? edits.refused : applyEdits(checked.parsed.text, edits);
+}
+
+function prepared(text: string): string {
+  const { checked, offset } = marked(text);
+  const span = renamable(checked, offset);
+  return 'refused' in span ? span.refused : checked.parsed.text.slice(span.from, span.to);
+}
+
+describe('rename', () => {
+  test('changes a name in all its places, and leaves a text that means the same', () => {
+    const after = renamed(inThread('submit { draw reads ri|ng[0 .. 4KiB] }'), 'backing');
+    expect(after).not.toMatch(/\bring\b/);
+    expect(after.match(/\bbacking\b/g)).toHaveLength(4);
+    expect(check(after, known).diagnostics).toEqual([]);
+  });
+
+  test('of a fence reaches the submission that names it', () => {
+    expect(renamed(inThread('wait do|ne'), 'over')).toContain('draw reads ring } as over');
+  });
+
+  test('of what all scenarios of a file share changes all of them', () => {
+    const text = (n: string, mark: string): string =>
+      `surface ${n}: buffer 4KiB\nscenario "a"\nprocess p { let m = map ${n} }\nscenario "b"\nprocess p { let m = map ${n}${mark} }\n`;
+    expect(renamed(text('ring', '|'), 'other')).toBe(text('other', ''));
+  });
+
+  test('keeps apart what has the same name in two scenarios', () => {
+    const text = (n: string): string =>
+      `scenario "a"\nprocess p { let ${n} = 1 }\nscenario "b"\nprocess p { let x = 1 }\n`;
+    expect(renamed(text('|x'), 'y')).toBe(text('y'));
+  });
+
+  test('is refused where the name is taken, around or further in', () => {
+    expect(renamed(inThread('let |x = 1'), 'ring')).toBe(
+      'there is a surface `ring` already; choose another name',
+    );
+    expect(renamed(inThread('let x = 1').replace('let p', 'let |p'), 'x')).toBe(
+      'there is a variable `x` already; choose another name',
+    );
+  });
+
+  test('is refused where the new one is no name', () => {
+    expect(renamed(inThread('let |x = 1'), '2x')).toMatch(/^a name is made of letters/);
+    expect(renamed(inThread('let |x = 1'), 'repeat')).toBe('`repeat` is a word of the language');
+    expect(renamed(inThread('let |x = 1'), 'faults')).toMatch(/is a word of the language/);
+  });
+
+  test('is offered for names, and for nothing else', () => {
+    expect(prepared(inThread('write |p[0] = 1'))).toBe('p');
+    expect(prepared(inThread('wri|te p[0] = 1'))).toBe('`write` is no name of this file');
+    expect(prepared(inThread('assert pte(p[0]).di|rty'))).toBe('`dirty` is no name of this file');
+    expect(prepared(`|${inThread('')}`)).toBe('`scenario` is no name of this file');
+    expect(prepared('scenario "x"\n|\n')).toBe('there is no name here');
+  });
+});
