@@ -44,3 +44,29 @@ test('every command that a menu shows is contributed', () => {
 test('the command line is of the version of the package', () => {
   expect(cli.run('--version').out.trim()).toBe(manifest.version);
 });
+
+test('the icons of scenario files are legible, in high contrast too', () => {
+  // The lines of the icon against what file lists lie on: themes of VS Code, plain and of high contrast.
+  const grounds = {
+    light: ['#ffffff', '#f8f8f8', '#f3f3f3'],
+    dark: ['#1f1f1f', '#181818', '#000000'],
+  };
+  const luminance = (colour: string): number => {
+    const [r = 0, g = 0, b = 0] = [1, 3, 5].map((at) => {
+      const part = Number.parseInt(colour.slice(at, at + 2), 16) / 255;
+      return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const contrast = (a: string, b: string): number => {
+    const [high = 0, low = 0] = [luminance(a), luminance(b)].sort((x, y) => y - x);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const [language] = manifest.contributes.languages;
+  for (const theme of ['light', 'dark'] as const) {
+    const colours = readFileSync(language.icon[theme], 'utf8').match(/#[0-9a-f]{6}/g) ?? [];
+    expect(colours.length).toBeGreaterThan(0);
+    for (const colour of colours)
+      for (const ground of grounds[theme]) expect(contrast(colour, ground)).toBeGreaterThan(7);
+  }
+});

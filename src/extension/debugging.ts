@@ -4,7 +4,7 @@ import * as vscode from 'vscode';
 import { parse } from '../syntax/parser';
 import { debugType } from './moments';
 
-const languageId = 'coherence';
+export const languageId = 'coherence';
 
 /** What a launch names the file of a document by. */
 export const programOf = (uri: vscode.Uri): string =>

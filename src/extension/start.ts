@@ -1,19 +1,33 @@
 // What the extension adds to VS Code, the same in every host. The two entry files hand in the language
 // client, the only thing that differs between them.
 import * as vscode from 'vscode';
-import type { BaseLanguageClient, LanguageClientOptions } from 'vscode-languageclient';
+import {
+  type BaseLanguageClient,
+  InlayHintRequest,
+  type LanguageClientOptions,
+} from 'vscode-languageclient';
 import { CoherenceAdapter } from '../debug/adapter';
 import { loadDebuggee } from '../debug/scenario';
+import type { InitializationOptions } from '../language/serve';
 import type { MarkedNode } from '../protocol/difference';
 import { bufferObjects, fences, pageTables } from '../protocol/outline';
-import { Configurations, readProgram } from './debugging';
+import { Configurations, languageId, readProgram } from './debugging';
 import { Listings, listingUri } from './listings';
 import { debugType, Moments } from './moments';
 import { OutlineView } from './outlineView';
 import { PteGrids } from './pteGridPanel';
+import { scenarioCommands } from './scenarios';
+
+const hintsSetting = 'coherence.inlayHints';
 
 export const clientOptions: LanguageClientOptions = {
-  documentSelector: [{ language: 'coherence' }],
+  documentSelector: [{ language: languageId }],
+  middleware: {
+    provideInlayHints: (document, range, token, next) =>
+      vscode.workspace.getConfiguration().get(hintsSetting, true)
+        ? next(document, range, token)
+        : [],
+  },
 };
 
 /** What other extensions, and the tests, may look at. */
@@ -45,6 +59,10 @@ export async function start(
       grids.show(node?.object ?? null),
     ),
     new Listings(),
+    scenarioCommands(),
+    vscode.workspace.onDidChangeConfiguration((change) => {
+      if (change.affectsConfiguration(hintsSetting)) refreshHints(client);
+    }),
     ...['stepBackInto', 'stepBackOut'].map((step) =>
       vscode.commands.registerCommand(`coherence.${step}`, () => stepBack(`coherence/${step}`)),
     ),
@@ -61,8 +79,17 @@ export async function start(
       vscode.DebugConfigurationProviderTriggerKind.Dynamic,
     ),
   );
+  const all = await vscode.commands.getCommands(true);
+  const commands = all.filter((command) => command.startsWith('coherence.'));
+  client.clientOptions.initializationOptions = { commands } satisfies InitializationOptions;
   await client.start();
   return api;
+}
+
+/** Lets open editors ask for their inlay hints again. */
+function refreshHints(client: BaseLanguageClient): void {
+  for (const document of vscode.workspace.textDocuments)
+    client.getFeature(InlayHintRequest.method).getProvider(document)?.onDidChangeInlayHints.fire();
 }
 
 /** Steps that DAP has no word for, of the thread that is selected. */

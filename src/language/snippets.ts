@@ -18,3 +18,25 @@ export function snippetOf(form: string, verb: string): string {
     return `\${${++place}:${word.replace(/[$}\\]/g, '\\$&')}}${colon}`;
   });
 }
+
+/** A file to begin with, as a snippet: a scenario that runs and holds as it stands. */
+export const scenarioTemplate = `scenario "\${1:what it shows}"
+
+machine { kernel \${2|series-v2,linux-6.1|}, cpus 2 }
+
+surface \${3:ring}: buffer \${4:96KiB} coherent
+
+process \${5:app} {
+  let p = map \${3:ring}
+
+  thread \${6:render} on cpu0 {
+    write p[0 .. 4KiB] = \${7:7}
+    submit { draw reads \${3:ring}[0 .. 4KiB] } as done
+    wait done
+    assert gpu(\${3:ring})[0] == \${7:7}
+    $0
+  }
+}
+
+never violation
+`;

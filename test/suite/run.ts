@@ -57,7 +57,7 @@ export class Run {
   }
 
   /** The call stack of the thread, innermost first. */
-  async stack(): Promise<{ name: string; source?: { path: string }; line: number }[]> {
+  async stack(): Promise<{ id: number; name: string; source?: { path: string }; line: number }[]> {
     const { stackFrames } = await this.session.customRequest('stackTrace', {
       threadId: this.thread,
     });

@@ -1,0 +1,60 @@
+// Commands for scenarios: what the lenses over them do, and a new file to begin with. A run goes on in a debug session
+// without stops, so that the editor never waits for it.
+import * as vscode from 'vscode';
+import { scenarioTemplate } from '../language/snippets';
+import { parse } from '../syntax/parser';
+import { languageId, programOf } from './debugging';
+import { debugType } from './moments';
+
+/** Registers the commands. */
+export function scenarioCommands(): vscode.Disposable {
+  return vscode.Disposable.from(
+    vscode.commands.registerCommand('coherence.run', (uri?: string | vscode.Uri, title?: string) =>
+      start(uri, title, true),
+    ),
+    vscode.commands.registerCommand(
+      'coherence.debug',
+      (uri?: string | vscode.Uri, title?: string) => start(uri, title, false),
+    ),
+    vscode.commands.registerCommand('coherence.newScenario', newScenario),
+  );
+}
+
+/** Starts a scenario: named by its file and title, else the one that the cursor of the active editor is in. */
+async function start(
+  given: string | vscode.Uri | undefined,
+  title: string | undefined,
+  noDebug: boolean,
+): Promise<boolean> {
+  const editor = vscode.window.activeTextEditor;
+  const here = editor?.document.languageId === languageId ? editor : undefined;
+  const uri =
+    typeof given === 'string' ? vscode.Uri.parse(given, true) : (given ?? here?.document.uri);
+  if (uri === undefined) {
+    void vscode.window.showErrorMessage('Open a scenario (a .coh file) to run it.');
+    return false;
+  }
+  const same = here?.document.uri.toString() === uri.toString() ? here : undefined;
+  const scenario = title ?? (same && titleAt(same.document, same.selection.active));
+  return vscode.debug.startDebugging(vscode.workspace.getWorkspaceFolder(uri), {
+    type: debugType,
+    request: 'launch',
+    name: `${noDebug ? 'Run' : 'Debug'} "${scenario ?? uri.path.split('/').at(-1)}"`,
+    program: programOf(uri),
+    ...(scenario === undefined ? {} : { scenario }),
+    stopOnEntry: true,
+    noDebug,
+  });
+}
+
+function titleAt(document: vscode.TextDocument, position: vscode.Position): string | undefined {
+  const offset = document.offsetAt(position);
+  const { scenarios } = parse(document.getText()).file;
+  return scenarios.find(({ from, to }) => from <= offset && offset <= to)?.title?.text;
+}
+
+async function newScenario(): Promise<void> {
+  const document = await vscode.workspace.openTextDocument({ language: languageId, content: '' });
+  const editor = await vscode.window.showTextDocument(document);
+  await editor.insertSnippet(new vscode.SnippetString(scenarioTemplate));
+}
