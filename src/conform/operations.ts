@@ -113,7 +113,7 @@ const bodies: Readonly<Record<string, (b: AnyBuilder) => Node[]>> = {
     b.call(dup_mmap, (_f, k) => ({ mm: operation(k).mm, oldmm: current(k).mm }), 'ret'),
   ],
   exit: (b) => [b.call(exit_mm, (_f, k) => ({ mm: current(k).mm }))],
-  clear_refs: (b) => [b.call(clear_refs_write, (_f, k) => ({ type: operation(k).val }), 'ret')],
+  clear_refs: (b) => [b.call(clear_refs_write, clearRefs, 'ret')],
   pagemap: (b) => [
     b.call(
       pagemap_read,
@@ -123,7 +123,7 @@ const bodies: Readonly<Record<string, (b: AnyBuilder) => Node[]>> = {
   ],
   refs_touch: (b) => [
     ...touch(b, 'first', (k) => operation(k).prot),
-    b.call(clear_refs_write, (_f, k) => ({ type: operation(k).val }), 'ret'),
+    b.call(clear_refs_write, clearRefs, 'ret'),
     ...countFaults(b),
     ...touch(b, 'then', (k) => operation(k).second),
   ],
@@ -176,6 +176,7 @@ const countFaults = (b: AnyBuilder): Node[] => [
   }),
 ];
 
+const clearRefs = (_f: unknown, k: Engine) => ({ mm: current(k).mm, type: operation(k).val });
 const access = (k: Engine) => ({ address: operation(k).address, length: 1 });
 const written = (k: Engine) => ({ unique: false, value: operation(k).val });
 const range = (k: Engine) => ({ first: operation(k).page, nr: operation(k).n });

@@ -128,9 +128,7 @@ function lastStore(
   offset: number,
   byGpu: boolean,
 ): LoggedEvent | undefined {
-  const maps = events
-    .filter((e) => e.name === 'surface_mapped' && args(e).surface === surface)
-    .map(args);
+  const maps = placements(events).filter((m) => m.surface === surface);
   for (let i = events.length - 1; i >= 0; i--) {
     const e = events[i]!;
     const a = args(e);
@@ -139,13 +137,38 @@ function lastStore(
       if (offset >= a.offset! && offset < a.offset! + a.length!) return e;
     } else if (e.name === 'cpu_store') {
       const hit = maps.some((m) => {
-        const address = m.address! + (offset - m.offset!);
+        const address = m.address + (offset - m.offset);
         return m.root === a.root && address >= a.address! && address < a.address! + a.length!;
       });
       if (hit) return e;
     }
   }
   return undefined;
+}
+
+interface Placement {
+  readonly surface: number;
+  readonly root: number;
+  readonly address: number;
+  readonly length: number;
+  readonly offset: number;
+}
+
+/** Where surfaces were ever mapped: by mmap(), by a move, or in a child. */
+function placements(events: readonly LoggedEvent[]): readonly Placement[] {
+  const found: Placement[] = [];
+  for (const e of events) {
+    const a = args(e) as Record<string, number> & Placement;
+    if (e.name === 'surface_mapped') found.push(a);
+    else if (e.name === 'surfaces_inherited') {
+      const of = found.filter((m) => m.root === a.from);
+      found.push(...of.map((m) => ({ ...m, root: a.root })));
+    } else if (e.name === 'surface_moved') {
+      const of = found.filter((m) => m.root === a.root);
+      found.push(...of.map((m) => ({ ...m, address: m.address + (a.to! - a.address) })));
+    }
+  }
+  return found;
 }
 
 /** What the events of the driver call a surface and its buffer object. The id is known once the device works on it. */

@@ -164,6 +164,13 @@ export class Contract {
       case 'surface_unmapped':
         this.unmap(a.root!, a.address!, a.length!);
         break;
+      case 'surface_moved':
+        this.move(a.root!, a.address!, a.length!, a.to!);
+        break;
+      case 'surfaces_inherited':
+        for (const m of this.mappings(a.from!))
+          this.map(m.surface, a.root!, m.address, m.length, m.offset);
+        break;
       case 'cpu_store':
         for (const part of this.partsOf(a.root!, a.address!, a.length!)) this.cpuStore(event, part);
         break;
@@ -364,6 +371,7 @@ export class Contract {
     offset: number,
   ): void {
     const { store } = this.k;
+    this.unmap(root, address, length); // mmap() at a fixed address takes the place of what is there
     for (let i = 0; i < this.limits.mappings; i++) {
       const at = this.mappingAt(i);
       if (store.peek(at) !== 0) continue;
@@ -376,14 +384,39 @@ export class Contract {
     fail('room for a mapping to observe');
   }
 
+  /** Forgets what is mapped in a range; of a mapping that reaches beyond it, the rest stays. */
   private unmap(root: number, address: number, length: number): void {
-    const { store } = this.k;
+    const end = address + length;
+    for (const { at, surface, ...m } of this.mappings(root)) {
+      if (m.address >= end || m.address + m.length <= address) continue;
+      for (let j = 0; j < mappingCells; j++) this.k.store.put(at + j, 0);
+      if (m.address < address) this.map(surface, root, m.address, address - m.address, m.offset);
+      const behind = m.address + m.length - end;
+      if (behind > 0) this.map(surface, root, end, behind, m.offset + (end - m.address));
+    }
+  }
+
+  private move(root: number, address: number, length: number, to: number): void {
+    const end = address + length;
+    const moved = this.mappings(root).filter(
+      (m) => m.address < end && m.address + m.length > address,
+    );
+    this.unmap(root, address, length);
+    for (const m of moved) {
+      const from = Math.max(m.address, address);
+      const until = Math.min(m.address + m.length, end);
+      this.map(m.surface, root, to + (from - address), until - from, m.offset + (from - m.address));
+    }
+  }
+
+  /** What is mapped in an address space. */
+  private mappings(root: number) {
+    const found = [];
     for (let i = 0; i < this.limits.mappings; i++) {
       const m = this.mapping(i);
-      if (m === undefined || m.root !== root) continue;
-      if (m.address < address || m.address + m.length > address + length) continue;
-      for (let j = 0; j < mappingCells; j++) store.put(this.mappingAt(i) + j, 0);
+      if (m?.root === root) found.push({ ...m, at: this.mappingAt(i) });
     }
+    return found;
   }
 
   private mapping(i: number) {

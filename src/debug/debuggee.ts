@@ -59,6 +59,8 @@ export interface Debuggee {
   readonly threads: readonly DebugThread[];
   /** Choices to follow before the default schedule. */
   readonly schedule: readonly Choice[];
+  /** All that has begun has ended; the run is over without being stuck. */
+  readonly done: boolean;
   /** Only looks: never faults, fills a TLB or sets a bit. */
   evaluate(expression: string, where: Where): Evaluated;
   /** What is wrong with an expression whatever the state, or undefined. */

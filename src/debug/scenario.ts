@@ -41,6 +41,10 @@ class ScenarioDebuggee implements Debuggee {
     });
   }
 
+  get done(): boolean {
+    return this.loaded.run.done;
+  }
+
   evaluate(expression: string, where: Where): Evaluated {
     const { run, resolved } = this.loaded;
     const direct = where.lookup(expression.trim());

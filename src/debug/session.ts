@@ -379,7 +379,7 @@ export class Session {
   /** Nobody can go on: the run is over, or it is stuck. */
   private endStop(motion: Motion): Stop {
     const { engine } = this;
-    if (engine.done)
+    if (this.debuggee.done)
       return { ...this.quietStop('end', motion.task, 'The run is over'), final: true };
     const stuck = this.debuggee.threads.flatMap(({ task, name }) => {
       if (engine.isDaemon(task) || engine.isFinished(task)) return [];

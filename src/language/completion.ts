@@ -4,9 +4,11 @@ import type { Checked } from '../scenario/diagnostics';
 import type { Known } from '../scenario/known';
 import type { Entity } from '../scenario/names';
 import {
+  advices,
   commands,
   counters,
   type Entry,
+  errors,
   exploreSettings,
   fenceFields,
   looks,
@@ -15,6 +17,7 @@ import {
   methods,
   occurrences,
   operations,
+  protections,
   pteFields,
   statementMeanings,
   surfaceAttributes,
@@ -171,8 +174,10 @@ function operandItems(place: Place): readonly Item[] {
   const { before } = place;
   const verb = /^(?:let\s+\w+\s*=\s*)?(\w+)\s+$/.exec(before)?.[1];
   if (verb === 'map') return named(place, ['surface']);
-  if (/\bmap\s+\w+(\[[^\]]*\])?\s+$/.test(before)) return entries(mapWords, 'keyword');
-  if (verb === 'write' || verb === 'read' || verb === 'unmap') return mappings(place);
+  const words = wordsBehind(before);
+  if (words !== undefined) return entries(words, 'keyword');
+  if (verb !== undefined && onMappings.has(verb)) return mappings(place);
+  if (verb === 'fork' || verb === 'clear_refs') return named(place, ['process']);
   if (verb === 'wait') return named(place, ['fence', 'event']);
   if (verb === 'signal') return named(place, ['event']);
   if (/\b(reads|writes|to)\s+$/.test(before)) return named(place, ['surface']);
@@ -184,6 +189,21 @@ function operandItems(place: Place): readonly Item[] {
   return expressionItems(place);
 }
 
+const onMappings: ReadonlySet<string> = new Set([
+  'write',
+  'read',
+  'unmap',
+  'protect',
+  'advise',
+  'remap',
+]);
+
+/** The words that can stand behind what an operation works on. */
+function wordsBehind(before: string): Readonly<Record<string, Entry>> | undefined {
+  const verb = /\b(map|protect|advise)\s+\w+(?:\[[^\]]*\])?\s+$/.exec(before)?.[1];
+  return { map: mapWords, protect: protections, advise: advices }[verb ?? ''];
+}
+
 function expressionItems(place: Place): readonly Item[] {
   const counted = new Set(Object.keys(counters).map((name) => name.replace(/\..*/, '')));
   return [
@@ -192,6 +212,7 @@ function expressionItems(place: Place): readonly Item[] {
     ...[...counted].map((name) => value(name, 'counter', counterDoes(name))),
     ...Object.entries(occurrences).map(([name, does]) => value(name, 'condition', does)),
     ...Object.keys(methods).map((name) => value(name, 'tracking method', '')),
+    ...Object.entries(errors).map(([name, { does }]) => value(name, 'error', does)),
   ];
 }
 

@@ -4,9 +4,11 @@ import type { Checked } from '../scenario/diagnostics';
 import type { Known } from '../scenario/known';
 import type { Entity } from '../scenario/names';
 import {
+  advices,
   commands,
   counters,
   entryOf,
+  errors,
   exploreSettings,
   fenceFields,
   looks,
@@ -14,6 +16,7 @@ import {
   mapWords,
   occurrences,
   operations,
+  protections,
   pteFields,
   statementMeanings,
   surfaceAttributes,
@@ -115,6 +118,13 @@ function wordText(word: string, place: Place, known: Known): string | undefined 
   if (counter !== undefined) return `counter: ${counter[1]}`;
   const occurrence = Object.entries(occurrences).find(([name]) => name === word);
   if (occurrence !== undefined) return occurrence[1];
+  if (Object.hasOwn(errors, word)) {
+    const { value, does } = errors[word as keyof typeof errors];
+    return `${value}: ${does}`;
+  }
+  const verb = /^(\w+)\s/.exec(place.before)?.[1];
+  if (verb === 'protect' && Object.hasOwn(protections, word)) return table(word, protections);
+  if (verb === 'advise' && Object.hasOwn(advices, word)) return table(word, advices);
   return (
     table(word, operations) ??
     table(word, looks) ??

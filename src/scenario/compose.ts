@@ -5,6 +5,7 @@ import { PAGE_SIZE } from '../hardware/pte';
 import { deviceParts } from '../hardware/svga/device';
 import { driverParts } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_drv';
 import { ofHandle } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_fence';
+import { task_mmu_statics } from '../kernel/fs/proc/task_mmu';
 import { buildMachine, type Limits, type Part, type ProcessTask } from '../machine/machine';
 import { Checker } from '../routine/check';
 import type { Engine } from '../routine/engine';
@@ -21,7 +22,7 @@ import { ScenarioState, scenarioStaticSize, scenarioStruct } from './state';
 /** Commands of the device's ring: more than one submission with its updates ever has in flight. */
 const ringCommands = 4096;
 
-/** Mappings that a loop may leave behind before mmap() finds no memory. */
+/** Mappings, or pieces of them, that a loop may leave behind before mmap() finds no memory. */
 const mappingsInLoops = 256;
 
 /** A run that stands before its first step. With `checked`, every access is held to the rules of routines. */
@@ -37,7 +38,7 @@ export function composeRun(
   const device = deviceParts(sizes.device);
   const driver = driverParts(sizes.driver);
   const own: Part = {
-    statics: [scenarioStaticSize(struct)],
+    statics: [scenarioStaticSize(struct), ...task_mmu_statics],
     regions: (plan) => {
       Contract.reserve(plan, sizes.contract);
       Counters.reserve(plan);
@@ -75,6 +76,7 @@ export function composeRun(
   engine.parts.scenario = {
     state,
     look,
+    mm: where.mm,
     fail: (kind, message, place) => run.fail(kind, message, place),
     textOf: (span) => run.textOf(span),
   };
@@ -105,14 +107,17 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[]) {
   const pages = surfaces.map((s) => pagesOf(s.bytes));
   const most = Math.max(1, ...pages);
   const all = pages.reduce((sum, n) => sum + n, 0);
-  const maps = mappings(meaning);
+  const maps = count(meaning, (s) => s.kind === 'map');
+  const moves = count(meaning, (s) => s.kind === 'remap');
+  const splits = count(meaning, (s) => ['unmap', 'protect', 'advise', 'remap'].includes(s.kind));
   const commands = mostCommands(meaning);
   const submissions = meaning.fences.reduce((sum, f) => sum + f.size, 0) + 64;
   const objects = Math.max(1, surfaces.length);
   const machine: Limits = {
-    frames: all + 64 + privatePages(meaning, pagesOf),
-    tables: processes.length * (4 + maps * (2 + Math.ceil(most / 512) + 1)),
-    vmas: 8 + processes.length * maps * 4,
+    frames: all + 64 + processes.length * privatePages(meaning, pagesOf),
+    // Where the author chose an address, each mapping may need tables of its own at every level.
+    tables: processes.length * (4 + (maps + moves) * (3 + Math.ceil(most / 512) + 1)),
+    vmas: 8 + processes.length * (maps * 4 + splits * 2),
     files: 8,
     heldLocks: 16 + surfaces.length, // a submission reserves the objects of all
   };
@@ -160,11 +165,14 @@ function* allSteps(meaning: ScenarioMeaning): Generator<Step> {
   }
 }
 
-/** Mappings that there can be at a time: those of a loop may all stay, as far as that can be meant. */
-function mappings(meaning: ScenarioMeaning): number {
+/**
+ * How often there can be such steps: what those of a loop leave behind may all stay, as far as that can be meant. So
+ * many mappings there can be at a time.
+ */
+function count(meaning: ScenarioMeaning, such: (step: Step) => boolean): number {
   const within = (steps: readonly Step[]): number =>
     steps.reduce((sum, s) => {
-      if (s.kind === 'map') return sum + 1;
+      if (such(s)) return sum + 1;
       if (s.kind === 'if') return sum + within(s.then) + within(s.otherwise);
       if (s.kind !== 'repeat') return sum;
       const turns = s.count.kind === 'number' ? s.count.value : mappingsInLoops;

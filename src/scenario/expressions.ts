@@ -29,6 +29,7 @@ import { builtins, type Report, type Scope } from './names';
 import {
   type CounterName,
   counters,
+  errors,
   fenceFields,
   looks,
   methods,
@@ -315,6 +316,8 @@ function builtin(
       kind: 'value',
       value: numberValue(name, methods[text as keyof typeof methods], 'method'),
     };
+  if (Object.hasOwn(errors, text))
+    return { kind: 'value', value: numberValue(name, errors[text as keyof typeof errors].value) };
   if (Object.keys(counters).some((counter) => counter.startsWith(`${text}.`)))
     return { kind: 'counters', prefix: text };
   if (Object.hasOwn(operations, text))

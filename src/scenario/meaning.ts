@@ -3,9 +3,11 @@
 import type { Span } from '../base/text';
 import type { BinaryOperator } from '../syntax/tree';
 import type {
+  AdviceName,
   CounterName,
   OccurrenceName,
   OutcomeWord,
+  ProtectionName,
   PteField,
   TrackerField,
   Tracking,
@@ -55,11 +57,19 @@ export interface SurfaceMeaning extends Span {
 export interface ProcessMeaning extends Span {
   readonly index: number;
   readonly name: string;
+  /** The process that this one is forked from, and the names that it knows from there. */
+  readonly forks: Fork | undefined;
   /** Where `setup` runs: the process's own CPU, else that of its first thread, else 0. */
   readonly cpu: number;
   /** Runs first, in order; only then the threads start. */
   readonly setup: readonly Step[];
   readonly threads: readonly ThreadMeaning[];
+}
+
+/** How a process comes from another: each of its parent's names is one of its own, with the value at the fork. */
+export interface Fork {
+  readonly parent: string;
+  readonly names: readonly { readonly of: Variable; readonly own: Variable }[];
 }
 
 export interface ThreadMeaning extends Span {
@@ -106,7 +116,7 @@ export interface PropertyMeaning extends Span {
   readonly condition: Value;
 }
 
-/** What a thread does, a statement each; `span` is where the debugger stands. */
+/** What a thread does, a statement each; `span` is where the debugger stands. `error` receives why a call failed. */
 export type Step = Span &
   (
     | {
@@ -117,14 +127,54 @@ export type Step = Span &
         readonly end: Value;
         readonly private: boolean;
         readonly readonly: boolean;
+        /** The address, when it is given. */
+        readonly at: Value | undefined;
+        readonly error: Variable | undefined;
       }
-    | { readonly kind: 'unmap'; readonly mapping: Range }
-    | { readonly kind: 'write'; readonly target: Range; readonly value: Value | undefined }
-    | { readonly kind: 'read'; readonly target: Range; readonly into: Variable | undefined }
+    | { readonly kind: 'unmap'; readonly mapping: Range; readonly error: Variable | undefined }
+    | {
+        readonly kind: 'protect';
+        readonly mapping: Range;
+        readonly access: ProtectionName;
+        readonly error: Variable | undefined;
+      }
+    | {
+        readonly kind: 'advise';
+        readonly mapping: Range;
+        readonly advice: AdviceName;
+        readonly error: Variable | undefined;
+      }
+    | {
+        readonly kind: 'remap';
+        readonly mapping: Range;
+        readonly at: Value;
+        readonly into: Variable;
+        readonly error: Variable | undefined;
+      }
+    | { readonly kind: 'fork'; readonly child: string; readonly error: Variable | undefined }
+    | { readonly kind: 'exit' }
+    | {
+        readonly kind: 'clear_refs';
+        readonly process: string;
+        readonly error: Variable | undefined;
+      }
+    | {
+        readonly kind: 'write';
+        readonly target: Range;
+        readonly value: Value | undefined;
+        readonly error: Variable | undefined;
+      }
+    | {
+        readonly kind: 'read';
+        readonly target: Range;
+        readonly into: Variable | undefined;
+        readonly error: Variable | undefined;
+      }
     | {
         readonly kind: 'submit';
         readonly commands: readonly Command[];
         readonly fence: Member | undefined;
+        readonly error: Variable | undefined;
       }
     | { readonly kind: 'wait'; readonly for: 'fence' | 'event'; readonly member: Member }
     | { readonly kind: 'signal'; readonly member: Member }

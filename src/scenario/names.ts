@@ -6,7 +6,7 @@ import { nearest } from '../base/suggest';
 import type { Span } from '../base/text';
 import type { Name } from '../syntax/tree';
 import type { Family, SurfaceMeaning, Value, Variable } from './meaning';
-import { counters, looks, methods, occurrences } from './vocabulary';
+import { counters, errors, looks, methods, occurrences } from './vocabulary';
 
 /** What a name stands for. `declared` is the name where it was introduced. */
 export type Entity = { readonly name: string; readonly declared: Span } & (
@@ -32,6 +32,7 @@ export const builtins: ReadonlySet<string> = new Set([
   ...Object.keys(counters).map((counter) => counter.replace(/\..*/, '')),
   ...Object.keys(occurrences),
   ...Object.keys(methods),
+  ...Object.keys(errors),
   ...Object.keys(looks),
 ]);
 

@@ -10,16 +10,34 @@ import {
   type SvgaCommand,
   svgaCommand,
 } from '../hardware/svga/commands';
+import { CLEAR_REFS_SOFT_DIRTY, clear_refs_write } from '../kernel/fs/proc/task_mmu';
 import { EINVAL, errnoName } from '../kernel/include/linux/errno';
+import { PROT_READ, PROT_WRITE } from '../kernel/include/linux/mm';
+import {
+  do_madvise,
+  MADV_COLD,
+  MADV_DOFORK,
+  MADV_DONTFORK,
+  MADV_DONTNEED,
+  MADV_NORMAL,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+  MADV_RANDOM,
+  MADV_SEQUENTIAL,
+} from '../kernel/mm/madvise';
+import { do_mprotect_pkey } from '../kernel/mm/mprotect';
 import type { Engine } from '../routine/engine';
 import { type AnyBuilder, type Node, type Routine, routine } from '../routine/routine';
 import { type Field, long } from '../state/layout';
 import { submit as submitEdge, synchronized } from '../user/edges';
 import {
+  exit_process,
   fence_forget,
   fence_wait,
+  fork,
   gb_surface_create,
   map_surface,
+  move_surface,
   queueCommand,
   submit,
   unmap_surface,
@@ -40,11 +58,32 @@ import type {
   Variable,
 } from './meaning';
 import { fieldName, mappedFields, type ScenarioState } from './state';
+import { type AdviceName, errors, type ProtectionName } from './vocabulary';
+
+const protectionBits: Readonly<Record<ProtectionName, number>> = {
+  none: 0,
+  readonly: PROT_READ,
+  readwrite: PROT_READ | PROT_WRITE,
+};
+
+const behaviors: Readonly<Record<AdviceName, number>> = {
+  normal: MADV_NORMAL,
+  random: MADV_RANDOM,
+  sequential: MADV_SEQUENTIAL,
+  dontneed: MADV_DONTNEED,
+  dontfork: MADV_DONTFORK,
+  dofork: MADV_DOFORK,
+  cold: MADV_COLD,
+  populate_read: MADV_POPULATE_READ,
+  populate_write: MADV_POPULATE_WRITE,
+};
 
 /** What the statements of a scenario reach through the engine. */
 export interface ScenarioParts {
   readonly state: ScenarioState;
   readonly look: Look;
+  /** Address of the mm_struct of a process. */
+  readonly mm: (process: string) => number;
   /** Notes a failed statement. */
   readonly fail: (kind: string, message: string, place: number) => void;
   /** The text of a span of the scenario. */
@@ -154,15 +193,18 @@ class StatementBuilder {
   ): Node[] {
     const first = this.firstOf(process, thread);
     const head = process.threads.find((t) => t.name === thread) ?? process;
+    const { forks } = process;
     return [
-      // Threads start when their process is ready, processes when the surfaces are.
-      ...(first === 0 ? [] : [this.start(b, head, first)]),
+      // Threads start when their process is ready, processes when the surfaces are; a child when it is forked.
+      ...(forks !== undefined ? this.begin(b, head, process, thread) : []),
+      ...(forks !== undefined || first === 0 ? [] : [this.start(b, head, first)]),
       ...creates.map((surface) => this.create(b, surface)),
       ...body.map((s) => this.statement(b, s)),
       ...(thread === undefined
         ? [
             b.atomic('the process is ready', (_f: F, k) => {
-              state(k).set('ready', state(k).get('ready') + 1);
+              const ready = forks === undefined ? 'ready' : `ready ${process.name}`;
+              state(k).set(ready, state(k).get(ready) + 1);
             }),
           ]
         : []),
@@ -174,10 +216,27 @@ class StatementBuilder {
     return b.statement(head, [b.wait(`start of ${head.name}`, (_f: F, k) => ready(k) >= first)]);
   }
 
+  /** A process that is forked begins with the fork, its threads when its own statements have run. */
+  private begin(
+    b: AnyBuilder,
+    head: Span & { name: string },
+    { name, setup }: ProcessMeaning,
+    thread: string | undefined,
+  ): Node[] {
+    const cell = thread !== undefined && setup.length > 0 ? `ready ${name}` : `forked ${name}`;
+    return [
+      b.statement(head, [
+        b.wait(`fork of ${name}`, (_f: F, k) => k.store.peek(state(k).at(cell)) !== 0),
+      ]),
+    ];
+  }
+
   /** How many processes must be ready before this task begins. */
   private firstOf(process: ProcessMeaning, thread: string | undefined): number {
     const setups = this.meaning.processes.map(
-      (p, i) => (i === 0 && this.meaning.surfaces.length > 0) || p.setup.length > 0,
+      (p, i) =>
+        (i === 0 && this.meaning.surfaces.length > 0) ||
+        (p.forks === undefined && p.setup.length > 0),
     );
     const before = setups.slice(0, process.index + (thread === undefined ? 0 : 1)).filter(Boolean);
     return before.length;
@@ -266,6 +325,53 @@ class StatementBuilder {
             (f: F) => ({ address: f['(address)'], length: f['(length)'] }),
             '(result)',
           ),
+          ...this.returned(b, s, 'munmap', s.error),
+        ];
+      case 'protect':
+        return [
+          this.bounds(b, s.mapping),
+          b.call(
+            do_mprotect_pkey,
+            (f: F) => ({
+              start: f['(address)'],
+              len: f['(length)'],
+              prot: protectionBits[s.access],
+            }),
+            '(result)',
+          ),
+          ...this.returned(b, s, 'mprotect', s.error),
+        ];
+      case 'advise':
+        return [
+          this.bounds(b, s.mapping),
+          b.call(
+            do_madvise,
+            (f: F) => ({
+              start: f['(address)'],
+              len: f['(length)'],
+              behavior: behaviors[s.advice],
+            }),
+            '(result)',
+          ),
+          ...this.returned(b, s, 'madvise', s.error),
+        ];
+      case 'remap':
+        return this.remap(b, s);
+      case 'fork':
+        return this.fork(b, s);
+      case 'exit':
+        return [b.call(exit_process, () => ({})), b.ret()];
+      case 'clear_refs':
+        return [
+          b.call(
+            clear_refs_write,
+            (_f: F, k) => ({
+              mm: k.view('mm_struct', k.parts.scenario.mm(s.process)),
+              type: CLEAR_REFS_SOFT_DIRTY,
+            }),
+            '(result)',
+          ),
+          ...this.returned(b, s, 'write to clear_refs', s.error),
         ];
       case 'write':
         return [
@@ -287,7 +393,7 @@ class StatementBuilder {
             }),
             '(result)',
           ),
-          this.signal(b, s),
+          ...this.signal(b, s, s.error),
         ];
       case 'read':
         return [
@@ -300,7 +406,7 @@ class StatementBuilder {
             (f: F) => ({ address: f['(address)'], length: f['(length)'] }),
             '(result)',
           ),
-          this.signal(b, s),
+          ...this.signal(b, s, s.error),
           this.loaded(b, s.into),
         ];
       case 'submit':
@@ -318,20 +424,11 @@ class StatementBuilder {
   }
 
   private map(b: AnyBuilder, s: Step & { kind: 'map' }): Node[] {
-    const set = this.setter(s.into);
-    const { start, bytes } = mappedFields(
-      s.into.thread === undefined ? fieldName(s.into) : localName(this.meaning, s.into),
-    );
-    const note = (f: F, k: Engine, field: string, value: number) => {
-      if (s.into.thread === undefined) state(k).set(field, value);
-      else f[field] = value;
-    };
     return [
       b.step('the range', (f: F, k) => {
         f['(address)'] = now(s.start, k);
         f['(length)'] = now(s.end, k) - f['(address)'];
-        note(f, k, start, f['(address)']);
-        note(f, k, bytes, f['(length)']);
+        f['(value)'] = s.at === undefined ? -1 : now(s.at, k);
         f['(handle)'] = state(k).get(`surface ${s.surface.name}`);
       }),
       b.call(
@@ -343,13 +440,105 @@ class StatementBuilder {
           length: f['(length)'],
           readonly: s.readonly,
           private: s.private,
+          at: f['(value)'],
         }),
         '(result)',
       ),
       b.step(`${s.into.name} = the address`, (f: F, k) => {
-        set(f, k, f['(result)']);
-        if (f['(result)'] < 0) fail(k, s, `mmap failed with ${errnoName(f['(result)'])}`);
+        this.place(f, k, s.into, {
+          address: Math.max(0, f['(result)']),
+          start: f['(address)'],
+          bytes: f['(result)'] < 0 ? 0 : f['(length)'],
+        });
       }),
+      ...this.returned(b, s, 'mmap', s.error),
+    ];
+  }
+
+  /** Where a mapping is from here on, and which bytes of its surface it has. */
+  private place(
+    f: F,
+    k: Engine,
+    into: Variable,
+    { address, start, bytes }: { address: number; start: number; bytes: number },
+  ): void {
+    const name = into.thread === undefined ? fieldName(into) : localName(this.meaning, into);
+    const fields = mappedFields(name);
+    const note = (field: string, value: number) => {
+      if (into.thread === undefined) state(k).set(field, value);
+      else f[field] = value;
+    };
+    note(name, address);
+    note(fields.start, start);
+    note(fields.bytes, bytes);
+  }
+
+  private remap(b: AnyBuilder, s: Step & { kind: 'remap' }): Node[] {
+    return [
+      this.bounds(b, s.mapping),
+      b.step('where to', (f: F, k) => {
+        f['(value)'] = now(s.at, k);
+        f['(index)'] = look(k).mapped(s.mapping.mapping).start + now(s.mapping.start, k);
+      }),
+      b.call(
+        move_surface,
+        (f: F) => ({ address: f['(address)'], length: f['(length)'], to: f['(value)'] }),
+        '(result)',
+      ),
+      b.when('it moved', (f: F) => f['(result)'] === 0, [
+        b.step(`${s.into.name} = the new address`, (f: F, k) => {
+          this.place(f, k, s.into, {
+            address: f['(value)'],
+            start: f['(index)'],
+            bytes: f['(length)'],
+          });
+        }),
+      ]),
+      ...this.returned(b, s, 'mremap', s.error),
+    ];
+  }
+
+  /** The child gets the mappings and the names; then it begins. */
+  private fork(b: AnyBuilder, s: Step & { kind: 'fork' }): Node[] {
+    const names = this.meaning.processes.find((p) => p.name === s.child)?.forks?.names ?? [];
+    return [
+      b.call(
+        fork,
+        (_f: F, k) => ({ mm: k.view('mm_struct', k.parts.scenario.mm(s.child)) }),
+        '(result)',
+      ),
+      b.when('there is a child', (f: F) => f['(result)'] === 0, [
+        b.step('it knows the names', (f: F, k) => {
+          for (const { of, own } of names) {
+            if (of.type !== 'mapping') {
+              this.setter(own)(f, k, look(k).variable(of));
+              continue;
+            }
+            const address = look(k).variable(of);
+            this.place(f, k, own, { address, ...look(k).mapped(of) });
+          }
+        }),
+        b.step('it begins', (_f: F, k) => state(k).set(`forked ${s.child}`, 1)),
+      ]),
+      ...this.returned(b, s, 'fork', s.error),
+    ];
+  }
+
+  /** What a call has returned: its error has a name, or is reported. */
+  private returned(b: AnyBuilder, s: Span, call: string, error: Variable | undefined): Node[] {
+    if (error === undefined)
+      return [
+        b.when(`${call} failed`, (f: F) => f['(result)'] < 0, [
+          b.step('nobody asks why', (f: F, k) =>
+            fail(k, s, `${call} failed with ${errnoName(f['(result)'])}`),
+          ),
+        ]),
+      ];
+    const set = this.setter(error);
+    return [
+      b.step(`${error.name} = why ${call} failed, or 0`, (f: F, k) =>
+        set(f, k, Math.max(0, -f['(result)'])),
+      ),
     ];
   }
 
@@ -378,16 +567,10 @@ class StatementBuilder {
         }),
         '(result)',
       ),
-      b.when(
-        'it failed',
-        (f: F) => f['(result)'] < 0,
-        [
-          b.step('no fence', (f: F, k) =>
-            fail(k, s, `execbuf failed with ${errnoName(f['(result)'])}`),
-          ),
-        ],
-        s.fence === undefined ? [] : this.name(b, s.fence),
-      ),
+      ...this.returned(b, s, 'execbuf', s.error),
+      ...(s.fence === undefined
+        ? []
+        : [b.when('it has a fence', (f: F) => f['(result)'] >= 0, this.name(b, s.fence))]),
     );
     return nodes;
   }
@@ -498,14 +681,24 @@ class StatementBuilder {
     });
   }
 
-  private signal(b: AnyBuilder, s: Span): Node {
-    return b.when('a signal', (f: F) => f['(result)'] !== 0, [
-      b.step('the access ends with a signal', (f: F, k) => {
-        const signal = f['(result)'] & 255;
-        const name = signal === 11 ? 'SIGSEGV' : signal === 7 ? 'SIGBUS' : `signal ${signal}`;
-        fail(k, s, `the access at ${f['(address)'].toString(16)} ends with ${name}`, 'signal');
-      }),
-    ]);
+  /** The signal that an access ended with has a name, or is reported. */
+  private signal(b: AnyBuilder, s: Span, error: Variable | undefined): Node[] {
+    const signal = (f: F) => f['(result)'] & 255;
+    if (error !== undefined) {
+      const set = this.setter(error);
+      return [b.step(`${error.name} = the signal, or 0`, (f: F, k) => set(f, k, signal(f)))];
+    }
+    return [
+      b.when('a signal', (f: F) => f['(result)'] !== 0, [
+        b.step('the access ends with a signal', (f: F, k) => {
+          const name = Object.entries(errors).find(
+            ([name, { value }]) => name.startsWith('SIG') && value === signal(f),
+          )?.[0];
+          const at = f['(address)'].toString(16);
+          fail(k, s, `the access at ${at} ends with ${name ?? `signal ${signal(f)}`}`, 'signal');
+        }),
+      ]),
+    ];
   }
 
   /** The first byte that the loads of this statement saw. */

@@ -21,6 +21,7 @@ import type {
 } from './meaning';
 import type { Report, Severity } from './names';
 import { partsOf } from './statements';
+import type { ProtectionName } from './vocabulary';
 
 /** How many fences or events a name stands for. */
 export type FamilySizes = (family: Family) => number;
@@ -53,9 +54,10 @@ export function rehearse(meaning: ScenarioMeaning, report: Report, partial: bool
     given.set(family, { indices: new Set(), open: false });
   const awaited: Awaited[] = [];
   let complete = true;
+  const forked = new Map<string, Known>();
   for (const process of meaning.processes) {
-    const rehearsal = new Rehearsal(given, awaited, report);
-    rehearsal.process(process);
+    const rehearsal = new Rehearsal(given, awaited, forked, report);
+    rehearsal.process(process, partial);
     complete &&= rehearsal.complete;
     for (const property of meaning.properties) rehearsal.look(property.condition);
   }
@@ -88,10 +90,28 @@ function reportUnmet(
   }
 }
 
+/** What is known at a place: values of variables and bytes of mappings, by slot. */
+interface Known {
+  readonly variables: ReadonlyMap<number, number>;
+  readonly mapped: ReadonlyMap<number, number>;
+}
+
+/** What pages of a mapping have become, by which thread (-1: before all threads). */
+interface Changed extends Span {
+  readonly start: number;
+  readonly end: number;
+  readonly into: ProtectionName | 'unmapped' | 'unknown';
+  readonly thread: number;
+}
+
 class Rehearsal {
   private readonly variables = new Map<number, number>();
   /** Bytes of each mapping, by slot. */
   private readonly mapped = new Map<number, number>();
+  /** What pages of a mapping, by slot, have become: the last that is said of a page holds. */
+  private readonly changed = new Map<number, Changed[]>();
+  private thread = -1;
+  private readonly branches = new Map<Step, { yes: boolean; no: boolean }>();
   private readonly told = new Set<string>();
   private readonly counters: Variable[] = [];
   private steps = 0;
@@ -101,6 +121,8 @@ class Rehearsal {
   constructor(
     private readonly given: ReadonlyMap<Family, Given>,
     private readonly awaited: Awaited[],
+    /** What each process knew when it was forked. */
+    private readonly forked: Map<string, Known>,
     private readonly report: Report,
   ) {}
 
@@ -108,9 +130,38 @@ class Rehearsal {
     return this.steps <= STEPS_MAX;
   }
 
-  process({ setup, threads }: ProcessMeaning): void {
+  process({ setup, threads, forks, name, from, to }: ProcessMeaning, partial: boolean): void {
+    const known = this.forked.get(name);
+    for (const { of, own } of forks?.names ?? []) {
+      const value = known?.variables.get(of.slot);
+      const bytes = known?.mapped.get(of.slot);
+      if (value !== undefined) this.variables.set(own.slot, value);
+      if (bytes !== undefined) this.mapped.set(own.slot, bytes);
+    }
+    if (forks !== undefined && known === undefined && !partial)
+      this.report(
+        { from, to },
+        `nobody forks \`${name}\`, so it never begins; say \`fork ${name}\` in \`${forks.parent}\``,
+      );
     this.run(setup);
-    for (const thread of threads) this.run(thread.body);
+    for (const thread of threads) {
+      this.thread = thread.index;
+      this.run(thread.body);
+    }
+    if (this.complete) this.reportDead();
+  }
+
+  /** Blocks that no turn of the loops around them comes to. */
+  private reportDead(): void {
+    for (const [step, { yes, no }] of this.branches) {
+      if (step.kind !== 'if') continue;
+      const { condition, then, otherwise } = step;
+      const dead = !yes && then.length > 0 ? then : !no && otherwise.length > 0 ? otherwise : [];
+      const [first] = dead;
+      if (first === undefined) continue;
+      const says = dead === then ? 'never holds: its block' : 'always holds: what is behind `else`';
+      this.report(condition, `this ${says} is not reached`, 'warning');
+    }
   }
 
   /** Checks every place that an expression looks at. */
@@ -146,15 +197,33 @@ class Rehearsal {
         this.map(step);
         break;
       case 'unmap':
+      case 'protect':
+      case 'advise':
         this.range(step.mapping);
         this.aligned(step.mapping, step.mapping);
+        if (step.kind === 'unmap') this.change(step, 'unmapped');
+        else if (step.kind === 'protect') this.change(step, step.access);
+        break;
+      case 'remap':
+        this.remap(step);
+        break;
+      case 'fork':
+        this.forked.set(step.child, {
+          variables: new Map(this.variables),
+          mapped: new Map(this.mapped),
+        });
+        break;
+      case 'exit':
+      case 'clear_refs':
         break;
       case 'write':
         this.range(step.target);
+        this.access(step);
         if (step.value !== undefined) this.stored(step.value);
         break;
       case 'read':
         this.range(step.target);
+        this.access(step);
         if (step.into !== undefined) this.variables.delete(step.into.slot);
         break;
       case 'submit':
@@ -193,10 +262,74 @@ class Rehearsal {
     if (bytes === 0) return;
     this.bounds(step, start, end, bytes, `\`${name}\` has`);
     this.aligned(step, { start: step.start, end: end === bytes ? undefined : step.end });
+    if (step.at !== undefined) this.aligned(step.at, { start: step.at, end: undefined });
+    const { thread } = this;
+    const all = { start: 0, end: Infinity, from: step.from, to: step.to };
+    this.changed.set(step.into.slot, step.readonly ? [{ ...all, into: 'readonly', thread }] : []);
     if (start !== undefined && end !== undefined) {
       const pages = Math.ceil((end - start) / PAGE_SIZE);
       this.mapped.set(step.into.slot, pages * PAGE_SIZE);
     }
+  }
+
+  private remap({ mapping, at, into, error, from, to }: Step & { kind: 'remap' }): void {
+    this.range(mapping);
+    this.aligned(mapping, mapping);
+    this.aligned(at, { start: at, end: undefined });
+    const start = this.know(mapping.start);
+    const size = this.mapped.get(mapping.mapping.slot);
+    const end = mapping.end === undefined ? size : this.know(mapping.end);
+    if (start !== undefined && end !== undefined) this.mapped.set(into.slot, end - start);
+    const changed = this.changed.get(mapping.mapping.slot) ?? [];
+    if (into === mapping.mapping) return;
+    // A part that moves keeps what became of it; what it leaves behind is not there.
+    const moved = changed.map((n) => ({
+      ...n,
+      start: n.start - (start ?? 0),
+      end: n.end - (start ?? 0),
+    }));
+    this.changed.set(into.slot, moved);
+    this.change({ mapping, error, from, to }, 'unmapped');
+  }
+
+  /** Notes what becomes of the pages of a range, as far as that is certain. */
+  private change(
+    {
+      mapping: { mapping, ...range },
+      error,
+      from,
+      to,
+    }: Span & { readonly mapping: Range; readonly error: Variable | undefined },
+    into: Changed['into'],
+  ): void {
+    const start = this.know(range.start);
+    const end = range.end === undefined ? this.mapped.get(mapping.slot) : this.know(range.end);
+    const notes = this.changed.get(mapping.slot) ?? [];
+    this.changed.set(mapping.slot, notes);
+    const sure = this.unsure === 0 && error === undefined && start !== undefined;
+    const known = sure && end !== undefined;
+    // What is not known may have changed anything.
+    notes.push(
+      known
+        ? { start, end, into, thread: this.thread, from, to }
+        : { start: 0, end: Infinity, into: 'unknown', thread: this.thread, from, to },
+    );
+  }
+
+  /** An access to what is not there, or not allowed, ends with a signal; who names it expects that. */
+  private access({ kind, target, error }: Step & { kind: 'write' | 'read' }): void {
+    const notes = this.changed.get(target.mapping.slot);
+    const start = this.know(target.start);
+    if (notes === undefined || error !== undefined || start === undefined) return;
+    const note = notes.findLast((n) => n.start <= start && start < n.end);
+    // Another thread may come later, or earlier.
+    if (note === undefined || (note.thread !== this.thread && note.thread >= 0)) return;
+    const { name } = target.mapping;
+    const signal = 'the access ends with SIGSEGV; to expect that, name it: `else signal`';
+    if (note.into === 'unmapped')
+      this.tell(target, `\`${name}\` is not mapped here any more: ${signal}${this.turn()}`);
+    else if (note.into === 'none' || (note.into === 'readonly' && kind === 'write'))
+      this.tell(target, `\`${name}\` is protected here, \`${note.into}\`: ${signal}${this.turn()}`);
   }
 
   private aligned(
@@ -293,6 +426,10 @@ class Rehearsal {
   private branch(step: Step & { kind: 'if' }): void {
     this.look(step.condition);
     const known = this.know(step.condition);
+    const taken = this.branches.get(step) ?? { yes: false, no: false };
+    this.branches.set(step, taken);
+    taken.yes ||= known !== 0;
+    taken.no ||= known === 0 || known === undefined;
     if (known !== undefined) this.run(known !== 0 ? step.then : step.otherwise);
     else {
       this.unsure++;

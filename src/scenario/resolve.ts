@@ -18,10 +18,12 @@ import type {
   Surface,
   Thread,
 } from '../syntax/tree';
+import type { Place } from './declare';
 import { resolveTyped, resolveValue } from './expressions';
 import type { Known } from './known';
 import type {
   Family,
+  Fork,
   MachineOptions,
   ProcessMeaning,
   PropertyMeaning,
@@ -33,7 +35,7 @@ import type {
 } from './meaning';
 import { type Entity, emptyNotes, type Notes, type Report, Scope } from './names';
 import { rehearse } from './rehearse';
-import { baseOf, headOf, type Place, resolveStep } from './statements';
+import { baseOf, checkConstant, headOf, resolveStep, resolveSteps } from './statements';
 import {
   CPUS_MAX,
   commands,
@@ -76,6 +78,9 @@ export function resolve(
   const body = [...file.shared, ...scenario.body];
   const machine = resolveMachine(body, known, report);
   const surfaces = declareThings(body, scope, report);
+  for (const statement of body)
+    if (statement.kind === 'process' && statement.name !== undefined)
+      declareAgent('process', statement.name, scope, report);
   const families = declareFamilies(body, scope, report);
   const variables: Variable[] = [];
   const processes: ProcessMeaning[] = [];
@@ -85,7 +90,7 @@ export function resolve(
     switch (statement.kind) {
       case 'process':
         processes.push(
-          resolveProcess(statement, processes.length, {
+          resolveProcess(statement, processes, {
             scope,
             report,
             machine,
@@ -98,7 +103,9 @@ export function resolve(
         const { when, from, to } = statement;
         const who = `\`${when}\``;
         const condition = resolveTyped(statement.condition, 'boolean', who, scope, report);
-        if (condition !== undefined) properties.push({ when, from, to, condition });
+        if (condition === undefined) break;
+        checkConstant(statement, condition, report);
+        properties.push({ when, from, to, condition });
         break;
       }
       case 'schedule':
@@ -456,11 +463,10 @@ interface Surroundings {
 
 function resolveProcess(
   statement: Process,
-  index: number,
+  others: readonly ProcessMeaning[],
   { scope, report, machine, variables, families }: Surroundings,
 ): ProcessMeaning {
   const name = statement.name ?? { from: statement.from, to: statement.from, text: '' };
-  declareAgent('process', name, scope, report);
   const inner = scope.inner(statement);
   const newFence = (fence: Name): Entity & { kind: 'fence' } => {
     const { from, to, text } = fence;
@@ -475,6 +481,7 @@ function resolveProcess(
     variables,
     newFence,
   };
+  const forks = statement.parent && inherit(statement.parent, others, inner, place);
   const setup: Step[] = [];
   const threads: ThreadMeaning[] = [];
   for (const child of statement.body?.statements ?? []) {
@@ -492,7 +499,70 @@ function resolveProcess(
   }
   const own = statement.cpu && resolveCpu(statement.cpu, machine, report);
   const cpu = own ?? threads[0]?.cpu ?? 0;
-  return { from: name.from, to: name.to, index, name: name.text, cpu, setup, threads };
+  const index = others.length;
+  const of = { from: name.from, to: name.to, index, name: name.text, forks, cpu };
+  checkExit(setup, threads, report);
+  return { ...of, setup, threads };
+}
+
+/** A child knows what its parent has named outside of threads, as it was at the fork. */
+function inherit(
+  parent: Name,
+  others: readonly ProcessMeaning[],
+  scope: Scope,
+  { process, variables, report }: Place,
+): Fork | undefined {
+  const { from, to, text } = parent;
+  if (!others.some(({ name }) => name === text)) {
+    const names = others.map(({ name }) => name);
+    const entity = scope.find(text);
+    const help =
+      entity?.kind === 'process' && text !== process
+        ? '; put that one in front of this'
+        : didYouMean(text, names);
+    report(
+      { from, to },
+      `\`forks\` needs a process that stands above; \`${text}\` does not${help}`,
+      'error',
+      entity === undefined ? respelled(parent, names) : undefined,
+    );
+    return undefined;
+  }
+  scope.use(parent);
+  const names = variables
+    .filter((v) => v.process === text && v.thread === undefined && v.name !== '')
+    .map((of) => {
+      const own: Variable = { ...of, slot: variables.length, process };
+      variables.push(own);
+      const declared = { from: of.from, to: of.to };
+      scope.override({ kind: 'variable', name: of.name, declared, variable: own });
+      return { of, own };
+    });
+  return { parent: text, names };
+}
+
+/** The end of a process is the end of its thread: with others in it, it would have to be that of theirs. */
+function checkExit(
+  setup: readonly Step[],
+  threads: readonly ThreadMeaning[],
+  report: Report,
+): void {
+  for (const step of stepsIn(setup))
+    if (step.kind === 'exit')
+      report(step, '`exit` is done by a thread: put it into `thread … { … }`');
+  for (const { body } of threads)
+    for (const step of stepsIn(body))
+      if (step.kind === 'exit' && threads.length > 1)
+        report(step, '`exit` ends the whole process, and this one has other threads too');
+}
+
+/** Steps with those in their blocks. */
+function* stepsIn(steps: readonly Step[]): Generator<Step> {
+  for (const step of steps) {
+    yield step;
+    if (step.kind === 'repeat') yield* stepsIn(step.body);
+    else if (step.kind === 'if') yield* stepsIn([...step.then, ...step.otherwise]);
+  }
 }
 
 function resolveThread(
@@ -507,9 +577,7 @@ function resolveThread(
   const cpu = (statement.cpu && resolveCpu(statement.cpu, machine, place.report)) ?? 0;
   const inner = scope.inner(statement);
   const here = { ...place, thread: name.text };
-  const body = (statement.body?.statements ?? []).flatMap((child) =>
-    resolveStep(child, inner, here),
-  );
+  const body = resolveSteps(statement.body?.statements ?? [], inner, here);
   return { from: name.from, to: name.to, index, name: name.text, cpu, body };
 }
 

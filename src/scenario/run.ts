@@ -147,7 +147,7 @@ export class Run {
       found.push(this.problem('device', message, this.placeOfEvent(e.index), e.step));
     }
     if (!ended) return found;
-    if (oopses.length === 0 && !this.engine.done) {
+    if (oopses.length === 0 && !this.done) {
       const { steps } = this.engine;
       found.push(
         this.problem('deadlock', 'nobody can go on', this.stuckAt(), steps, this.stacks()),
@@ -168,6 +168,17 @@ export class Run {
       if (problemEvents.has(name) || (name === 'race' && this.forbidsRaces())) return true;
     }
     return false;
+  }
+
+  /** All tasks have ended, but for those of processes that nobody has forked. */
+  get done(): boolean {
+    const { engine, meaning, state } = this;
+    const unborn = (task: number) => {
+      const name = this.processOf(task);
+      const forks = meaning.processes.find((p) => p.name === name)?.forks;
+      return forks !== undefined && state.get(`forked ${name}`) === 0;
+    };
+    return this.threads.every((t) => engine.isDaemon(t) || engine.isFinished(t) || unborn(t));
   }
 
   /** The races of the application, listed whether or not they count. */

@@ -36,6 +36,11 @@ export function scenarioStruct(meaning: ScenarioMeaning): Struct {
   add('submissions', int, 'shared');
   add('ready', int, 'shared'); // processes whose own statements have run
   add('loaded', array(int, tasksOf(meaning)) as Field<unknown>, 'fixed');
+  for (const { name, forks } of meaning.processes) {
+    if (forks === undefined) continue;
+    add(`forked ${name}`, int, 'shared');
+    add(`ready ${name}`, int, 'shared');
+  }
   for (const s of meaning.surfaces) add(`surface ${s.name}`, int, 'fixed'); // handle
   for (const v of meaning.variables) {
     if (v.thread === undefined) add(fieldName(v), long, 'fixed');

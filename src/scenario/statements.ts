@@ -16,11 +16,11 @@ import type {
   Statement,
 } from '../syntax/tree';
 import { commandsMax } from '../user/limits';
+import { systemCall } from './calls';
+import { declareVariable, errorName, type Place, range, simpleName } from './declare';
 import {
   asExtent,
-  asRange,
   describe,
-  numberValue,
   oneOf,
   resolvePath,
   resolveTyped,
@@ -31,37 +31,48 @@ import {
   type Command,
   deviceCommands,
   type Extent,
-  type MappingMeaning,
-  type Range,
   type Step,
   type Value,
   type Variable,
 } from './meaning';
-import type { Entity, Report, Scope } from './names';
+import type { Report, Scope } from './names';
 import {
+  advices,
   type CommandName,
   commands,
   type Entry,
   mapWords,
   type OperationName,
   operations,
+  protections,
 } from './vocabulary';
-
-/** Where the statements stand and what resolving them adds to. */
-export interface Place {
-  readonly process: string;
-  /** Undefined: outside of the threads of the process. */
-  readonly thread: string | undefined;
-  readonly report: Report;
-  readonly variables: Variable[];
-  /** A fence that only its own block knows: `let f = submit { … }`. */
-  readonly newFence: (name: Name) => Entity & { kind: 'fence' };
-}
 
 /** The steps of a block; names introduced in it end with it. */
 export function resolveBlock(block: Block | undefined, scope: Scope, place: Place): Step[] {
   const inner = block === undefined ? scope : scope.inner(block);
-  return (block?.statements ?? []).flatMap((statement) => resolveStep(statement, inner, place));
+  return resolveSteps(block?.statements ?? [], inner, place);
+}
+
+/** The steps of statements that follow each other. */
+export function resolveSteps(statements: readonly Statement[], scope: Scope, place: Place): Step[] {
+  const steps: Step[] = [];
+  for (const statement of statements) {
+    if (steps.at(-1)?.kind === 'exit')
+      place.report(headOf(statement), 'this is never reached: `exit` ends the thread', 'warning');
+    steps.push(...resolveStep(statement, scope, place));
+  }
+  return steps;
+}
+
+/** A claim whose value is known beforehand says nothing of the run. */
+export function checkConstant({ from, to }: Span, condition: Value, report: Report): void {
+  if (condition.kind !== 'number') return;
+  const always = condition.value !== 0 ? 'always holds' : 'never holds';
+  report(
+    { from, to },
+    `this ${always}, whatever the run does: compare with something that it changes`,
+    'warning',
+  );
 }
 
 /** The step of one statement: none when there are problems, then nothing is run. */
@@ -82,7 +93,9 @@ export function resolveStep(statement: Statement, scope: Scope, place: Place): S
         scope,
         place.report,
       );
-      return condition === undefined ? [] : [{ kind: 'assert', from, to, condition }];
+      if (condition === undefined) return [];
+      checkConstant(statement, condition, place.report);
+      return [{ kind: 'assert', from, to, condition }];
     }
     case 'operation':
       return only(operation(statement, scope, place));
@@ -127,21 +140,6 @@ function binding(statement: Let, scope: Scope, place: Place): Step | undefined {
   if (step === undefined && name !== undefined && scope.find(name.text) === undefined)
     scope.declare({ kind: 'broken', name: name.text, declared: name }, place.report);
   return step;
-}
-
-function declareVariable(
-  name: Name,
-  type: Variable['type'],
-  scope: Scope,
-  { process, thread, variables, report }: Place,
-  mapping: MappingMeaning | undefined,
-): Variable {
-  const { from, to, text } = name;
-  const slot = variables.length;
-  const variable: Variable = { from, to, slot, name: text, type, process, thread, mapping };
-  variables.push(variable);
-  scope.declare({ kind: 'variable', name: text, declared: { from, to }, variable }, report);
-  return variable;
 }
 
 function repeat(statement: Repeat, scope: Scope, place: Place): Step | undefined {
@@ -189,11 +187,13 @@ function conditional(statement: If, scope: Scope, place: Place): Step | undefine
 // Operations.
 
 interface Shape {
-  readonly target: 'needed' | 'none';
+  readonly target: 'needed' | 'optional' | 'none';
   readonly value: boolean;
   readonly clauses: readonly string[];
   readonly words: Readonly<Record<string, Entry>>;
   readonly result: boolean;
+  /** Whether it can fail, so that `else error` may stand behind it. */
+  readonly fails: boolean;
   readonly body: boolean;
 }
 
@@ -203,16 +203,23 @@ const bare: Shape = {
   clauses: [],
   words: {},
   result: false,
+  fails: false,
   body: false,
 };
 
 /** What may follow each verb. */
 const shapes: Readonly<Record<OperationName | CommandName, Shape>> = {
-  map: { ...bare, words: mapWords, result: true },
-  unmap: bare,
-  write: { ...bare, value: true },
-  read: { ...bare, result: true },
-  submit: { ...bare, target: 'none', result: true, body: true },
+  map: { ...bare, clauses: ['at'], words: mapWords, result: true, fails: true },
+  unmap: { ...bare, fails: true },
+  protect: { ...bare, words: protections, fails: true },
+  advise: { ...bare, words: advices, fails: true },
+  remap: { ...bare, clauses: ['at'], result: true, fails: true },
+  fork: { ...bare, fails: true },
+  exit: { ...bare, target: 'none' },
+  clear_refs: { ...bare, target: 'optional', fails: true },
+  write: { ...bare, value: true, fails: true },
+  read: { ...bare, result: true, fails: true },
+  submit: { ...bare, target: 'none', result: true, fails: true, body: true },
   wait: bare,
   signal: bare,
   draw: { ...bare, target: 'none', clauses: ['reads', 'writes'] },
@@ -254,6 +261,8 @@ function checkShape(node: Operation, shape: Shape, form: string, report: Report)
   }
   if (node.result !== undefined && !shape.result)
     return fail(node.result, `\`${verb}\` gives back nothing to be named`);
+  if (node.failure !== undefined && !shape.fails)
+    return fail(node.failure, `\`${verb}\` has no error to be named`);
   if (node.body !== undefined && !shape.body)
     return fail({ from: node.body.from, to: node.body.from + 1 }, `\`${verb}\` takes no block`);
   if (shape.body && node.body === undefined) return fail(node.verb, `\`${verb}\` needs a block`);
@@ -294,16 +303,19 @@ function operation(
   const result = named?.name ?? simpleName(node.result);
   switch (name) {
     case 'map':
-      return map(node, span, result, scope, place);
-    case 'unmap': {
-      const mapping = range(node, scope, report);
-      return mapping && { kind: 'unmap', from: span.from, to: span.to, mapping };
-    }
+    case 'unmap':
+    case 'protect':
+    case 'advise':
+    case 'remap':
+    case 'fork':
+    case 'exit':
+    case 'clear_refs':
+      return systemCall(name, { node, span, result, scope, place });
     case 'write': {
       const target = range(node, scope, report);
       const value = storedValue(node, scope, report);
-      if (target !== undefined) checkWritable(target, report);
-      return target && { kind: 'write', from: span.from, to: span.to, target, value };
+      const error = errorName(node, scope, place);
+      return target && { kind: 'write', from: span.from, to: span.to, target, value, error };
     }
     case 'read':
       return read(node, span, result, scope, place);
@@ -341,76 +353,6 @@ function unknownVerb(node: Operation, verb: string, place: Place): string {
   return `\`${verb}\` is nothing that ${where} can do${guess || `; it can ${list}`}`;
 }
 
-function simpleName(path: Path | undefined): Name | undefined {
-  return path?.kind === 'reference' ? { ...path, text: path.name } : undefined;
-}
-
-function map(
-  node: Operation,
-  span: Span,
-  result: Name | undefined,
-  scope: Scope,
-  place: Place,
-): Step | undefined {
-  const { report } = place;
-  const thing = node.target && resolvePath(node.target, scope, report);
-  const extent = thing && asExtent(thing, node.target ?? span);
-  if (thing !== undefined && (extent === undefined || (thing.kind === 'place' && thing.single)))
-    report(
-      node.target ?? span,
-      `a surface, or a range of one, can be mapped, not ${describe(thing)}: \`${operations.map.form}\``,
-    );
-  if (result === undefined) {
-    report(node.verb, `name the mapping, or nobody can use it: \`${operations.map.form}\``);
-    return undefined;
-  }
-  const isPrivate = node.words.some(({ text }) => text === 'private');
-  const readonly = node.words.some(({ text }) => text === 'readonly');
-  if (extent === undefined || (thing?.kind === 'place' && thing.single)) {
-    if (scope.find(result.text) === undefined)
-      scope.declare({ kind: 'broken', name: result.text, declared: result }, report);
-    return undefined;
-  }
-  const { surface } = extent;
-  const mapping = { surface, private: isPrivate, readonly };
-  const into = declareVariable(result, 'mapping', scope, place, mapping);
-  const end = extent.end ?? numberValue(extent, surface.bytes);
-  return {
-    kind: 'map',
-    from: span.from,
-    to: span.to,
-    into,
-    surface,
-    start: extent.start,
-    end,
-    private: isPrivate,
-    readonly,
-  };
-}
-
-function range(node: Operation, scope: Scope, report: Report): Range | undefined {
-  const thing = node.target && resolvePath(node.target, scope, report);
-  if (thing === undefined || node.target === undefined) return undefined;
-  const found = asRange(thing, node.target);
-  if (found === undefined) {
-    const hint =
-      thing.kind === 'surface' || (thing.kind === 'place' && thing.place.of === 'memory')
-        ? ': map it first, `let p = map …`'
-        : '';
-    report(node.target, `\`${node.verb.text}\` needs a mapping, not ${describe(thing)}${hint}`);
-  }
-  return found;
-}
-
-function checkWritable({ mapping, from, to }: Range, report: Report): void {
-  if (mapping.mapping?.readonly === true)
-    report(
-      { from, to },
-      `\`${mapping.name}\` is mapped readonly: a store to it kills the process with a signal`,
-      'warning',
-    );
-}
-
 /** The value of a store. Stores are of bytes. */
 function storedValue(
   { value }: { readonly value: Operation['value'] },
@@ -440,7 +382,8 @@ function read(
     place.report(node.result, 'a plain name is needed here: `read p[0] as x`');
   const into =
     result === undefined ? undefined : declareVariable(result, 'number', scope, place, undefined);
-  return target && { kind: 'read', from: span.from, to: span.to, target, into };
+  const error = errorName(node, scope, place);
+  return target && { kind: 'read', from: span.from, to: span.to, target, into, error };
 }
 
 function submit(
@@ -465,6 +408,7 @@ function submit(
   const fence = thing && oneOf(thing, node.result ?? span, report);
   if (node.body !== undefined && node.body.statements.length === 0)
     report(node.verb, 'nothing is submitted', 'warning');
+  const error = errorName(node, scope, place);
   const list = made.filter((one) => one !== undefined);
   const count = deviceCommands(list);
   if (count > commandsMax)
@@ -473,7 +417,7 @@ function submit(
       `a submission has room for ${commandsMax} commands of the device; these are ${count}`,
     );
   return list.length === made.length
-    ? { kind: 'submit', from: span.from, to: span.to, commands: list, fence }
+    ? { kind: 'submit', from: span.from, to: span.to, commands: list, fence, error }
     : undefined;
 }
 

@@ -1,5 +1,19 @@
 // The words of the language that are data: operations, GPU commands, what an expression can look at, counters,
 // settings, attributes. Checks, completion and hover read these tables; a word is added here.
+import {
+  EACCES,
+  EBUSY,
+  EEXIST,
+  EFAULT,
+  EINTR,
+  EINVAL,
+  EIO,
+  ENOENT,
+  ENOMEM,
+  ENOSPC,
+  EPERM,
+} from '../kernel/include/linux/errno';
+import { SIGBUS, SIGKILL, SIGSEGV } from '../kernel/include/linux/mm';
 import type { forms } from '../syntax/forms';
 
 export interface Entry {
@@ -23,6 +37,43 @@ export const operations = {
     does:
       'munmap(): takes the mapping, or the pages of a range of it, out of the process. Dirty bits in its ' +
       'PTEs go with them.',
+  },
+  protect: {
+    form: 'protect p[0 .. 1 page] readonly',
+    does:
+      'mprotect(): what the pages allow from here on, `readonly`, `readwrite` or `none`. change_protection() rewrites ' +
+      'the PTEs and keeps their dirty bits; a mapping may be split. An access that is not allowed ends with SIGSEGV.',
+  },
+  advise: {
+    form: 'advise p random',
+    does:
+      'madvise(): `random` has a fault insert one page only (VM_RAND_READ), `dontfork` keeps the mapping from children; ' +
+      'others are refused for the mappings of a driver (VM_IO).',
+  },
+  remap: {
+    form: 'remap p at 0x10000000',
+    does:
+      'mremap() to a fixed address, the length unchanged: move_page_tables() takes the PTEs along. The name of the ' +
+      'mapping follows it; a part that is moved needs a name of its own, `let q = remap p[0 .. 1 page] at 0x10000000`.',
+  },
+  fork: {
+    form: 'fork child',
+    does:
+      'fork(): dup_mmap() copies the mappings, copy_page_range() the PTEs, clean and not accessed. The process is ' +
+      'declared as `process child forks app { … }` and begins here; it knows the mappings of the parent by their names.',
+  },
+  exit: {
+    form: 'exit',
+    does:
+      'The end of the process: exit_mmap() takes its mappings and page tables away, and with them dirty bits that ' +
+      'nobody has collected. It is the last statement of the only thread.',
+  },
+  clear_refs: {
+    form: 'clear_refs',
+    does:
+      'Writes 4 to /proc/PID/clear_refs, of this process or of the one that is named: soft-dirty bits are cleared and ' +
+      'PTEs write-protected (clear_refs_pte_range()), VM_SOFTDIRTY goes, the TLBs are flushed. Mappings of bare frames ' +
+      '(VM_PFNMAP) are passed over.',
   },
   write: {
     form: 'write p[0 .. 4KiB] = 7',
@@ -230,6 +281,63 @@ export const mapWords = {
   readonly: { form: 'readonly', does: 'PROT_READ: a store is an error of the application.' },
 } as const satisfies Record<string, Entry>;
 
+/** Behind `protect p`. */
+export const protections = {
+  none: { form: 'none', does: 'PROT_NONE: no access at all.' },
+  readonly: { form: 'readonly', does: 'PROT_READ.' },
+  readwrite: { form: 'readwrite', does: 'PROT_READ | PROT_WRITE.' },
+} as const satisfies Record<string, Entry>;
+
+export type ProtectionName = keyof typeof protections;
+
+/** Behind `advise p`. */
+export const advices = {
+  normal: { form: 'normal', does: 'MADV_NORMAL: takes `random` and `sequential` back.' },
+  random: {
+    form: 'random',
+    does: 'MADV_RANDOM: VM_RAND_READ; a fault inserts one page, none beside it.',
+  },
+  sequential: { form: 'sequential', does: 'MADV_SEQUENTIAL: VM_SEQ_READ.' },
+  dontneed: {
+    form: 'dontneed',
+    does: 'MADV_DONTNEED: takes the pages out; not allowed for VM_PFNMAP.',
+  },
+  dontfork: { form: 'dontfork', does: 'MADV_DONTFORK: VM_DONTCOPY, children do not have it.' },
+  dofork: { form: 'dofork', does: 'MADV_DOFORK: takes `dontfork` back; refused for VM_IO.' },
+  cold: { form: 'cold', does: 'MADV_COLD: clears the accessed bits; not allowed for VM_PFNMAP.' },
+  populate_read: {
+    form: 'populate_read',
+    does: 'MADV_POPULATE_READ: faults all pages in by get_user_pages(), which refuses VM_IO.',
+  },
+  populate_write: {
+    form: 'populate_write',
+    does: 'MADV_POPULATE_WRITE: as `populate_read`, for writing.',
+  },
+} as const satisfies Record<string, Entry>;
+
+export type AdviceName = keyof typeof advices;
+
+/** Why a call failed, or the signal an access ended with: what stands behind `else` is one of these, or 0. */
+export const errors = {
+  EPERM: { value: EPERM, does: 'not permitted' },
+  ENOENT: { value: ENOENT, does: 'no such thing' },
+  EINTR: { value: EINTR, does: 'interrupted by a signal' },
+  EIO: { value: EIO, does: 'an error of the device' },
+  ENOMEM: { value: ENOMEM, does: 'no memory, or nothing is mapped there' },
+  EACCES: { value: EACCES, does: 'the mapping or the file does not allow it' },
+  EFAULT: { value: EFAULT, does: 'a bad address' },
+  EBUSY: { value: EBUSY, does: 'in use' },
+  EEXIST: { value: EEXIST, does: 'something is there already' },
+  EINVAL: { value: EINVAL, does: 'not a valid argument' },
+  ENOSPC: { value: ENOSPC, does: 'no room on the device' },
+  SIGBUS: { value: SIGBUS, does: 'signal of an access that the mapping cannot serve' },
+  SIGKILL: { value: SIGKILL, does: 'signal of the OOM killer' },
+  SIGSEGV: {
+    value: SIGSEGV,
+    does: 'signal of an access that is not allowed, or where nothing is mapped',
+  },
+} as const;
+
 /** What each statement that has a word of its own means. */
 export const statementMeanings: Readonly<Record<keyof typeof forms, string>> = {
   scenario: 'Begins a scenario; it ends where the next one begins or with the file.',
@@ -239,7 +347,7 @@ export const statementMeanings: Readonly<Record<keyof typeof forms, string>> = {
   surface:
     'A guest-backed surface: a buffer object in memory (MOB) and a copy of its own on the device.',
   process:
-    'A process with an address space of its own. What stands in it outside of its threads runs first, in order; then its threads start together.',
+    'A process with an address space of its own. What stands in it outside of its threads runs first, in order; then its threads start together. `process child forks app` is one that begins with `fork child` and has the mappings of `app`.',
   thread: 'A thread of the process; it stays on its CPU.',
   let: 'Names a value. It stays what it was when the line ran.',
   repeat: 'Does the block so many times; the name behind `as` counts from 0.',

@@ -32,6 +32,8 @@ export const innerWords = [
   'reads',
   'writes',
   'to',
+  'at',
+  'forks',
   'and',
   'or',
   'not',

@@ -418,10 +418,12 @@ function convert(
     const span = here();
     const front = head();
     let name: Name | undefined;
+    let parent: Name | undefined;
     let cpu: Name | undefined;
     let body: Block | undefined;
     for (let more = enter(); more; more = next()) {
       if (at() === 'Definition') name = named();
+      else if (at() === 'Forks') parent = afterWord();
       else if (at() === 'Cpu') cpu = afterWord();
       else if (at() === 'Block') body = block(span.from);
     }
@@ -429,7 +431,8 @@ function convert(
     else if (kind === 'thread' && cpu === undefined)
       missing(front, 'say which CPU the thread runs on', kind, inserted(name.to, ' on cpu0'));
     else if (body === undefined) noBlock(front, `say in braces what the ${kind} does`, kind);
-    return { kind, from: span.from, to: span.to, name, cpu, body };
+    const made = { from: span.from, to: span.to, name, cpu, body };
+    return kind === 'process' ? { kind, ...made, parent } : { kind, ...made };
   }
 
   function afterWord(): Name | undefined {
@@ -519,6 +522,7 @@ function convert(
     let target: Path | undefined;
     let value: Expression | undefined;
     let result: Path | undefined;
+    let failure: Path | undefined;
     let body: Block | undefined;
     const clauses: Clause[] = [];
     const words: Name[] = [];
@@ -533,7 +537,8 @@ function convert(
           if (made === undefined)
             problem({ from: sign.from, to: sign.from + 1 }, '`=` needs a value on its right');
           const last = clauses.pop();
-          if (last !== undefined) clauses.push({ ...last, to: sign.to, value: made });
+          if (last !== undefined && last.target !== undefined)
+            clauses.push({ ...last, to: sign.to, value: made });
           else value = made;
           break;
         }
@@ -545,6 +550,9 @@ function convert(
           break;
         case 'Result':
           result = asPath(inside());
+          break;
+        case 'Failure':
+          failure = asPath(inside());
           break;
         case 'Block':
           body = block(span.from);
@@ -563,6 +571,7 @@ function convert(
       clauses,
       words,
       result,
+      failure,
       body,
     };
   }
@@ -571,8 +580,10 @@ function convert(
     const span = here();
     let word: Name | undefined;
     let target: Path | undefined;
+    let value: Expression | undefined;
     for (let more = enter(); more; more = next()) {
       if (word === undefined) word = named();
+      else if (word.text === 'at') value = expression();
       else target = asPath(expression());
     }
     return {
@@ -580,7 +591,7 @@ function convert(
       to: span.to,
       word: word ?? { from: span.from, to: span.to, text: '' },
       target,
-      value: undefined,
+      value,
     };
   }
 

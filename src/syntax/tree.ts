@@ -76,10 +76,12 @@ export interface Surface extends Span {
   readonly attributes: readonly Expression[];
 }
 
-/** `process app { … }`; `cpu` is where its own statements run. */
+/** `process app { … }`, `process child forks app { … }`; `cpu` is where its own statements run. */
 export interface Process extends Span {
   readonly kind: 'process';
   readonly name: Name | undefined;
+  /** The process that it is forked from. */
+  readonly parent: Name | undefined;
   readonly cpu: Name | undefined;
   readonly body: Block | undefined;
 }
@@ -143,10 +145,12 @@ export interface Operation extends Span {
   readonly words: readonly Name[];
   /** Behind `as`. */
   readonly result: Path | undefined;
+  /** Behind `else`: what receives the error. */
+  readonly failure: Path | undefined;
   readonly body: Block | undefined;
 }
 
-/** `reads ring[0 .. 4KiB]`, `writes ring[0] = 7`, `to b[0]` */
+/** `reads ring[0 .. 4KiB]`, `writes ring[0] = 7`, `to b[0]`; `at 0x10000` has a value and no target. */
 export interface Clause extends Span {
   readonly word: Name;
   readonly target: Path | undefined;

@@ -27,6 +27,17 @@ export const surface_unmapped = tracepoint('surface_unmapped', {
   length: int,
 });
 
+/** What was mapped at [address, address + length) is at `to` from here on, in place of what was there. */
+export const surface_moved = tracepoint('surface_moved', {
+  root: int,
+  address: long,
+  length: long,
+  to: long,
+});
+
+/** All that is mapped in the address space with root table `from` is mapped in that of `root` too, at the same addresses. */
+export const surfaces_inherited = tracepoint('surfaces_inherited', { root: int, from: int });
+
 /** The application is about to hand submission `submission` (from 1 upwards) to the driver; its stores so far precede it. */
 export const submit = tracepoint('submit', { submission: int });
 

@@ -5,8 +5,12 @@
 //   gb_surface_create_in {surface, bytes, coherent, room, buffer, offset} -> as before, in a buffer of its own of `room`
 //                                                                       bytes, or in that of the surface `buffer`
 //   gb_surface_destroy {handle}                                      -> 0, or a negative errno
-//   map_surface {handle, surface, offset, length, readonly, private} -> address, or a negative errno
+//   map_surface {handle, surface, offset, length, readonly, private, at} -> address, or a negative errno; `at`: where,
+//                                                                       whatever is there, or -1: where there is room
 //   unmap_surface {address, length}                                  -> 0, or a negative errno
+//   move_surface {address, length, to}                               -> 0, or a negative errno
+//   fork {mm}                                                        -> 0, or a negative errno
+//   exit_process {}
 //   user_write {address, length, unique, value}                      -> 0, or a signal | code << 8
 //   user_read {address, length}                                      -> 0, or a signal | code << 8
 //   submit {count, submission, forget}                               -> handle of a fence (0: forgotten), or an errno
@@ -29,11 +33,20 @@ import {
   vmw_gb_surface_define_ioctl,
   vmw_surface_destroy_ioctl,
 } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_surface';
-import { MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from '../kernel/include/linux/mm';
-import { __vm_munmap, vm_mmap_pgoff } from '../kernel/mm/mmap';
+import {
+  MAP_FIXED,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  PROT_READ,
+  PROT_WRITE,
+} from '../kernel/include/linux/mm';
+import { current } from '../kernel/include/linux/sched';
+import { dup_mmap, exit_mm } from '../kernel/kernel/fork';
+import { __vm_munmap, TASK_SIZE, vm_mmap_pgoff } from '../kernel/mm/mmap';
+import { mremap_to } from '../kernel/mm/mremap';
 import type { Engine } from '../routine/engine';
 import { routine } from '../routine/routine';
-import { bool, int, long, structNamed } from '../state/layout';
+import { bool, int, long, ref, structNamed } from '../state/layout';
 import * as edges from './edges';
 import { commandsMax } from './limits';
 
@@ -135,7 +148,15 @@ export const map_surface = routine(
   'map_surface',
   {
     mode: 'user',
-    args: { handle: int, surface: int, offset: long, length: long, readonly: bool, private: bool },
+    args: {
+      handle: int,
+      surface: int,
+      offset: long,
+      length: long,
+      readonly: bool,
+      private: bool,
+      at: long,
+    },
     locals: { pgoff: int, address: long },
     returns: long,
   },
@@ -147,10 +168,10 @@ export const map_surface = routine(
       vm_mmap_pgoff,
       (f, k) => ({
         file: k.the('drm_file', 'file'),
-        addr: 0,
+        addr: Math.max(0, f.at),
         len: f.length,
         prot: PROT_READ | (f.readonly ? 0 : PROT_WRITE),
-        flags: f.private ? MAP_PRIVATE : MAP_SHARED,
+        flags: (f.private ? MAP_PRIVATE : MAP_SHARED) | (f.at < 0 ? 0 : MAP_FIXED),
         pgoff: f.pgoff,
       }),
       'address',
@@ -166,6 +187,12 @@ export const map_surface = routine(
           length,
           offset,
         });
+      }),
+    ]),
+    when('a private one in the place of others', (f) => f.address > 0 && f.private && f.at >= 0, [
+      step('what was there is not used from here on', (f, k) => {
+        const { address, length } = f;
+        k.emit(edges.surface_unmapped, { root: k.parts.tlb.cr3(k.cpu), address, length });
       }),
     ]),
     ret('address', (f) => f.address),
@@ -186,6 +213,53 @@ export const unmap_surface = routine(
     ret('ret', (f) => f.ret),
   ],
 );
+
+/** Moves a range of addresses, with what is there, to another place. */
+export const move_surface = routine(
+  file,
+  'move_surface',
+  {
+    mode: 'user',
+    args: { address: long, length: long, to: long },
+    locals: { ret: int },
+    returns: int,
+  },
+  ({ step, call, when, ret }) => [
+    call(mremap_to, (f) => ({ addr: f.address, len: f.length, new_addr: f.to }), 'ret'),
+    when('moved', (f) => f.ret === 0, [
+      step('the new address', (f, k) => {
+        const { address, length, to } = f;
+        k.emit(edges.surface_moved, { root: k.parts.tlb.cr3(k.cpu), address, length, to });
+      }),
+    ]),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+/** Makes the empty address space `mm` a copy of the caller's. */
+export const fork = routine(
+  file,
+  'fork',
+  { mode: 'user', args: { mm: ref('mm_struct') }, locals: { ret: int }, returns: int },
+  ({ step, call, when, ret }) => [
+    call(dup_mmap, (f, k) => ({ mm: f.mm, oldmm: current(k).mm }), 'ret'),
+    when('there is a child', (f) => f.ret === 0, [
+      step('what is mapped is mapped in the child too', (f, k) => {
+        k.emit(edges.surfaces_inherited, { root: f.mm.pgd, from: k.parts.tlb.cr3(k.cpu) });
+      }),
+    ]),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+/** The end of the process: its address space goes. */
+export const exit_process = routine(file, 'exit_process', { mode: 'user' }, ({ step, call }) => [
+  step('nothing is used from here on', (_f, k) => {
+    const root = k.parts.tlb.cr3(k.cpu);
+    k.emit(edges.surface_unmapped, { root, address: 0, length: TASK_SIZE });
+  }),
+  call(exit_mm, (_f, k) => ({ mm: current(k).mm })),
+]);
 
 /** Bytes from the address to the end of its page, or of the range. */
 const chunk = ({ address, left }: { address: number; left: number }): number =>

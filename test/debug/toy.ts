@@ -207,6 +207,9 @@ export function toyLoad(
     text,
     threads: [...tasks, daemon].map(({ name }, task) => ({ task, name })),
     schedule: options.schedule ?? [],
+    get done() {
+      return engine.done;
+    },
     evaluate: (expression, where) => evaluate(engine, expression, where),
     check: (expression) =>
       /^[\w\s><=.[\]-]+$/.test(expression) ? undefined : 'only words and comparisons',

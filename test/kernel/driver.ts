@@ -98,6 +98,7 @@ export const map = (b: AnyBuilder, bytes: number): Node =>
         surface: 0,
         offset: 0,
         length: bytes,
+        at: -1,
         readonly: false,
         private: false,
       }),

@@ -56,6 +56,9 @@ describe('docs/language.md', () => {
       vocabulary.exploreSettings,
       vocabulary.surfaceAttributes,
       vocabulary.mapWords,
+      vocabulary.protections,
+      vocabulary.advices,
+      vocabulary.errors,
     ];
     const reference = readFileSync('docs/language.md', 'utf8');
     const words = tables.flatMap((table) => Object.keys(table));

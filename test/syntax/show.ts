@@ -51,6 +51,9 @@ function showStatement(statement: Statement, margin: string): string[] {
         line(
           statement.kind,
           statement.name?.text ?? '_',
+          statement.kind === 'process' && statement.parent !== undefined
+            ? `forks ${statement.parent.text}`
+            : undefined,
           statement.cpu && `on ${statement.cpu.text}`,
         ),
         ...block(statement.body, margin),
@@ -89,7 +92,8 @@ function conditional({ condition, then, otherwise }: If, margin: string): string
   return [...first, `${margin}else`, ...second];
 }
 
-function operation({ verb, target, value, clauses, words, result }: Operation): string[] {
+function operation(node: Operation): string[] {
+  const { verb, target, value, clauses, words, result, failure } = node;
   return [
     verb.text,
     ...(target === undefined ? [] : [show(target)]),
@@ -100,6 +104,7 @@ function operation({ verb, target, value, clauses, words, result }: Operation): 
     ),
     ...words.map(({ text }) => text),
     ...(result === undefined ? [] : [`as ${show(result)}`]),
+    ...(failure === undefined ? [] : [`else ${show(failure)}`]),
   ];
 }
 

@@ -108,7 +108,7 @@ test('the cases of the parser have the same classes of tokens in both grammars',
 });
 
 test('every operation, command, look and counter of the language is coloured', async () => {
-  const { operations, commands, looks, counters, occurrences, methods } = await import(
+  const { operations, commands, looks, counters, occurrences, methods, errors } = await import(
     '../../src/scenario/vocabulary'
   );
   const scopeOf = (line: string, word: string): string => {
@@ -130,6 +130,7 @@ test('every operation, command, look and counter of the language is coloured', a
     ...Object.keys(counters),
     ...Object.keys(occurrences),
     ...Object.keys(methods),
+    ...Object.keys(errors),
   ])
     expect([name, scopeOf(`never ${name}`, name)]).toEqual([name, 'support.constant.coherence']);
 });

@@ -55,7 +55,8 @@ type Mm = Structs['mm_struct'];
 
 /** Where mappings are placed that ask for no address: downwards from here. */
 export const mmap_base = 0x7fff_f7ff_f000;
-const TASK_SIZE = 0x7fff_ffff_f000;
+/** Where addresses of user space end: one page before the end of its half, so that no access runs over. */
+export const TASK_SIZE = 0x7fff_ffff_f000;
 
 // Finding. Each runs within a step of a caller that holds mmap_sem.
 

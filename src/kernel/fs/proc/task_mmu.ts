@@ -51,14 +51,13 @@ const of_mm = (f: { mm: { at: number } }) => ({
   end: TASK_SIZE,
 });
 
-/** /proc/self/clear_refs. Returns 0 or -EINVAL. */
+/** /proc/PID/clear_refs of the process with this address space. Returns 0 or -EINVAL. */
 export const clear_refs_write = routine(
   file,
   'clear_refs_write',
   {
-    args: { type: int },
+    args: { mm: ref('mm_struct'), type: int },
     locals: {
-      mm: ref('mm_struct'),
       cp: embed('clear_refs_private'),
       walk: embed('mm_walk'),
       err: int,
@@ -69,9 +68,6 @@ export const clear_refs_write = routine(
     when('type < CLEAR_REFS_ALL || type >= CLEAR_REFS_LAST', (f) => isUnknown(f.type), [
       ret('-EINVAL', () => -EINVAL),
     ]),
-    step('mm = get_task_mm(task)', (f, k) => {
-      f.mm = current(k).mm;
-    }),
     acquire('down_write_killable(&mm->mmap_sem)', (f) => f.mm.mmap_sem),
     when('type == CLEAR_REFS_MM_HIWATER_RSS', (f) => f.type === CLEAR_REFS_MM_HIWATER_RSS, [
       release('up_write(&mm->mmap_sem)', (f) => f.mm.mmap_sem),

@@ -1,0 +1,185 @@
+// System calls on mappings and processes: from `map`, `protect`, `fork` and the like to steps. What each does in the
+// kernel is said in vocabulary.ts.
+import { replaced } from '../base/fixes';
+import type { Span } from '../base/text';
+import type { Name, Operation } from '../syntax/tree';
+import { declareVariable, errorName, type Place, range } from './declare';
+import { asExtent, describe, numberValue, resolvePath, resolveTyped } from './expressions';
+import type { Range, Step, Value } from './meaning';
+import type { Scope } from './names';
+import {
+  type AdviceName,
+  advices,
+  operations,
+  type ProtectionName,
+  protections,
+} from './vocabulary';
+
+/** An operation with what was found out about it: the name behind `let` or `as`, and the span of the statement. */
+interface Given {
+  readonly node: Operation;
+  readonly span: Span;
+  readonly result: Name | undefined;
+  readonly scope: Scope;
+  readonly place: Place;
+}
+
+export type SystemCall =
+  | 'map'
+  | 'unmap'
+  | 'protect'
+  | 'advise'
+  | 'remap'
+  | 'fork'
+  | 'exit'
+  | 'clear_refs';
+
+/** The step of a system call. */
+export function systemCall(call: SystemCall, given: Given): Step | undefined {
+  const { node, scope, place } = given;
+  const { from, to } = given.span;
+  switch (call) {
+    case 'map':
+      return map(given);
+    case 'remap':
+      return remap(given);
+    case 'exit':
+      return { kind: 'exit', from, to };
+    case 'fork': {
+      const child = processOf(node, call, given);
+      const error = errorName(node, scope, place);
+      return child === undefined ? undefined : { kind: 'fork', from, to, child, error };
+    }
+    case 'clear_refs': {
+      const of = node.target === undefined ? place.process : processOf(node, call, given);
+      const error = errorName(node, scope, place);
+      return of === undefined ? undefined : { kind: 'clear_refs', from, to, process: of, error };
+    }
+    case 'protect': {
+      const mapping = range(node, scope, place.report);
+      const access = oneWord<ProtectionName>(given, 'protect', protections);
+      const error = errorName(node, scope, place);
+      return mapping && access && { kind: 'protect', from, to, mapping, access, error };
+    }
+    case 'advise': {
+      const mapping = range(node, scope, place.report);
+      const advice = oneWord<AdviceName>(given, 'advise', advices);
+      const error = errorName(node, scope, place);
+      return mapping && advice && { kind: 'advise', from, to, mapping, advice, error };
+    }
+    case 'unmap': {
+      const mapping = range(node, scope, place.report);
+      const error = errorName(node, scope, place);
+      return mapping && { kind: 'unmap', from, to, mapping, error };
+    }
+  }
+}
+
+/** The one word that such an operation needs. */
+function oneWord<W extends string>(
+  { node, place }: Given,
+  verb: 'protect' | 'advise',
+  words: Readonly<Record<W, unknown>>,
+): W | undefined {
+  const [word, second] = node.words;
+  if (word !== undefined && second === undefined) return word.text as W;
+  const list = Object.keys(words).map((name) => `\`${name}\``);
+  place.report(
+    second ?? node.verb,
+    `\`${verb}\` needs one of ${list.join(', ')}: \`${operations[verb].form}\``,
+  );
+  return undefined;
+}
+
+/** The process that an operation names. */
+function processOf(node: Operation, verb: 'fork' | 'clear_refs', { scope, place }: Given) {
+  const { target } = node;
+  if (target === undefined) return undefined;
+  const name = target.kind === 'reference' ? target.name : '';
+  const entity = name === '' ? undefined : scope.find(name);
+  if (entity?.kind === 'process') {
+    scope.use({ from: target.from, to: target.to, text: name });
+    return name;
+  }
+  if (entity?.kind === 'broken') return undefined;
+  const guess = scope.suggestion(name, ['process']);
+  const fix = guess === undefined ? undefined : replaced(target, guess);
+  const help =
+    guess === undefined ? `: \`${operations[verb].form}\`` : `; did you mean \`${guess}\`?`;
+  place.report(target, `\`${verb}\` needs the name of a process${help}`, 'error', fix);
+  return undefined;
+}
+
+function map({ node, span, result, scope, place }: Given): Step | undefined {
+  const { report } = place;
+  const thing = node.target && resolvePath(node.target, scope, report);
+  const extent = thing && asExtent(thing, node.target ?? span);
+  if (thing !== undefined && (extent === undefined || (thing.kind === 'place' && thing.single)))
+    report(
+      node.target ?? span,
+      `a surface, or a range of one, can be mapped, not ${describe(thing)}: \`${operations.map.form}\``,
+    );
+  const at = address(node, scope, place);
+  if (result === undefined) {
+    report(node.verb, `name the mapping, or nobody can use it: \`${operations.map.form}\``);
+    return undefined;
+  }
+  const isPrivate = node.words.some(({ text }) => text === 'private');
+  const readonly = node.words.some(({ text }) => text === 'readonly');
+  if (extent === undefined || (thing?.kind === 'place' && thing.single)) {
+    if (scope.find(result.text) === undefined)
+      scope.declare({ kind: 'broken', name: result.text, declared: result }, report);
+    return undefined;
+  }
+  const { surface } = extent;
+  const mapping = { surface, private: isPrivate, readonly };
+  const into = declareVariable(result, 'mapping', scope, place, mapping);
+  const end = extent.end ?? numberValue(extent, surface.bytes);
+  return {
+    kind: 'map',
+    from: span.from,
+    to: span.to,
+    into,
+    surface,
+    start: extent.start,
+    end,
+    private: isPrivate,
+    readonly,
+    at,
+    error: errorName(node, scope, place),
+  };
+}
+
+/** The address behind `at`. */
+function address(node: Operation, scope: Scope, { report }: Place): Value | undefined {
+  const clause = node.clauses.find(({ word }) => word.text === 'at');
+  if (clause === undefined) return undefined;
+  if (clause.value === undefined) report(clause, 'say which address: `at 0x10000000`');
+  return resolveTyped(clause.value, 'number', '`at`', scope, report);
+}
+
+/** The name of the mapping follows it; a part that is moved gets a name of its own. */
+function remap({ node, span, result, scope, place }: Given): Step | undefined {
+  const { from, to } = span;
+  const { report } = place;
+  const mapping = range(node, scope, report);
+  const at = address(node, scope, place);
+  if (node.clauses.length === 0) report(node.verb, `say where to: \`${operations.remap.form}\``);
+  if (mapping === undefined) return undefined;
+  const whole = mapping.end === undefined && isZero(mapping);
+  if (result === undefined && !whole) {
+    report(
+      node.verb,
+      `a part that moves needs a name of its own: \`let q = remap ${mapping.mapping.name}[…] at …\``,
+    );
+    return undefined;
+  }
+  const into =
+    result === undefined
+      ? mapping.mapping
+      : declareVariable(result, 'mapping', scope, place, mapping.mapping.mapping);
+  const error = errorName(node, scope, place);
+  return at && { kind: 'remap', from, to, mapping, at, into, error };
+}
+
+const isZero = ({ start }: Range): boolean => start.kind === 'number' && start.value === 0;
