@@ -1,5 +1,8 @@
 // `coherence run FILE`: one scenario under the default schedule, or a given one; what happened, and the verdict.
 import type { Command } from 'commander';
+import { Faults } from '../debug/faults';
+import { debuggeeOf } from '../debug/scenario';
+import { type Fault, faultText } from '../protocol/fault';
 import { type Loaded, loadScenario, type RunOptions } from '../scenario/load';
 import { type Problem, stepsMax, type Verdict } from '../scenario/run';
 import type { CounterName } from '../scenario/vocabulary';
@@ -15,15 +18,22 @@ export interface Options {
   readonly json?: boolean;
 }
 
+interface RunOnlyOptions extends Options {
+  readonly faults?: boolean;
+}
+
 const collect = (id: string, ids: string[] = []): string[] => [...ids, id];
 
 export function addRun(program: Command): void {
   const command = program
     .command('run')
     .description('run one scenario and print what happened and the verdict');
-  addRunOptions(command).action((file: string, options: Options) => {
-    process.exitCode = withScenario(file, options, runScenario);
-  });
+  const explained = 'explain every page fault: why it came, which way it went, what came of it';
+  addRunOptions(command)
+    .option('--faults', explained)
+    .action((file: string, options: RunOnlyOptions) => {
+      process.exitCode = withScenario(file, options, runScenario);
+    });
 }
 
 /** The file and the options that say what is to be run. */
@@ -75,8 +85,8 @@ const exitCodes: Readonly<Record<Verdict, number>> = {
 };
 
 /** Runs one scenario and prints it; a sentence when its schedule does not fit. */
-function runScenario(path: string, loaded: Loaded, options: Options): Verdict | string {
-  const outcome = execute(loaded);
+function runScenario(path: string, loaded: Loaded, options: RunOnlyOptions): Verdict | string {
+  const outcome = execute(path, loaded, options.faults === true);
   if (typeof outcome === 'string') return outcome;
   if (options.json === true) console.log(JSON.stringify(json(loaded, outcome)));
   else console.log(report(path, loaded, outcome));
@@ -87,15 +97,20 @@ interface Outcome {
   readonly verdict: Verdict;
   readonly problems: readonly Problem[];
   readonly schedule: string;
+  /** In their order; undefined when they were not asked for. */
+  readonly faults: readonly Fault[] | undefined;
 }
 
 /** Runs to the end; a sentence when the schedule does not fit. */
-function execute({ run, schedule }: Loaded): Outcome | string {
+function execute(path: string, loaded: Loaded, explained: boolean): Outcome | string {
+  const { run, schedule } = loaded;
   const timeline = new Timeline(run.engine, schedule);
+  const faults = explained ? new Faults(debuggeeOf(path, run.text, loaded), timeline) : undefined;
   try {
     const completed = timeline.run(() => undefined, stepsMax) === 'end';
     const problems = run.problems(completed);
-    return { verdict: run.verdict(completed, problems), problems, schedule: timeline.schedule() };
+    const verdict = run.verdict(completed, problems);
+    return { verdict, problems, schedule: timeline.schedule(), faults: faults?.all() };
   } catch (error) {
     if (error instanceof ScheduleMismatch) return error.message;
     throw error;
@@ -115,10 +130,12 @@ const shown: readonly [CounterName, string][] = [
   ['fences', 'fences'],
 ];
 
-function report(path: string, { run, meaning }: Loaded, { verdict, problems }: Outcome): string {
+function report(path: string, { run, meaning }: Loaded, outcome: Outcome): string {
+  const { verdict, problems, faults = [] } = outcome;
   const lines = [`${meaning.title}`];
   const counts = shown.map(([name, text]) => `${run.counters.get(name)} ${text}`);
   lines.push(`  ${counts.join(', ')}; ${run.engine.steps} micro-steps`);
+  for (const fault of faults) lines.push(...faultText(fault));
   for (const p of problems) {
     lines.push(`${path}:${p.line}:${p.column}: ${p.kind}: ${p.message}`);
     for (const c of p.cause) lines.push(`    ${c}`);
@@ -133,7 +150,7 @@ function report(path: string, { run, meaning }: Loaded, { verdict, problems }: O
 }
 
 /** The object of `--json`. */
-function json({ run, meaning }: Loaded, { verdict, problems, schedule }: Outcome) {
+function json({ run, meaning }: Loaded, { verdict, problems, schedule, faults }: Outcome) {
   const count = (name: CounterName) => run.counters.get(name);
   return {
     verdict,
@@ -163,5 +180,6 @@ function json({ run, meaning }: Loaded, { verdict, problems, schedule }: Outcome
       fences: count('fences'),
       steps: run.engine.steps,
     },
+    ...(faults !== undefined && { faults }),
   };
 }

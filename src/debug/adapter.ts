@@ -2,6 +2,7 @@
 // runs inline in VS Code, in a browser worker, and over stdio or TCP. The one impure file here: it yields by timer.
 import { DebugSession, Event, Response } from '@vscode/debugadapter';
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
+import { faultText } from '../protocol/fault';
 import { loadedEvent, type Moved, movedEvent, snapshotRequest } from '../protocol/messages';
 import { BreakpointSets } from './breakpointSets';
 import type { Debuggee, Load, LoadProblem } from './debuggee';
@@ -144,6 +145,7 @@ export class CoherenceAdapter extends DebugSession {
       'coherence/stepBackOut': stopped((a: P.StepBackArguments) => this.stepBack(a, 'out')),
       'coherence/goto': stopped((a: { position?: unknown }) => this.travel(a)),
       'coherence/time': launched(() => this.time()),
+      'coherence/faults': stopped(() => ({ faults: this.s.faults.all() })),
       [snapshotRequest]: stopped(() => this.snapshot()),
     };
   }
@@ -444,8 +446,9 @@ export class CoherenceAdapter extends DebugSession {
   }
 
   private snapshot() {
-    const { debuggee, engine } = this.s;
-    return takeSnapshot(engine, (struct, at) => debuggee.nameOf(struct, at));
+    const { debuggee, engine, faults } = this.s;
+    const nameOf = (struct: string, at: number) => debuggee.nameOf(struct, at);
+    return takeSnapshot(engine, nameOf, faults.latest());
   }
 
   private exceptionInfo(): unknown {
@@ -460,7 +463,11 @@ export class CoherenceAdapter extends DebugSession {
       exceptionId: stop.filter,
       description: `${stop.text || stop.title}${chain}`,
       breakMode: 'always',
-      details: { message: stop.title, typeName: label },
+      details: {
+        message: stop.title,
+        typeName: label,
+        ...(stop.fault && { stackTrace: faultText(stop.fault).join('\n') }),
+      },
     };
   }
 

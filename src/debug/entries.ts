@@ -4,14 +4,22 @@ import { peekWalk, type TlbEntry } from '../hardware/mmu';
 import {
   _PAGE_ACCESSED,
   _PAGE_DIRTY,
+  _PAGE_GLOBAL,
+  _PAGE_NX,
+  _PAGE_PCD,
   _PAGE_PRESENT,
+  _PAGE_PSE,
+  _PAGE_PWT,
   _PAGE_RW,
   _PAGE_SOFT_DIRTY,
+  _PAGE_SPECIAL,
+  _PAGE_UFFD_WP,
   _PAGE_USER,
   levelShift,
   PAGE_SIZE,
   pte_pfn,
 } from '../hardware/pte';
+import { pte_protnone } from '../kernel/arch/x86/include/asm/pgtable';
 import type { CachedEntry, Standing } from '../protocol/snapshot';
 import type { Engine } from '../routine/engine';
 import type { U64 } from '../state/layout';
@@ -34,6 +42,27 @@ const letterBits = [
 /** The bits of an entry's low word that have letters, in their places. */
 export const lettersOf = (lo: number): string =>
   letterBits.map(([letter, bit]) => ((lo & bit) === 0 ? '-' : letter)).join('');
+
+const bitNames = [
+  [_PAGE_PRESENT, 'P'],
+  [_PAGE_RW, 'W'],
+  [_PAGE_USER, 'U'],
+  [_PAGE_PWT, 'PWT'],
+  [_PAGE_PCD, 'PCD'],
+  [_PAGE_ACCESSED, 'A'],
+  [_PAGE_DIRTY, 'D'],
+  [_PAGE_PSE, 'PSE'],
+  [_PAGE_SPECIAL, 'special'],
+  [_PAGE_UFFD_WP, 'uffd-wp'],
+  [_PAGE_SOFT_DIRTY, 'soft-dirty'],
+] as const;
+
+/** Every bit of an entry by its name. */
+export const bitsOf = (entry: U64): string[] => [
+  ...bitNames.flatMap(([bit, name]) => ((entry.lo & bit) === 0 ? [] : [name])),
+  ...((entry.lo & _PAGE_GLOBAL) === 0 ? [] : [pte_protnone(entry) ? 'PROT_NONE' : 'global']),
+  ...((entry.hi & _PAGE_NX) === 0 ? [] : ['NX']),
+];
 
 /** A TLB entry of a CPU whose root table is in frame `pgd`. A cached translation is present and was accessed. */
 export function cached(k: Engine, pgd: number, { page, pfn, flags }: TlbEntry): CachedEntry {

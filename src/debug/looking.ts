@@ -1,14 +1,28 @@
 // What a client looks at while a run stands: stacks, scopes, variables, expressions. Translates to the protocol;
 // the numbers it gives out for frames and variables are void as soon as the run goes on.
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
+import { type Fault, type FaultPart, faultParts, faultText, faultTitle } from '../protocol/fault';
 import * as errors from './errors';
+import { exception } from './faultBranch';
 import { isScenario } from './listings';
 import { spanRange } from './placing';
 import { References } from './references';
 import type { Session } from './session';
 import type { Sources } from './sources';
 import { placeOf, spotAt } from './values';
-import type { Children, Shown } from './variables';
+import { type Children, members, type Shown } from './variables';
+
+/** What the latest page fault of a thread goes by in expressions. */
+const faultName = '$fault';
+
+const faultShown = (fault: Fault | undefined): Shown[] =>
+  fault === undefined ? [] : faultParts(fault).map(partShown);
+
+const partShown = ({ label, value, children }: FaultPart): Shown => ({
+  name: label,
+  value,
+  ...(children.length > 0 && { children: members(() => children.map(partShown)) }),
+});
 
 export class Looking {
   private readonly references = new References();
@@ -73,10 +87,20 @@ export class Looking {
       ...(hint !== undefined && { presentationHint: hint }),
     });
     const events = s.lastEvents();
+    const faulting = s.engine.stack(key.task).some(({ code }) => code.routine.name === exception);
     const held = s.engine.held(key.task);
     return {
       scopes: [
         scope('Locals', s.variables.frame(frame), false, 'locals'),
+        ...(faulting
+          ? [
+              scope(
+                'Fault',
+                members(() => faultShown(s.faults.latestOf(key.task))),
+                false,
+              ),
+            ]
+          : []),
         ...events.map((e) => scope(`Event ${e.name}`, s.variables.event(e), false)),
         ...(held.length > 0 ? [scope('Locks held', s.variables.locks(key.task), false)] : []),
         scope('Objects', s.variables.objects(), true, 'globals'),
@@ -112,10 +136,23 @@ export class Looking {
     const { expression, frameId } = args;
     const key = frameId === undefined ? undefined : this.references.frameOf(frameId);
     if (frameId !== undefined && key === undefined) throw errors.noSuchFrame(frameId);
-    const result = s.evaluate(expression, key?.task ?? s.stopped!.task, key?.at);
+    const task = key?.task ?? s.stopped!.task;
+    if (expression.trim() === faultName) return this.fault(s, task, args.context === 'repl');
+    const result = s.evaluate(expression, task, key?.at);
     if ('error' in result) throw errors.cannotEvaluate(result.error);
     const shown = s.variables.shown(expression, result.value);
     return { ...this.value(shown), result: shown.value };
+  }
+
+  /** `$fault`: in the debug console its whole text. */
+  private fault(s: Session, task: number, whole: boolean): P.EvaluateResponse['body'] {
+    const fault = s.faults.latestOf(task);
+    if (fault === undefined) throw errors.cannotEvaluate('this thread had no page fault yet');
+    const children = members(() => faultShown(fault));
+    return {
+      result: whole ? faultText(fault).join('\n') : faultTitle(fault),
+      variablesReference: this.references.variable(children),
+    };
   }
 
   /** The fields that a path in a kernel frame can go on with. */

@@ -11,13 +11,17 @@ import type { Debuggee, Evaluated, Finding, Load, Verdict, Where } from './debug
 /** Loads a scenario for debugging. */
 export const loadDebuggee: Load = (path, text, options) => {
   const loaded = loadScenario(text, options);
-  if ('run' in loaded) return new ScenarioDebuggee(path, text, loaded);
+  if ('run' in loaded) return debuggeeOf(path, text, loaded);
   const starts = lineStarts(text);
   const found = loaded.checked.diagnostics
     .filter((d) => d.severity === 'error')
     .map((d) => ({ message: d.message, ...positionAt(starts, d.from) }));
   return [...found, ...loaded.problems.map((message) => ({ message }))];
 };
+
+/** A loaded scenario as a debuggee. */
+export const debuggeeOf = (path: string, text: string, loaded: Loaded): Debuggee =>
+  new ScenarioDebuggee(path, text, loaded);
 
 class ScenarioDebuggee implements Debuggee {
   readonly engine;

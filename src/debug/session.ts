@@ -1,10 +1,12 @@
 // One debugged run: where it stands, why it stopped, how it goes on. Knows engines and time, not DAP: the adapter
 // asks it to begin a motion and lets it advance in chunks, so that a pause is heard in between.
 
+import type { Fault } from '../protocol/fault';
 import type { LoggedEvent } from '../state/events';
 import { ScheduleMismatch, Timeline } from '../timeline/timeline';
 import { type Breakpoint, Breakpoints } from './breakpoints';
 import type { Debuggee, DebugThread, Evaluated, Spot, Value, Where } from './debuggee';
+import { Faults } from './faults';
 import { isScenario, Listings } from './listings';
 import {
   backward,
@@ -35,6 +37,8 @@ export interface Stop {
   readonly title: string;
   readonly text: string;
   readonly causes: readonly string[];
+  /** The page fault that it stopped at. */
+  readonly fault?: Fault;
   /** The filter of an exception, and the breakpoints hit. */
   readonly filter?: string;
   /** Nobody can go on from here. */
@@ -55,6 +59,7 @@ export class Session {
   readonly timeline: Timeline;
   readonly listings: Listings;
   readonly variables: Variables;
+  readonly faults: Faults;
   readonly breakpoints = new Breakpoints();
   /** Hears what log points print. */
   output: (text: string) => void = () => {};
@@ -67,6 +72,7 @@ export class Session {
     this.timeline = new Timeline(debuggee.engine, debuggee.schedule);
     this.listings = new Listings(debuggee.engine.program);
     this.variables = new Variables(debuggee);
+    this.faults = new Faults(debuggee, this.timeline);
   }
 
   get engine() {
@@ -351,7 +357,9 @@ export class Session {
       ` The condition '${failed.breakpoint.condition}' could not be evaluated: ${failed.error}.`;
     const telling = hits.findLast((h) => h.event !== undefined);
     if (telling?.event !== undefined) {
-      const said: Explanation = explain(telling.event, debuggee);
+      const { event } = telling;
+      const fault = event.name === 'page_fault' ? this.faults.of(event) : undefined;
+      const said: Explanation = explain(event, debuggee, fault);
       const text = said.text + (because ?? '');
       return {
         reason: 'exception',

@@ -11,6 +11,7 @@ import {
   VM_SHARED,
   VM_WRITE,
 } from '../kernel/include/linux/mm';
+import type { Fault } from '../protocol/fault';
 import type { AddressSpace, Cpu, Entry, Mapping, Snapshot, Table } from '../protocol/snapshot';
 import { hex } from '../protocol/snapshot';
 import type { Engine } from '../routine/engine';
@@ -18,13 +19,13 @@ import type { U64 } from '../state/layout';
 import { cached, lettersOf, rawText } from './entries';
 import { fencesOf, idOf, live, type NameOf, objectsOf, pageInObject } from './objects';
 
-/** Everything the panels show of where the engine stands. */
-export function takeSnapshot(k: Engine, nameOf: NameOf): Snapshot {
+/** Everything the panels show of where the engine stands, with the faults that are worth showing. */
+export function takeSnapshot(k: Engine, nameOf: NameOf, faults: readonly Fault[] = []): Snapshot {
   return k.store.unobserved(() => {
     const spaces = live(k, 'mm_struct').map((at) => space(k, at, nameOf));
     const cpus = Array.from({ length: k.cpus }, (_, cpu) => cpuState(k, cpu));
     const objects = objectsOf(k, spaces, nameOf);
-    return { time: k.steps, spaces, cpus, objects, fences: fencesOf(k) };
+    return { time: k.steps, faults, spaces, cpus, objects, fences: fencesOf(k) };
   });
 }
 
@@ -57,13 +58,13 @@ function mapping(k: Engine, at: number, nameOf: NameOf): Mapping {
     name: nameOf('vm_area_struct', at) ?? hex(vma.vm_start),
     start: vma.vm_start,
     end: vma.vm_end,
-    flags: flagsText(vma.vm_flags),
+    flags: mapsFlags(vma.vm_flags),
     ...pageInObject(k, vma.vm_private_data, vma.vm_pgoff),
   };
 }
 
 /** As /proc/PID/maps has them, then what smaps would add. */
-function flagsText(flags: number): string {
+export function mapsFlags(flags: number): string {
   const has = (flag: number, letter: string) => ((flags & flag) === 0 ? '-' : letter);
   const access = has(VM_READ, 'r') + has(VM_WRITE, 'w') + has(VM_EXEC, 'x');
   const more = [

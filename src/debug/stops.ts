@@ -2,6 +2,7 @@
 // an explanation tells what happened, where, and what comes next, in words that need no manual.
 import { X86_PF_PROT, X86_PF_WRITE } from '../hardware/pte';
 import { warningTexts } from '../kernel/include/asm-generic/bug';
+import { type Fault, faultSummary, faultTitle } from '../protocol/fault';
 import type { LoggedEvent } from '../state/events';
 import type { Debuggee, Value } from './debuggee';
 
@@ -20,6 +21,8 @@ export interface Explanation {
   readonly title: string;
   readonly text: string;
   readonly causes: readonly string[];
+  /** Of a page fault: the whole of it. */
+  readonly fault?: Fault;
 }
 
 const number = (event: LoggedEvent, name: string): number => Number(event.args[name] ?? 0);
@@ -135,8 +138,8 @@ export const filters: readonly Filter[] = [
   ),
 ];
 
-/** What an event means, in words. */
-export function explain(event: LoggedEvent, debuggee: Debuggee): Explanation {
+/** What an event means, in words; a page fault comes with its explanation, where the machine has one. */
+export function explain(event: LoggedEvent, debuggee: Debuggee, fault?: Fault): Explanation {
   const { engine } = debuggee;
   const n = (name: string) => number(event, name);
   const who =
@@ -146,19 +149,15 @@ export function explain(event: LoggedEvent, debuggee: Debuggee): Explanation {
   const plain = (title: string, text: string): Explanation => ({ title, text, causes: [] });
   switch (event.name) {
     case 'page_fault': {
-      const where = place(debuggee, n('address'), event.task);
-      const short = shortPlace(debuggee, n('address'), event.task);
-      const how = write(event) ? 'stored to' : 'loaded from';
+      if (fault !== undefined) {
+        return { title: faultTitle(fault), text: faultSummary(fault), causes: [], fault };
+      }
       const kind = write(event) ? (protection(event) ? 'Write-protect' : 'Write') : 'Read';
-      const entry = protection(event)
-        ? 'whose page-table entry is present but does not allow the access'
-        : 'which has no page-table entry';
-      const next = protection(event)
-        ? 'Next the kernel asks the driver by its mkwrite callback whether the page may be written, then sets the ' +
-          'write and dirty bits, and the store is tried again.'
-        : "Next the kernel looks up the mapping and calls the driver's fault handler, which enters the page; then " +
-          'the access is tried again.';
-      return plain(`${kind} fault at ${short}`, `${who} ${how} ${where}, ${entry}. ${next}`);
+      const how = write(event) ? 'stored to' : 'loaded from';
+      return plain(
+        `${kind} fault at ${shortPlace(debuggee, n('address'), event.task)}`,
+        `${who} ${how} ${place(debuggee, n('address'), event.task)}.`,
+      );
     }
     case 'vmw_mkwrite':
       return plain(

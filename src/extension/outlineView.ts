@@ -15,6 +15,10 @@ const icons: Readonly<Record<Icon, string>> = {
   object: 'package',
   part: 'symbol-property',
   fence: 'milestone',
+  fault: 'zap',
+  on: 'arrow-small-down',
+  stops: 'error',
+  grants: 'pass',
 };
 const changeIcons = {
   changed: ['diff-modified', 'gitDecoration.modifiedResourceForeground'],
@@ -75,6 +79,7 @@ export class OutlineView implements vscode.TreeDataProvider<MarkedNode>, vscode.
     item.iconPath = iconOf(node);
     item.accessibilityInformation = { label: said.join(', ') };
     if (node.object !== undefined) item.contextValue = 'coherence.object';
+    if (node.text !== undefined) item.contextValue = 'coherence.text';
     return item;
   }
 

@@ -58,6 +58,9 @@ export async function start(
     vscode.commands.registerCommand('coherence.showPteGrid', (node?: MarkedNode) =>
       grids.show(node?.object ?? null),
     ),
+    vscode.commands.registerCommand('coherence.copyText', async (node?: MarkedNode) => {
+      if (node?.text !== undefined) await vscode.env.clipboard.writeText(node.text);
+    }),
     new Listings(),
     scenarioCommands(),
     vscode.workspace.onDidChangeConfiguration((change) => {

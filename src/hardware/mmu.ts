@@ -233,10 +233,13 @@ export const page_walk = routine(
   ],
 );
 
-interface Walk {
-  readonly address: number;
+interface Asked {
   readonly write: boolean;
   readonly user: boolean;
+}
+
+interface Walk extends Asked {
+  readonly address: number;
   readonly level: number;
   readonly rights: number;
   readonly entry: U64;
@@ -244,12 +247,12 @@ interface Walk {
 }
 
 /** The error code of a page fault; `present`: it is the rights that forbid the access. */
-export function faultCode(f: { write: boolean; user: boolean }, present: boolean): number {
+export function faultCode(f: Asked, present: boolean): number {
   return (present ? X86_PF_PROT : 0) | (f.write ? X86_PF_WRITE : 0) | (f.user ? X86_PF_USER : 0);
 }
 
 /** The error code that this entry causes, or -1. Rights are the AND over all levels; CR0.WP is set. */
-function entryFault(f: Walk): number {
+export function entryFault(f: Asked & Pick<Walk, 'rights' | 'entry' | 'leaf'>): number {
   if ((f.entry.lo & _PAGE_PRESENT) === 0) return faultCode(f, false);
   if (!f.leaf) return -1;
   const rights = f.rights & f.entry.lo;

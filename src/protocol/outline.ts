@@ -1,5 +1,6 @@
 // A moment as trees: what the three views of the Debug side bar list, as plain nodes. Ids name things, not places in
 // a list, so that a node is the same one at the next stop (difference.ts compares by them).
+import { type Fault, type FaultPart, faultParts, faultText, faultTitle } from './fault';
 import {
   type AddressSpace,
   type BufferObject,
@@ -20,7 +21,19 @@ import {
   type Tracker,
 } from './snapshot';
 
-export type Icon = 'process' | 'mapping' | 'table' | 'entry' | 'cpu' | 'object' | 'part' | 'fence';
+export type Icon =
+  | 'process'
+  | 'mapping'
+  | 'table'
+  | 'entry'
+  | 'cpu'
+  | 'object'
+  | 'part'
+  | 'fence'
+  | 'fault'
+  | 'on'
+  | 'stops'
+  | 'grants';
 
 export interface OutlineNode {
   readonly id: string;
@@ -33,6 +46,7 @@ export interface OutlineNode {
   readonly icon: Icon;
   readonly open: boolean; // shown with its children at first
   readonly object?: string; // the buffer object whose grid it leads to
+  readonly text?: string; // what is copied of it as text
   readonly children: readonly OutlineNode[];
 }
 
@@ -42,12 +56,48 @@ const leaf = { open: false, children: [], detail: '' } as const;
 const ungroupedMax = 64;
 const groupSize = 32;
 
-/** Page Tables: address spaces with their mappings and tables, then the TLB of each CPU. */
+/** Page Tables: the latest faults, address spaces with their mappings and tables, then the TLB of each CPU. */
 export function pageTables(snapshot: Snapshot): OutlineNode[] {
   return [
+    ...snapshot.faults.map((fault) => faultNode(fault)),
     ...snapshot.spaces.map((space) => spaceNode(space)),
     ...snapshot.cpus.map((cpu) => cpuNode(cpu, snapshot.spaces)),
   ];
+}
+
+/** A fault with its parts; while it goes on it is unfolded. */
+function faultNode(fault: Fault): OutlineNode {
+  const { id, thread, course } = fault;
+  const value = [thread, course.end === null ? 'not over yet' : course.end.result];
+  return {
+    id,
+    label: faultTitle(fault),
+    value,
+    detail: '',
+    spoken: `${faultTitle(fault)}, ${value.join(', ')}`,
+    icon: 'fault',
+    open: course.end === null,
+    text: faultText(fault).join('\n'),
+    children: faultParts(fault).map((part) => faultPartNode(id, part)),
+  };
+}
+
+/** The walk is unfolded: it is a picture of the tables, level by level. */
+function faultPartNode(
+  parent: string,
+  { label, value, verdict, children }: FaultPart,
+): OutlineNode {
+  const id = `${parent}/${label}`;
+  return {
+    id,
+    label,
+    value: [value],
+    detail: '',
+    spoken: `${label}: ${value}`,
+    icon: verdict ?? 'part',
+    open: children.some((child) => child.verdict !== undefined),
+    children: children.map((child, i) => faultPartNode(`${id} ${i}`, child)),
+  };
 }
 
 function spaceNode(space: AddressSpace): OutlineNode {

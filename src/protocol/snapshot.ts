@@ -2,9 +2,12 @@
 // frame numbers fit a number; entries of page tables travel as hexadecimal text, for bit 63 does not.
 // Left out: contents of pages; the order of queues.
 
+import type { Fault } from './fault';
+
 /** One moment. `time` counts micro-steps from the start of the run; messages of an older moment are dropped by it. */
 export interface Snapshot {
   readonly time: number;
+  readonly faults: readonly Fault[]; // the latest page fault of each task
   readonly spaces: readonly AddressSpace[];
   readonly cpus: readonly Cpu[];
   readonly objects: readonly BufferObject[];

@@ -114,12 +114,15 @@ const historyEvents = 0;
 const historyGaveWay = 1;
 const historyCurrent = 2; // the default schedule's agent, plus 1
 const historyBegun = 3; // that agent has executed an operation in its turn
-const historyCells = 4;
+const historyCalls = 4;
+const historyCells = 5;
 
 export class Engine {
   readonly store: Store;
   readonly objects: Objects;
   readonly events: EventLog;
+  /** Calls of the routines that are traced, and their returns (with `value`): what function_graph is to Linux. */
+  readonly calls: EventLog;
   readonly program: Program;
   readonly cpus: number;
   readonly taskCount: number;
@@ -174,6 +177,7 @@ export class Engine {
     this.stackAt = this.store.region('stacks').base;
     this.historyAt = this.store.region('engine').base;
     this.events = new EventLog(this.store, this.historyAt + historyEvents);
+    this.calls = new EventLog(this.store, this.historyAt + historyCalls);
     this.parts = {} as Parts;
     this.vectors = spec.vectors.map((v) => program.at(program.numberOf(v)));
     this.waiters = {
@@ -750,12 +754,14 @@ export class Engine {
       slot.field.set(store, base + slot.offset, args[slot.name]);
     }
     store.put(this.taskAt(task) + taskFrame, base);
+    if (code.traced) this.calls.append(code.routine.name, this.steps, task, {});
     this.advance(base, code.entry);
   }
 
   private pop(task: number, at: number, code: RoutineCode, value: unknown): void {
     const { store } = this;
     const caller = store.peek(at + frameCaller);
+    if (code.traced) this.calls.append(code.routine.name, this.steps, task, { value });
     for (let i = code.frame.cells - 1; i >= 0; i--) store.put(at + i, 0);
     store.put(this.taskAt(task) + taskFrame, Math.abs(caller));
     if (caller === 0) this.finish(task);

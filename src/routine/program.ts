@@ -90,6 +90,8 @@ export interface RoutineCode {
   readonly ops: readonly Op[];
   /** Lines of the listing: structure as the author wrote it, each with the operation it stands for, if any. */
   readonly lines: readonly ListingLine[];
+  /** Its calls and returns are logged in `Engine.calls`. */
+  traced: boolean;
 }
 
 export interface ListingLine {
@@ -162,6 +164,7 @@ export class Program {
       args: Object.keys(routine.args),
       ops: [],
       lines: [],
+      traced: false,
     };
     this.routines.push(code);
     this.byRoutine.set(routine, code);

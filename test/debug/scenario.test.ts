@@ -57,7 +57,7 @@ test('the ring buffer: stop at a page fault, see the PTE, step into the driver a
         1,
       ],
       "reason": "exception",
-      "text": "render on cpu0 stored to page 0 of p (ring) (0x7ffff7fe7000), which has no page-table entry. Next the kernel looks up the mapping and calls the driver's fault handler, which enters the page; then the access is tried again.",
+      "text": "render on cpu0 stored to page 0 of p (ring) (0x7ffff7fe7000); the walk stops at PGD[255]: nothing is there. Next: do_user_addr_fault → handle_mm_fault → handle_pte_fault → do_fault → do_shared_fault → vmw_bo_vm_fault, because there is no page table for the address, it is a store to a shared mapping.",
       "threadId": 2,
     }
   `);
@@ -228,8 +228,8 @@ test('each filter stops and explains itself; a condition may name the arguments 
   }
   expect(said).toMatchInlineSnapshot(`
     [
-      "fault-not-present: Write fault at page 0 of p (big): render on cpu0 stored to page 0 of p (big) (0x7ffff77ff000), which has no page-table entry. Next the kernel looks up the mapping and calls the driver's fault handler, which enters the page; then the access is tried again.",
-      "fault-write-protect: Write-protect fault at page 0 of p (big): render on cpu0 stored to page 0 of p (big) (0x7ffff77ff000), whose page-table entry is present but does not allow the access. Next the kernel asks the driver by its mkwrite callback whether the page may be written, then sets the write and dirty bits, and the store is tried again.",
+      "fault-not-present: Write fault at page 0 of p (big): render on cpu0 stored to page 0 of p (big) (0x7ffff77ff000); the walk stops at PGD[255]: nothing is there. Next: do_user_addr_fault → handle_mm_fault → handle_pte_fault → do_fault → do_shared_fault → vmw_bo_vm_fault, because there is no page table for the address, it is a store to a shared mapping.",
+      "fault-write-protect: Write-protect fault at page 0 of p (big): render on cpu0 stored to page 0 of p (big) (0x7ffff77ff000); the walk stops at PTE[511]: W is clear, and this is a store. Next: do_user_addr_fault → handle_mm_fault → handle_pte_fault → do_wp_page → wp_pfn_shared → vmw_bo_vm_mkwrite, because the entry is present and read-only, it is special: no struct page is behind it, the mapping is shared and writable, vm_ops->pfn_mkwrite is set.",
       "mkwrite: mkwrite of page 0 of big: render on cpu0 is about to write page 0 of big for the first time since it was protected; the driver marks it in its dirty bitmap. Next the entry becomes writable.",
       "dirty-scan: Dirty scan of big: The driver scanned big by write protection and found 1 page written; the dirty range is page 0. Next that range goes to the resources bound to the object.",
       "dirty-flush: Flush of bytes 0 to 4095 of big: The dirty bytes 0 to 4095 of big leave the tracker as an update command. The device copies them from memory before it executes what is submitted after it.",
@@ -304,11 +304,11 @@ test('with a driver that forgets the TLB flush the run stops at the lost byte an
     "R1: the GPU read 1 instead of 4, which the CPU had stored before: page 0 of ring, from byte 0 on
 
     How it came to this:
-      event 107, step 3164, render: this scan had cleaned the dirty bit before the store
-      event 127, step 3377, render: the store went through a TLB entry of cpu0 that memory no longer backed: the dirty bit had been cleared and the entry was not flushed, so the walker did not set the bit again
-      event 128, step 3377, render: the store that was lost
-      event 147, step 3637, render: the scan found 0 PTEs and noted no page
-      event 151, step 3748, gpu: the read that got the old byte"
+      event 116, step 3164, render: this scan had cleaned the dirty bit before the store
+      event 136, step 3377, render: the store went through a TLB entry of cpu0 that memory no longer backed: the dirty bit had been cleared and the entry was not flushed, so the walker did not set the bit again
+      event 137, step 3377, render: the store that was lost
+      event 156, step 3637, render: the scan found 0 PTEs and noted no page
+      event 160, step 3748, gpu: the read that got the old byte"
   `);
   await client.request('setExceptionBreakpoints', { filters: [] });
   expect((await client.go('continue')).event).toBe('terminated');

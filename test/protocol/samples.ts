@@ -78,6 +78,7 @@ export function ring(pages: number, more: Partial<BufferObject> = {}): BufferObj
 export function moment(time: number, objects: readonly BufferObject[]): Snapshot {
   return {
     time,
+    faults: [],
     spaces: [
       {
         id: 'mm 0',

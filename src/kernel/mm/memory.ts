@@ -113,6 +113,9 @@ type PteRef = Structs['pte_t'];
 /** After handle_mm_fault(): what it was asked and what came out. */
 export const mm_fault = tracepoint('mm_fault', { address: long, flags: int, ret: int });
 
+/** perf_sw_event(PERF_COUNT_SW_PAGE_FAULTS_MAJ or _MIN): a fault that came to its end is counted. */
+export const perf_page_fault = tracepoint('perf_page_fault', { address: long, major: bool });
+
 // Addresses of entries.
 
 const levelNames = ['pgd', 'pud', 'pmd', 'pte'] as const;
@@ -252,7 +255,14 @@ export const handle_mm_fault = routine(
       (f) => ({ mm: f.mm, vma: f.vma, address: f.address, flags: f.flags }),
       'ret',
     ),
-    variant('mm-6.1', [call(mm_account_fault, (f) => ({ mm: f.mm, flags: f.flags, ret: f.ret }))]),
+    variant('mm-6.1', [
+      call(mm_account_fault, (f) => ({
+        mm: f.mm,
+        address: f.address,
+        flags: f.flags,
+        ret: f.ret,
+      })),
+    ]),
     step('trace', (f, k) => {
       k.emit(mm_fault, { address: f.address, flags: f.flags, ret: f.ret });
     }),
@@ -264,7 +274,7 @@ export const handle_mm_fault = routine(
 export const mm_account_fault = routine(
   'mm/memory.c',
   'mm_account_fault',
-  { args: { mm: ref('mm_struct'), flags: int, ret: int } },
+  { args: { mm: ref('mm_struct'), address: long, flags: int, ret: int } },
   ({ atomic, when, ret }) => [
     when(
       'ret & (VM_FAULT_ERROR | VM_FAULT_RETRY)',
@@ -275,13 +285,15 @@ export const mm_account_fault = routine(
       'ret & VM_FAULT_MAJOR || flags & FAULT_FLAG_TRIED',
       (f) => (f.ret & VM_FAULT_MAJOR) !== 0 || (f.flags & FAULT_FLAG_TRIED) !== 0,
       [
-        atomic('current->maj_flt++', (f) => {
+        atomic('current->maj_flt++', (f, k) => {
           f.mm.maj_flt++;
+          k.emit(perf_page_fault, { address: f.address, major: true });
         }),
       ],
       [
-        atomic('current->min_flt++', (f) => {
+        atomic('current->min_flt++', (f, k) => {
           f.mm.min_flt++;
+          k.emit(perf_page_fault, { address: f.address, major: false });
         }),
       ],
     ),
@@ -671,7 +683,7 @@ export const vm_normal_page = routine(
 );
 
 /** pfn_to_page(). */
-function pfn_to_page(k: Engine, pfn: number): Structs['page'] {
+export function pfn_to_page(k: Engine, pfn: number): Structs['page'] {
   const { struct } = k.objects.pool('page');
   return struct.view(k.store, k.parts.memory.pageOfPfn(pfn)) as Structs['page'];
 }
@@ -738,7 +750,8 @@ export const do_wp_page = routine(
   ],
 );
 
-const isReusable = (f: { page_flags: number; count: number }): boolean =>
+/** Whether a write may keep an anonymous page: it is exclusive, or has no other reference. */
+export const isReusable = (f: { page_flags: number; count: number }): boolean =>
   has(f.page_flags, PG_anon_exclusive) || f.count === 1;
 
 /** A shared mapping of a bare frame: asks the driver, then makes the entry writable and dirty. */

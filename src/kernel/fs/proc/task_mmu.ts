@@ -13,7 +13,29 @@ import {
 } from '../../arch/x86/include/asm/pgtable';
 import { flush_tlb_mm_range } from '../../arch/x86/mm/tlb';
 import { EINVAL } from '../../include/linux/errno';
-import { PG_anon, VM_PFNMAP, VM_SOFTDIRTY } from '../../include/linux/mm';
+import {
+  PG_anon,
+  VM_ACCOUNT,
+  VM_DONTCOPY,
+  VM_DONTDUMP,
+  VM_DONTEXPAND,
+  VM_EXEC,
+  VM_HUGETLB,
+  VM_IO,
+  VM_LOCKED,
+  VM_MAYEXEC,
+  VM_MAYREAD,
+  VM_MAYSHARE,
+  VM_MAYWRITE,
+  VM_MIXEDMAP,
+  VM_PFNMAP,
+  VM_RAND_READ,
+  VM_READ,
+  VM_SEQ_READ,
+  VM_SHARED,
+  VM_SOFTDIRTY,
+  VM_WRITE,
+} from '../../include/linux/mm';
 import '../../include/linux/mm_types';
 import { current } from '../../include/linux/sched';
 import { vm_normal_page, wholeMm } from '../../mm/memory';
@@ -276,3 +298,31 @@ export const pagemap_read = routine(
     ret('count', (f) => f.count),
   ],
 );
+
+/** Two letters a flag, in the order of their bits. */
+const mnemonics: readonly (readonly [flag: number, letters: string])[] = [
+  [VM_READ, 'rd'],
+  [VM_WRITE, 'wr'],
+  [VM_EXEC, 'ex'],
+  [VM_SHARED, 'sh'],
+  [VM_MAYREAD, 'mr'],
+  [VM_MAYWRITE, 'mw'],
+  [VM_MAYEXEC, 'me'],
+  [VM_MAYSHARE, 'ms'],
+  [VM_PFNMAP, 'pf'],
+  [VM_LOCKED, 'lo'],
+  [VM_IO, 'io'],
+  [VM_SEQ_READ, 'sr'],
+  [VM_RAND_READ, 'rr'],
+  [VM_DONTCOPY, 'dc'],
+  [VM_DONTEXPAND, 'de'],
+  [VM_ACCOUNT, 'ac'],
+  [VM_HUGETLB, 'ht'],
+  [VM_DONTDUMP, 'dd'],
+  [VM_SOFTDIRTY, 'sd'],
+  [VM_MIXEDMAP, 'mm'],
+];
+
+/** The line VmFlags of /proc/PID/smaps. */
+export const show_smap_vma_flags = (vm_flags: number): string =>
+  mnemonics.flatMap(([flag, letters]) => ((vm_flags & flag) === 0 ? [] : [letters])).join(' ');

@@ -30,7 +30,7 @@ import {
 } from '../../../include/linux/mm';
 import '../../../include/linux/mm_types';
 import { current } from '../../../include/linux/sched';
-import { handle_mm_fault } from '../../../mm/memory';
+import { handle_mm_fault, perf_page_fault } from '../../../mm/memory';
 import { find_vma } from '../../../mm/mmap';
 
 /** exceptions:page_fault_user and page_fault_kernel. */
@@ -64,7 +64,7 @@ export const exc_page_fault = routine(
 );
 
 /** A signal for user mode, the exception table's way out for the kernel. */
-const signalled = (f: { error_code: number }, signal: number, code: number): number =>
+export const signalled = (f: { error_code: number }, signal: number, code: number): number =>
   (f.error_code & X86_PF_USER) !== 0 ? signal | (code << 8) : -EFAULT;
 
 /** mm_fault_error(): what becomes of a fault that failed. */
@@ -75,7 +75,7 @@ function faultError(f: { error_code: number; fault: number }): number {
 }
 
 /** Whether the mapping forbids the access. The bit that says "protection" is not asked, but for reads. */
-function access_error(error_code: number, vma: Structs['vm_area_struct']): boolean {
+export function access_error(error_code: number, vma: Structs['vm_area_struct']): boolean {
   if ((error_code & X86_PF_WRITE) !== 0) return (vma.vm_flags & VM_WRITE) === 0;
   if ((error_code & X86_PF_PROT) !== 0) return true;
   return (vma.vm_flags & VM_ACCESS_FLAGS) === 0;
@@ -195,13 +195,15 @@ export const do_user_addr_fault = routine(
           'major',
           (f) => f.major,
           [
-            atomic('tsk->maj_flt++', (f) => {
+            atomic('tsk->maj_flt++', (f, k) => {
               f.mm.maj_flt++;
+              k.emit(perf_page_fault, { address: f.address, major: true });
             }),
           ],
           [
-            atomic('tsk->min_flt++', (f) => {
+            atomic('tsk->min_flt++', (f, k) => {
               f.mm.min_flt++;
+              k.emit(perf_page_fault, { address: f.address, major: false });
             }),
           ],
         ),
