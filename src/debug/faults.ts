@@ -129,7 +129,7 @@ interface Seen {
 }
 
 /** The calls of a task from its exception to the return of that, those of exceptions within left out. */
-function courseOf(k: Engine, { index, step, task }: LoggedEvent): Seen {
+export function courseOf(k: Engine, { index, step, task }: LoggedEvent): Seen {
   const { calls } = k;
   const attempts: { path: string[]; returned: string | null }[] = [];
   let nested = 0;
@@ -184,7 +184,11 @@ function faultCodes(value: unknown): string {
 }
 
 /** Whether a fault went the way that was predicted, as far as that goes. */
-function agrees(branch: FaultBranch, attempts: readonly FaultAttempt[], result: string): boolean {
+export function agrees(
+  branch: FaultBranch,
+  attempts: readonly FaultAttempt[],
+  result: string,
+): boolean {
   const [, ...predicted] = branch.path; // without do_user_addr_fault()
   const went = attempts[0]?.path ?? [];
   const isRefused = predicted[0] !== attempt;
