@@ -1,7 +1,7 @@
 // Buffer objects with their trackers, resources and mappings, and fences, as the panels show them. Read out of TTM's
 // and vmwgfx's structs by peeking. An object counts from when it has pages until its place is freed.
-import { peekWalk } from '../hardware/mmu';
-import { PAGE_SIZE, pte_pfn } from '../hardware/pte';
+import { peekLeaf } from '../hardware/mmu';
+import { levels, PAGE_SIZE } from '../hardware/pte';
 import {
   type SVGA3dBox,
   VMW_BO_DIRTY_PAGETABLE,
@@ -166,13 +166,20 @@ function pageEntry(
   address: number,
   page: number,
 ): PageEntry {
-  const found = peekWalk(k, pgd, address);
-  const entry = found !== undefined && found.level === 3 ? found.entry : { lo: 0, hi: 0 };
+  const found = peekLeaf(k, pgd, address);
+  const { entry, level, pfn } = found ?? { entry: { lo: 0, hi: 0 }, level: 3, pfn: 0 };
   const tlb = cpus.flatMap((cpu) => {
     const known = k.parts.tlb.lookup(cpu, address);
     return known === undefined ? [] : [{ cpu, ...cached(k, pgd, known) }];
   });
-  return { page, raw: rawText(entry), letters: lettersOf(entry.lo), pfn: pte_pfn(entry), tlb };
+  return {
+    page,
+    level: levels[level]!,
+    raw: rawText(entry),
+    letters: lettersOf(entry.lo),
+    pfn,
+    tlb,
+  };
 }
 
 /** The fences that somebody still refers to, by their numbers. */

@@ -185,6 +185,19 @@ export function peekWalk(
   return undefined;
 }
 
+/** The entry that maps `address`, present or not, at whatever level, and the frame it gives the page; looking only. */
+export function peekLeaf(
+  k: Engine,
+  pgd: number,
+  address: number,
+): { entry: U64; level: number; pfn: number } | undefined {
+  const found = peekWalk(k, pgd, address);
+  if (found === undefined || (found.level < 3 && (found.entry.lo & _PAGE_PSE) === 0))
+    return undefined;
+  const { entry, level } = found;
+  return { entry, level, pfn: pte_pfn(entry) + frameWithin(address, level) };
+}
+
 /**
  * The hardware's walk: sets A in every entry it uses and D in the leaf on a write, and fills the TLB. Returns -1, or
  * the error code of the page fault.

@@ -43,3 +43,5 @@ export const pfn_pte = (pfn: number, prot: U64): U64 => ({
 
 export const PAGE_SHIFT = 12;
 export const PAGE_SIZE = 4096;
+export const PMD_SIZE = 2 ** levelShift(2); // what a huge entry of the PMD maps: 2 MiB
+export const PUD_SIZE = 2 ** levelShift(1); // of the PUD: 1 GiB

@@ -63,6 +63,14 @@ const registry = [
     releases: '5.5 and later',
   },
   {
+    id: 'huge-faults',
+    sentence:
+      'TTM serves read faults with huge entries where it can: 2 MiB or 1 GiB of a buffer object in one.',
+    source:
+      'ttm_bo_vm_insert_huge() and vmw_bo_vm_huge_fault(), Linux 5.7 to 5.15 (314b6580adc5, removed by 0d979509539e)',
+    releases: '5.7 to 5.15',
+  },
+  {
     id: 'prefault-stops',
     sentence:
       'A fault on a buffer object maps two pages at most: success after the first ends the loop.',

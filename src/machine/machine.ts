@@ -79,7 +79,7 @@ export const cpu_idle = routine('kernel/sched/idle.c', 'cpu_idle', {}, ({ wait }
 export function buildMachine(spec: MachineSpec): Machine {
   const { limits, cpus, processes } = spec;
   const parts = [memoryManagement(spec), ...spec.parts];
-  const statics = parts.flatMap((p) => p.statics ?? []);
+  const statics = parts.flatMap((p) => p.statics ?? []).map((s) => initialFor(s, spec.variants));
   const tasks = [...spec.tasks, ...parts.flatMap((p) => p.tasks ?? [])];
   const vectors: Routine[] = [];
   vectors[CALL_FUNCTION_VECTOR] = sysvec_call_function as Routine;
@@ -123,6 +123,16 @@ export function buildMachine(spec: MachineSpec): Machine {
   engine.store.settle();
   const rules = parts.flatMap((p) => p.rules ?? []);
   return { engine, mms, rules };
+}
+
+/** A static with what it holds under the variants that are on. */
+function initialFor(size: StaticSize, { known, active }: VariantSet): StaticSize {
+  const initial = { ...size.initial };
+  for (const [id, fields] of Object.entries(size.under ?? {})) {
+    assert(known.has(id), `a variant called ${id}`);
+    if (active.has(id)) Object.assign(initial, fields);
+  }
+  return { ...size, initial };
 }
 
 /** Pools and regions of memory management itself. */

@@ -169,11 +169,13 @@ function pteSource(mapped: MappedObject, comparable: boolean): Source {
       if (pte === undefined || pte.letters === noLetters) {
         return { text: noLetters, mark: '', detail: `${address}: no entry` };
       }
-      const { letters, pfn, raw } = pte;
+      const { letters, level, pfn, raw } = pte;
+      const huge = level === 'PTE' ? '' : ` ${level}`;
+      const entry = huge === '' ? 'entry' : `huge entry of the${huge}`;
       return {
-        text: letters,
+        text: letters + huge,
         mark: '',
-        detail: `${address}: ${inWords(letters)}; frame ${hex(pfn)}; entry 0x${raw}`,
+        detail: `${address}: ${inWords(letters)}; frame ${hex(pfn)}; ${entry} 0x${raw}`,
       };
     },
   };

@@ -10,6 +10,7 @@ import {
   type Fence,
   hex,
   inWords,
+  type Level,
   type MappedObject,
   type Mapping,
   pagesText,
@@ -176,7 +177,10 @@ function entryNode(parent: string, entry: Entry, table: Table, space: AddressSpa
   const { index, address, letters, pfn, raw } = entry;
   const id = `${parent}/${index}`;
   const next = entry.table;
-  const what = next === null ? placeOf(address, space) : `${next.level} table`;
+  const huge = hugeSizes[table.level];
+  const place = placeOf(address, space);
+  const leaf = huge === undefined ? place : `huge page of ${huge}, ${place}`;
+  const what = next === null ? leaf : `${next.level} table`;
   return {
     id,
     label: `${table.level}[${index}]`,
@@ -188,6 +192,9 @@ function entryNode(parent: string, entry: Entry, table: Table, space: AddressSpa
     children: next === null ? [] : entryNodes(id, next, space),
   };
 }
+
+/** What a leaf maps that is above the last level. */
+const hugeSizes: Partial<Record<Level, string>> = { PUD: '1 GiB', PMD: '2 MiB' };
 
 /** What is mapped at an address: `p, page 3`, or the address itself. */
 function placeOf(address: number, space: AddressSpace): string {

@@ -141,6 +141,7 @@ export interface MappedObject {
 
 export interface PageEntry {
   readonly page: number; // of the object
+  readonly level: Level; // of the entry that maps the page: above PTE, it maps others too
   readonly raw: string; // '0' when only a TLB still has a translation
   readonly letters: Letters;
   readonly pfn: number;

@@ -7,6 +7,7 @@ import {
   type Fields,
   type FieldsView,
   NullPointer,
+  Oops,
   type Ref,
   type Structs,
   structNamed,
@@ -238,6 +239,14 @@ export class Engine {
     return this.objects.pool(struct).struct.view(this.store, at) as unknown as Structs[N];
   }
 
+  /** `count` new objects side by side, aligned to their number: the first, or NULL when there is no such room. */
+  allocRun<N extends keyof Structs & string>(struct: N, count: number): Structs[N] {
+    const at = this.objects.allocRun(struct, count);
+    const { stride, struct: of } = this.objects.pool(struct);
+    if (at !== 0) for (let i = 0; i < count; i++) this.checker?.allocated(struct, at + i * stride);
+    return of.view(this.store, at) as unknown as Structs[N];
+  }
+
   free(object: Ref): void {
     this.objects.free(object);
   }
@@ -442,7 +451,7 @@ export class Engine {
     try {
       this.execute(task, branch);
     } catch (error) {
-      if (!(error instanceof NullPointer)) throw error;
+      if (!(error instanceof Oops)) throw error;
       this.oops(task, error.message);
     }
   }

@@ -6,6 +6,7 @@ import { deviceParts } from '../hardware/svga/device';
 import { driverParts } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_drv';
 import { ofHandle } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_fence';
 import { task_mmu_statics } from '../kernel/fs/proc/task_mmu';
+import { HPAGE_PMD_NR } from '../kernel/mm/huge_memory';
 import { buildMachine, type Limits, type Part, type ProcessTask } from '../machine/machine';
 import { Checker } from '../routine/check';
 import type { Engine } from '../routine/engine';
@@ -33,7 +34,7 @@ export function composeRun(
   checked = false,
 ): Run {
   const tasks = planTasks(meaning);
-  const sizes = sizesOf(meaning, tasks);
+  const sizes = sizesOf(meaning, tasks, variants);
   const struct = scenarioStruct(meaning);
   const device = deviceParts(sizes.device);
   const driver = driverParts(sizes.driver);
@@ -101,7 +102,7 @@ function fenceOf(
 }
 
 /** Rooms for everything a scenario can have at a time. */
-function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[]) {
+function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], variants: VariantSet) {
   const { surfaces, processes } = meaning;
   const pagesOf = (bytes: number) => Math.ceil(bytes / PAGE_SIZE);
   const pages = surfaces.map((s) => pagesOf(s.bytes));
@@ -113,8 +114,10 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[]) {
   const commands = mostCommands(meaning);
   const submissions = meaning.fences.reduce((sum, f) => sum + f.size, 0) + 64;
   const objects = Math.max(1, surfaces.length);
+  // Room to align the frames of large surfaces to huge pages.
+  const aligned = variants.active.has('huge-faults') ? HPAGE_PMD_NR * (surfaces.length + 1) : 0;
   const machine: Limits = {
-    frames: all + 64 + processes.length * privatePages(meaning, pagesOf),
+    frames: all + 64 + processes.length * privatePages(meaning, pagesOf) + aligned,
     // Where the author chose an address, each mapping may need tables of its own at every level.
     tables: processes.length * (4 + (maps + moves) * (3 + Math.ceil(most / 512) + 1)),
     vmas: 8 + processes.length * (maps * 4 + splits * 2),

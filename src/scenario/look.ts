@@ -2,7 +2,7 @@
 
 import type { Contract } from '../contract/observer';
 import { type BytesFrom, equalBytes } from '../hardware/memory';
-import { peekWalk } from '../hardware/mmu';
+import { peekLeaf } from '../hardware/mmu';
 import {
   _PAGE_ACCESSED,
   _PAGE_DIRTY,
@@ -10,7 +10,6 @@ import {
   _PAGE_RW,
   _PAGE_SOFT_DIRTY,
   PAGE_SIZE,
-  pte_pfn,
 } from '../hardware/pte';
 import { DMA_FENCE_FLAG_SIGNALED_BIT } from '../kernel/include/linux/dma-fence';
 import type { Engine } from '../routine/engine';
@@ -83,7 +82,7 @@ export class MachineLook implements Look {
   pte(mapping: Variable, offset: number, field: PteField): number {
     const found = this.entry(mapping, offset);
     if (found === undefined) return 0;
-    const bit = (mask: number) => Number((found.lo & mask) !== 0);
+    const bit = (mask: number) => Number((found.entry.lo & mask) !== 0);
     switch (field) {
       case 'present':
         return bit(_PAGE_PRESENT);
@@ -95,8 +94,10 @@ export class MachineLook implements Look {
         return bit(_PAGE_DIRTY);
       case 'softDirty':
         return bit(_PAGE_SOFT_DIRTY);
+      case 'huge':
+        return Number(found.level < 3);
       case 'frame':
-        return pte_pfn(found);
+        return found.pfn;
     }
   }
 
@@ -158,8 +159,7 @@ export class MachineLook implements Look {
   private entry(mapping: Variable, offset: number) {
     const address = this.variable(mapping);
     if (address === 0) return undefined;
-    const found = peekWalk(this.k, this.where.root(mapping.process), address + offset);
-    return found?.level === 3 ? found.entry : undefined;
+    return peekLeaf(this.k, this.where.root(mapping.process), address + offset);
   }
 
   private length(bytes: Bytes): number {
@@ -177,10 +177,10 @@ export class MachineLook implements Look {
 
   /** As a load through the mapping would see it: in the frame that is mapped, else in the object. */
   private through(mapping: Variable, offset: number): BytesFrom {
-    const entry = this.entry(mapping, offset);
+    const leaf = this.entry(mapping, offset);
     const { memory } = this.k.parts;
-    if (entry !== undefined && (entry.lo & _PAGE_PRESENT) !== 0 && memory.isData(pte_pfn(entry))) {
-      return { contents: memory.frame(pte_pfn(entry)), at: offset % PAGE_SIZE };
+    if (leaf !== undefined && (leaf.entry.lo & _PAGE_PRESENT) !== 0 && memory.isData(leaf.pfn)) {
+      return { contents: memory.frame(leaf.pfn), at: offset % PAGE_SIZE };
     }
     const surface = mapping.mapping?.surface;
     return surface === undefined

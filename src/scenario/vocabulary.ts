@@ -156,7 +156,9 @@ export const pteFields = {
   accessed: 'bit 5, _PAGE_ACCESSED: set by the walker on any use',
   dirty: 'bit 6, _PAGE_DIRTY: set by the walker on the first write',
   softDirty: 'bit 11, _PAGE_SOFT_DIRTY: written since the process cleared its soft-dirty bits',
-  frame: 'bits 12 to 51: the number of the page frame',
+  huge: 'the page is mapped by a huge entry, of 2 MiB in the PMD or of 1 GiB in the PUD: the bits are those of all of it',
+  frame:
+    'bits 12 to 51: the number of the page frame; of a huge entry, that of the frame of this page',
 } as const;
 
 export type PteField = keyof typeof pteFields;

@@ -196,8 +196,11 @@ export function movingView({ slots }: Struct): Ref {
   return new MovingView();
 }
 
-/** The emulated kernel followed a null pointer: an oops of that kernel, not a defect of ours. */
-export class NullPointer extends Error {
+/** The emulated kernel cannot go on: an oops of that kernel, not a defect of ours. */
+export class Oops extends Error {}
+
+/** It followed a null pointer. */
+export class NullPointer extends Oops {
   constructor(what: string) {
     super(`kernel NULL pointer dereference: ${what}`);
   }

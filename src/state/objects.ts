@@ -123,6 +123,25 @@ export class Objects {
     return 0;
   }
 
+  /** As `alloc`, for `count` places side by side, the number of the first a multiple of `count`. */
+  allocRun(struct: string, count: number): number {
+    const pool = this.pool(struct);
+    const { store } = this;
+    const headerOf = (i: number) => pool.region.base + i * pool.stride;
+    const used = store.peek(pool.used);
+    const isFree = (i: number) =>
+      store.peek(headerOf(i)) !== live && (i >= used || !this.isNamed(pool, headerOf(i) + 1));
+    for (let first = 0; first + count <= pool.count; first += count) {
+      let free = 0;
+      while (free < count && isFree(first + free)) free++;
+      if (free < count) continue;
+      for (let i = first; i < first + count; i++) store.put(headerOf(i), live);
+      store.put(pool.used, Math.max(used, first + count));
+      return headerOf(first) + 1;
+    }
+    return 0;
+  }
+
   /** Gives a place back, zeroed. */
   free(object: Ref): void {
     const { pool, header } = this.header(object.at);
@@ -244,6 +263,8 @@ export interface StaticSize {
   readonly tail?: number;
   /** What its fields hold when the machine starts; a function pointer is given as its routine. */
   readonly initial?: Readonly<Record<string, unknown>>;
+  /** What they hold besides under a variant, by its id. */
+  readonly under?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
 /** The references in a struct of `cells` cells: in its fields, embedded structs and arrays. */

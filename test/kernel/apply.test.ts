@@ -5,9 +5,9 @@ import { store } from '../../src/hardware/cpu';
 import { _PAGE_PSE, PAGE_SIZE } from '../../src/hardware/pte';
 import { vm_get_page_prot } from '../../src/kernel/arch/x86/include/asm/pgtable';
 import {
-  WARN_APPLY_HUGE,
   WARN_APPLY_UNLOCKED,
   WARN_APPLY_UNNOTIFIED,
+  WARN_BAD_PMD,
   warn,
 } from '../../src/kernel/include/asm-generic/bug';
 import {
@@ -239,6 +239,6 @@ test('a walk that nobody is notified of, or of a part only, is warned of', () =>
   expect(warnings({})).toEqual([WARN_APPLY_UNLOCKED, WARN_APPLY_UNNOTIFIED]);
 });
 
-test('a walk that meets a huge entry is warned of', () => {
-  expect(warnings({ lock: 'mmap_sem', notified: pages, huge: true })).toEqual([WARN_APPLY_HUGE]);
+test('a walk that meets a huge entry takes it for a bad one', () => {
+  expect(warnings({ lock: 'mmap_sem', notified: pages, huge: true })).toEqual([WARN_BAD_PMD]);
 });

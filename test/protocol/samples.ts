@@ -11,6 +11,7 @@ export function pte(page: number, letters: string, more: Partial<PageEntry> = {}
   const pfn = 0x10000 + page;
   return {
     page,
+    level: 'PTE',
     letters,
     pfn,
     raw: `80000000${(pfn * 4096 + low).toString(16)}`,

@@ -2,7 +2,13 @@
 import { PAGE_SIZE } from '../../hardware/pte';
 import { routine } from '../../routine/routine';
 import { bool, int, isNull, long, pte, ref } from '../../state/layout';
-import { pte_dirty, pte_present, pte_protnone, pte_write } from '../arch/x86/include/asm/pgtable';
+import {
+  pmd_trans_huge,
+  pte_dirty,
+  pte_present,
+  pte_protnone,
+  pte_write,
+} from '../arch/x86/include/asm/pgtable';
 import { EFAULT, EINVAL, ENOMEM } from '../include/linux/errno';
 import {
   FAULT_FLAG_ALLOW_RETRY,
@@ -105,7 +111,9 @@ export const faultin_page = routine(
       ),
     ]),
     // FOLL_TOUCH: what is pinned for writing counts as written.
-    call(vm_normal_page, (f) => ({ vma: f.vma, addr: f.address, pte: f.entry }), 'page'),
+    when('!pmd_trans_huge(*pmd)', (f) => !pmd_trans_huge(f.entry), [
+      call(vm_normal_page, (f) => ({ vma: f.vma, addr: f.address, pte: f.entry }), 'page'),
+    ]),
     when('page', (f) => !isNull(f.page) && f.write && !pte_dirty(f.entry), [
       step('PageDirty(page)', (f) => {
         f.page_flags = f.page.flags;

@@ -1,5 +1,6 @@
 // mm/madvise.c (Linux 6.1): advice about mappings. Left out: advice about memory that can be reclaimed or is huge, but
-// for MADV_COLD, and error injection.
+// for MADV_COLD, and error injection. MADV_COLD passes huge entries of the PMD over, for it finds no page of the kernel's
+// behind those of a device, and splits those of the PUD.
 import { PAGE_SIZE } from '../../hardware/pte';
 import { routine } from '../../routine/routine';
 import { bool, embed, type FieldsView, int, isNull, long, pte, ref } from '../../state/layout';
@@ -17,6 +18,7 @@ import {
 import '../include/linux/mm_types';
 import { current } from '../include/linux/sched';
 import { madvise_populate } from './gup';
+import { __split_huge_pud } from './huge_memory';
 import { vm_normal_page, zap_page_range_single } from './memory';
 import { __split_vma, find_vma, vma_merge } from './mmap';
 import { tlb_finish_mmu, tlb_gather_mmu, tlb_remove_tlb_entry } from './mmu_gather';
@@ -236,11 +238,16 @@ export const madvise_cold_page_range = routine(
 const madvise_cold_pud_range = rangeRoutine(file, 'madvise_cold_pud_range', 1, cold_args, () => ({
   below: madvise_cold_pmd_range,
   args: coldDown,
+  huge: (b, reread) => [
+    b.call(__split_huge_pud, (f) => ({ vma: f.vma, entry: f.first, address: f.addr })),
+    reread,
+  ],
 }));
 
 const madvise_cold_pmd_range = rangeRoutine(file, 'madvise_cold_pmd_range', 2, cold_args, () => ({
   below: madvise_cold_pte_range,
   args: coldDown,
+  huge: () => [],
 }));
 
 const madvise_cold_pte_range = routine(

@@ -1,6 +1,6 @@
 // mm/mapping_dirty_helpers.c (Linux 5.5 to 6.1): write-protecting and cleaning the entries of all shared mappings of an
 // address_space, as callbacks of a page walk. What became of mm/as_dirty_helpers.c when it was merged.
-import { _PAGE_DIRTY, _PAGE_PSE, _PAGE_RW, PAGE_SIZE } from '../../hardware/pte';
+import { _PAGE_DIRTY, _PAGE_RW, PAGE_SIZE } from '../../hardware/pte';
 import { routine } from '../../routine/routine';
 import {
   bool,
@@ -14,9 +14,16 @@ import {
   type View,
 } from '../../state/layout';
 import type { StaticSize } from '../../state/objects';
-import { pte_dirty, pte_mkclean, pte_write, pte_wrprotect } from '../arch/x86/include/asm/pgtable';
+import {
+  pmd_trans_huge,
+  pte_dirty,
+  pte_mkclean,
+  pte_none,
+  pte_write,
+  pte_wrprotect,
+} from '../arch/x86/include/asm/pgtable';
 import { flush_tlb_mm_range } from '../arch/x86/mm/tlb';
-import { WARN_HUGE_WRITABLE, warn } from '../include/asm-generic/bug';
+import { WARN_HUGE_PUD_WRITABLE, WARN_HUGE_WRITABLE, warn } from '../include/asm-generic/bug';
 import { VM_HUGETLB, VM_MAYWRITE, VM_SHARED } from '../include/linux/mm';
 import '../include/linux/mm_types';
 import { linear_page_index } from './memory';
@@ -25,7 +32,13 @@ import {
   mmu_notifier_invalidate_range_end,
   mmu_notifier_invalidate_range_start,
 } from './mmu_notifier';
-import { ACTION_CONTINUE, ACTION_SUBTREE, mm_walk_ops, walk_page_mapping } from './pagewalk';
+import {
+  ACTION_AGAIN,
+  ACTION_CONTINUE,
+  ACTION_SUBTREE,
+  mm_walk_ops,
+  walk_page_mapping,
+} from './pagewalk';
 
 const file = 'mm/mapping_dirty_helpers.c';
 
@@ -117,8 +130,11 @@ export const clean_record_pte = routine(
   ],
 );
 
-/** A huge entry is never split, for that would lose its dirty bit: it is passed over, with a warning if it matters. */
-function hugeEntry(name: string) {
+/**
+ * A huge entry is never split, for that would lose its dirty bit: it is passed over, with a warning if it matters. One
+ * that has become none since the walk read it is looked at again.
+ */
+function hugeEntry(name: string, where: number) {
   return routine(
     file,
     name,
@@ -126,13 +142,13 @@ function hugeEntry(name: string) {
     ({ step, when, ret }) => [
       step('*entry', (f) => {
         f.entry = f.pte.val;
-        f.walk.action = ACTION_SUBTREE;
+        f.walk.action = pte_none(f.entry) ? ACTION_AGAIN : ACTION_SUBTREE;
       }),
-      when('a huge entry', (f) => (f.entry.lo & _PAGE_PSE) !== 0, [
+      when('a huge entry', (f) => pmd_trans_huge(f.entry), [
         step('walk->action = ACTION_CONTINUE', (f, k) => {
           f.walk.action = ACTION_CONTINUE;
           const matters = (f.entry.lo & (_PAGE_RW | _PAGE_DIRTY)) !== 0;
-          if (matters) k.emit(warn, { where: WARN_HUGE_WRITABLE });
+          if (matters) k.emit(warn, { where });
         }),
       ]),
       ret('0', () => 0),
@@ -140,8 +156,8 @@ function hugeEntry(name: string) {
   );
 }
 
-export const wp_clean_pud_entry = hugeEntry('wp_clean_pud_entry');
-export const wp_clean_pmd_entry = hugeEntry('wp_clean_pmd_entry');
+export const wp_clean_pud_entry = hugeEntry('wp_clean_pud_entry', WARN_HUGE_PUD_WRITABLE);
+export const wp_clean_pmd_entry = hugeEntry('wp_clean_pmd_entry', WARN_HUGE_WRITABLE);
 
 /** Only shared mappings that may be written count; mmap_sem is not held, so the flags are advisory. */
 export const wp_clean_test_walk = routine(

@@ -1,8 +1,8 @@
 // mm/memory.c: page faults, entries of single frames, unmapping by page offset, walking with a function. Linux 5.1 with
 // the coherent-memory series of April 2019 (v2), and Linux 6.1 under the variant `mm-6.1`. Left out: swap, NUMA
-// balancing, huge pages, userfaultfd; the p4d level is folded into the PGD as with four levels it is.
+// balancing, userfaultfd; the p4d level is folded into the PGD as with four levels it is.
 import { load } from '../../hardware/cpu';
-import { _PAGE_PSE, PAGE_SIZE, pte_pfn } from '../../hardware/pte';
+import { PAGE_SIZE, pte_pfn } from '../../hardware/pte';
 import type { Engine } from '../../routine/engine';
 import type { LockView } from '../../routine/locks';
 import { type AnyBuilder, fnptr, type Node, type Routine, routine } from '../../routine/routine';
@@ -27,6 +27,7 @@ import {
 import {
   _PAGE_TABLE,
   pfn_pte,
+  pmd_trans_huge,
   pte_dirty,
   pte_mkclean,
   pte_mkdirty,
@@ -43,7 +44,7 @@ import {
 import { TLB_FLUSH_ALL } from '../arch/x86/include/asm/tlbflush';
 import { flush_tlb_mm_range } from '../arch/x86/mm/tlb';
 import {
-  WARN_APPLY_HUGE,
+  BUG_ON,
   WARN_APPLY_UNLOCKED,
   WARN_APPLY_UNNOTIFIED,
   warn,
@@ -58,11 +59,14 @@ import {
   FAULT_FLAG_WRITE,
   is_cow_mapping,
   isSharedWritable,
+  PE_SIZE_PMD,
+  PE_SIZE_PUD,
   PG_anon,
   PG_anon_exclusive,
   VM_FAULT_COMPLETED,
   VM_FAULT_DONE_COW,
   VM_FAULT_ERROR,
+  VM_FAULT_FALLBACK,
   VM_FAULT_LOCKED,
   VM_FAULT_MAJOR,
   VM_FAULT_NOPAGE,
@@ -77,6 +81,17 @@ import {
 } from '../include/linux/mm';
 import { address_space } from '../include/linux/mm_types';
 import { current } from '../include/linux/sched';
+import {
+  __split_huge_pmd,
+  __split_huge_pud,
+  copy_huge_pud,
+  huge_pmd_set_accessed,
+  huge_pud_set_accessed,
+  hugepage_vma_check,
+  mayHaveHuge,
+  zap_huge_pmd,
+  zap_huge_pud,
+} from './huge_memory';
 import { clip, vma_interval_tree_iter_first, vma_interval_tree_iter_next } from './interval_tree';
 import {
   __tlb_remove_page,
@@ -96,6 +111,7 @@ import {
 } from './mmu_notifier';
 import {
   addrEnd,
+  clearBad,
   type Descent,
   eachEntry,
   entryOffset,
@@ -105,6 +121,7 @@ import {
   rangeArgs,
   rangeLocals,
   rangeRoutine,
+  wholeHuge,
 } from './range';
 import { put_page, set_page_dirty } from './swap';
 
@@ -123,23 +140,44 @@ type Upper = 'pgd' | 'pud' | 'pmd';
 
 /**
  * pud_alloc(), pmd_alloc() and pte_alloc(): the entry one level below `upper`, whose table is allocated when there is
- * none. For frames with `entry`, `err` and the entries by name; `fail` is done when there is no memory.
+ * none. For frames with `entry`, `err` and the entries by name; `fail` is done when there is no memory. `huge`: what is
+ * to be done before, when `upper` is none or huge; otherwise whoever comes here has made sure that it is not huge.
  */
-function allocBelow(b: AnyBuilder, upper: Upper, where: WhereOf, fail: Node[]): Node[] {
+function allocBelow(
+  b: AnyBuilder,
+  upper: Upper,
+  where: WhereOf,
+  fail: Node[],
+  huge?: (reread: Node) => Node[],
+): Node[] {
   const level = levelNames.indexOf(upper) + 1;
   const lower = levelNames[level]!;
   const read = (f: Walk, k: Engine) => {
     f.entry = f[upper].val;
-    if (!pte_none(f.entry)) f[lower] = entryOffset(k, f.entry, where(f).address, level);
+    if (pmd_trans_huge(f.entry)) {
+      BUG_ON(huge === undefined, 'mm/memory.c', `VM_BUG_ON(${upper}_trans_huge(*${upper}))`);
+    } else if (!pte_none(f.entry)) {
+      f[lower] = entryOffset(k, f.entry, where(f).address, level);
+    }
   };
   const alloc = { pgd: __pud_alloc, pud: __pmd_alloc, pmd: __pte_alloc }[upper];
+  const first = b.step(`${lower} = ${lower}_alloc(mm, ${upper}, address)`, read);
   return [
-    b.step(`${lower} = ${lower}_alloc(mm, ${upper}, address)`, read),
+    first,
+    ...(huge?.(first) ?? []),
     b.when(`${upper}_none(*${upper})`, (f) => pte_none(f.entry), [
       b.call(alloc, (f) => ({ mm: where(f).mm, upper: f[upper] }), 'err'),
       b.when('no memory', (f) => f.err !== 0, fail),
       b.step(`${lower} = ${lower}_offset(${upper}, address)`, read),
     ]),
+    // 6.1: retry_pud. Whoever put a huge entry there meanwhile has served the access.
+    ...(huge === undefined
+      ? []
+      : [
+          b.when(`${upper}_trans_unstable(${upper})`, (f) => pmd_trans_huge(f.entry), [
+            b.ret('0', () => 0),
+          ]),
+        ]),
   ];
 }
 
@@ -307,27 +345,99 @@ export const __handle_mm_fault = routine(
   '__handle_mm_fault',
   {
     args: { mm: ref('mm_struct'), vma: ref('vm_area_struct'), address: long, flags: int },
-    locals: { vmf: embed('vm_fault'), ...walkLocals, ret: int },
+    locals: { vmf: embed('vm_fault'), ...walkLocals, huge: bool, ret: int },
     returns: int,
   },
   (b) => [
-    b.step('vmf = { vma, address, flags, pgoff }', (f, k) => {
-      const { vmf, vma } = f;
-      vmf.vma = vma;
-      vmf.address = f.address - (f.address % PAGE_SIZE);
-      vmf.flags = f.flags;
-      vmf.pgoff = linear_page_index(vma, f.address);
-      f.pgd = pgd_offset(k, f.mm, f.address);
-    }),
+    b.variant(
+      'huge-faults',
+      [beginFault(b, mayHaveHuge)],
+      [b.variant('mm-6.1', [beginFault(b, hugepage_vma_check)], [beginFault(b, mayHaveHuge)])],
+    ),
     ...allocBelow(b, 'pgd', (f) => f, [b.ret('VM_FAULT_OOM', () => VM_FAULT_OOM)]),
-    ...allocBelow(b, 'pud', (f) => f, [b.ret('VM_FAULT_OOM', () => VM_FAULT_OOM)]),
-    b.step('vmf.pmd = pmd', (f) => {
+    ...allocBelow(
+      b,
+      'pud',
+      (f) => f,
+      [b.ret('VM_FAULT_OOM', () => VM_FAULT_OOM)],
+      (reread) => hugeFault(b, 'pud', reread),
+    ),
+    b.step('vmf.pmd = pmd; orig_pmd = *pmd', (f) => {
       f.vmf.pmd = f.pmd;
+      f.entry = f.pmd.val;
     }),
+    ...hugeFault(b, 'pmd'),
     b.call(handle_pte_fault, (f) => ({ vmf: f.vmf }), 'ret'),
     b.ret('ret', (f) => f.ret),
   ],
 );
+
+/** The fault as its handlers see it; `huge` says whether the mapping may have huge entries. */
+function beginFault({ step }: AnyBuilder, huge: (vma: Structs['vm_area_struct']) => boolean): Node {
+  return step('vmf = { vma, address, flags, pgoff }', (f: FaultBegun, k) => {
+    const { vmf, vma } = f;
+    vmf.vma = vma;
+    vmf.address = f.address - (f.address % PAGE_SIZE);
+    vmf.flags = f.flags;
+    vmf.pgoff = linear_page_index(vma, f.address);
+    f.huge = huge(vma);
+    f.pgd = pgd_offset(k, f.mm, f.address);
+  });
+}
+
+interface FaultBegun {
+  readonly mm: Structs['mm_struct'];
+  readonly vma: Structs['vm_area_struct'];
+  readonly vmf: Structs['vm_fault'];
+  readonly address: number;
+  readonly flags: number;
+  huge: boolean;
+  pgd: PteRef;
+}
+
+/**
+ * What __handle_mm_fault() does when the entry of the PUD or PMD, just read, is none or huge: the driver may serve the
+ * fault with a huge entry; a write to a read-only one is the driver's too; any other fault on one has come too late.
+ * When smaller entries are to serve it, it goes on, with the entry read again.
+ */
+function hugeFault(b: AnyBuilder, name: 'pud' | 'pmd', reread?: Node): Node[] {
+  const { create, wp, accessed } = {
+    pud: { create: create_huge_pud, wp: wp_huge_pud, accessed: huge_pud_set_accessed },
+    pmd: { create: create_huge_pmd, wp: wp_huge_pmd, accessed: huge_pmd_set_accessed },
+  }[name];
+  const unlessFallback = [
+    b.when('!(ret & VM_FAULT_FALLBACK)', (f) => !has(f.ret, VM_FAULT_FALLBACK), [
+      b.ret('ret', (f) => f.ret),
+    ]),
+    ...(reread === undefined ? [] : [reread]),
+  ];
+  const args = (f: { vmf: Structs['vm_fault'] }) => ({ vmf: f.vmf });
+  const orig = (f: { vmf: Structs['vm_fault']; entry: U64 }) => ({ vmf: f.vmf, orig: f.entry });
+  const known =
+    name === 'pmd'
+      ? []
+      : b.step('vmf.pud = pud', (f) => {
+          f.vmf.pud = f.pud;
+        });
+  return [
+    b.when(
+      `${name}_none(*vmf.${name}) && hugepage_vma_check(vma)`,
+      (f) => f.huge && pte_none(f.entry),
+      [known, b.call(create, args, 'ret'), ...unlessFallback],
+      [
+        b.when(`${name}_trans_huge(orig_${name})`, (f) => pmd_trans_huge(f.entry), [
+          known,
+          b.when(
+            `dirty && !${name}_write(orig_${name})`,
+            (f) => is_write(f.vmf) && !pte_write(f.entry),
+            [b.call(wp, args, 'ret'), ...unlessFallback],
+            [b.call(accessed, orig), b.ret('0', () => 0)],
+          ),
+        ]),
+      ],
+    ),
+  ];
+}
 
 /** The page of the file that `address` maps. */
 export function linear_page_index(vma: Structs['vm_area_struct'], address: number): number {
@@ -335,6 +445,59 @@ export function linear_page_index(vma: Structs['vm_area_struct'], address: numbe
 }
 
 const of_vmf = { args: { vmf: ref('vm_fault') } };
+
+/** No entry yet: asks the driver for a huge one. VM_FAULT_FALLBACK: smaller ones will do. */
+function create_huge(name: 'pmd' | 'pud', pe_size: number) {
+  return routine(
+    'mm/memory.c',
+    `create_huge_${name}`,
+    { ...of_vmf, locals: { ret: int }, returns: int },
+    ({ callPointer, ret }) => [
+      callPointer(
+        `ret = vma->vm_ops->huge_fault(vmf, PE_SIZE_${name.toUpperCase()})`,
+        (f) => f.vmf.vma.vm_ops.huge_fault,
+        (f) => ({ vmf: f.vmf, pe_size }),
+        'ret',
+      ),
+      ret('ret', (f) => f.ret),
+    ],
+  );
+}
+
+/** A write to a read-only huge entry: the driver's; if it falls back the entry is split, since 5.7. */
+function wp_huge(name: 'pmd' | 'pud', pe_size: number) {
+  return routine(
+    'mm/memory.c',
+    `wp_huge_${name}`,
+    { ...of_vmf, locals: { ret: int }, returns: int },
+    ({ callPointer, call, when, variant, ret }) => {
+      const split = name === 'pmd' ? __split_huge_pmd : __split_huge_pud;
+      const splits = [
+        when('!(ret & VM_FAULT_FALLBACK)', (f) => !has(f.ret, VM_FAULT_FALLBACK), [
+          ret('ret', (f) => f.ret),
+        ]),
+        call(split, ({ vmf }) => ({ vma: vmf.vma, entry: vmf[name], address: vmf.address })),
+      ];
+      return [
+        callPointer(
+          `ret = vma->vm_ops->huge_fault(vmf, PE_SIZE_${name.toUpperCase()})`,
+          (f) => f.vmf.vma.vm_ops.huge_fault,
+          (f) => ({ vmf: f.vmf, pe_size }),
+          'ret',
+        ),
+        // 5.1 leaves the splitting to the driver.
+        variant('mm-6.1', splits, [variant('huge-faults', splits)]),
+        ret('ret', (f) => f.ret),
+      ];
+    },
+  );
+}
+
+export const create_huge_pmd = create_huge('pmd', PE_SIZE_PMD);
+export const create_huge_pud = create_huge('pud', PE_SIZE_PUD);
+export const wp_huge_pmd = wp_huge('pmd', PE_SIZE_PMD);
+export const wp_huge_pud = wp_huge('pud', PE_SIZE_PUD);
+
 const fault_locals = { ret: int, tmp: int, entry: pte, yes: bool };
 
 /** Decides by the entry itself, never by the error code: absent, write-protected, or already as wanted. */
@@ -346,6 +509,7 @@ export const handle_pte_fault = routine(
     step('pmd_none(*vmf->pmd)', (f) => {
       f.pmd = f.vmf.pmd.val;
     }),
+    when('pmd_devmap_trans_unstable(vmf->pmd)', (f) => pmd_trans_huge(f.pmd), [ret('0', () => 0)]),
     when(
       'none',
       (f) => pte_none(f.pmd),
@@ -1359,12 +1523,31 @@ export const unmap_page_range = routine(
 export const zap_pud_range = rangeRoutine('mm/memory.c', 'zap_pud_range', 1, zap_args, () => ({
   below: zap_pmd_range,
   args: zapDown,
+  huge: (b, reread) => zapHuge(b, reread, 1),
 }));
 
 export const zap_pmd_range = rangeRoutine('mm/memory.c', 'zap_pmd_range', 2, zap_args, () => ({
   below: zap_pte_range,
   args: zapDown,
+  huge: (b, reread) => zapHuge(b, reread, 2),
 }));
+
+/** A huge entry of which all is to go goes as it is; otherwise it is split. */
+function zapHuge(b: AnyBuilder, reread: Node, level: 1 | 2): Node[] {
+  const [zap, split] =
+    level === 1 ? [zap_huge_pud, __split_huge_pud] : [zap_huge_pmd, __split_huge_pmd];
+  return [
+    b.when(
+      `next - addr == HPAGE_${level === 1 ? 'PUD' : 'PMD'}_SIZE`,
+      wholeHuge(level),
+      [
+        b.call(zap, (f) => ({ tlb: f.tlb, vma: f.vma, entry: f.first, addr: f.addr }), 'err'),
+        b.when('it was split meanwhile', (f) => f.err === 0, [reread]),
+      ],
+      [b.call(split, (f) => ({ vma: f.vma, entry: f.first, address: f.addr })), reread],
+    ),
+  ];
+}
 
 /** Clears the entries of one table. A dirty entry of a page makes the page dirty; of a bare frame it is lost. */
 export const zap_pte_range = routine(
@@ -1483,8 +1666,9 @@ declare module '../../state/layout' {
 
 /**
  * Calls closure->ptefn for every entry of [addr, addr + size), absent ones too, with the lock of its table held.
- * Without `alloc`, spans without a table are passed over. Returns the first value other than 0, or -EINVAL, -ENOMEM.
- * Its usage warning is checked: mmap_sem or the file's i_mmap_rwsem held, the range notified, no huge entries.
+ * Without `alloc`, spans without a table are passed over, and a huge entry is cleared as a bad one; with it, a huge entry
+ * is a BUG. Returns the first value other than 0, or -EINVAL, -ENOMEM.
+ * Its usage warning is checked: mmap_sem or the file's i_mmap_rwsem held, the range notified.
  */
 export const apply_to_pfn_range = routine(
   'mm/memory.c',
@@ -1535,19 +1719,38 @@ function isNotified(k: Engine, mm: Structs['mm_struct'], start: number, end: num
 
 const apply_args = { closure: ref('pfn_range_apply') };
 
-function applyDown(below: () => Routine<Fields>, alloc: Routine<typeof alloc_args>): Descent {
+/** `level`: of the entries that are gone through; those of the PGD are never huge. */
+function applyDown(
+  below: () => Routine<Fields>,
+  alloc: Routine<typeof alloc_args>,
+  level: 0 | 1 | 2 = 0,
+): Descent {
   return {
     get below() {
       return below();
     },
     args: (f) => ({ closure: f.closure }),
     stops: true,
-    before: (b) => [
-      b.when('a huge entry', (f) => (f.entry.lo & _PAGE_PSE) !== 0, [
-        b.step('warn', (_f, k) => k.emit(warn, { where: WARN_APPLY_HUGE })),
-        b.ret('-EINVAL', () => -EINVAL),
-      ]),
-    ],
+    ...(level === 0
+      ? {}
+      : {
+          huge: (b: AnyBuilder) => [
+            b.when(
+              'closure->alloc',
+              (f) => f.closure.alloc,
+              [
+                b.step(`BUG_ON(${levelNames[level]}_huge(*${levelNames[level]}))`, () => {
+                  BUG_ON(
+                    true,
+                    'mm/memory.c',
+                    `BUG_ON(${levelNames[level]}_huge(*${levelNames[level]}))`,
+                  );
+                }),
+              ],
+              [clearBad(b, level)],
+            ),
+          ],
+        }),
     absent: (b) => [
       b.when('closure->alloc', (f) => f.closure.alloc, [
         b.call(alloc, (f) => ({ mm: f.closure.mm, upper: f.first }), 'err'),
@@ -1562,7 +1765,7 @@ export const apply_to_pud_range = rangeRoutine(
   'apply_to_pud_range',
   1,
   apply_args,
-  () => applyDown(() => apply_to_pmd_range, __pmd_alloc),
+  () => applyDown(() => apply_to_pmd_range, __pmd_alloc, 1),
 );
 
 export const apply_to_pmd_range = rangeRoutine(
@@ -1570,7 +1773,7 @@ export const apply_to_pmd_range = rangeRoutine(
   'apply_to_pmd_range',
   2,
   apply_args,
-  () => applyDown(() => apply_to_pte_range, __pte_alloc),
+  () => applyDown(() => apply_to_pte_range, __pte_alloc, 2),
 );
 
 export const apply_to_pte_range = routine(
@@ -1680,16 +1883,44 @@ const copyDown = (f: FieldsView<typeof copy_args>) => ({
   src_vma: f.src_vma,
 });
 
-export const copy_pud_range = rangeRoutine('mm/memory.c', 'copy_pud_range', 1, copy_args, () => ({
-  below: copy_pmd_range,
-  args: copyDown,
-  stops: true,
-}));
+export const copy_pud_range = rangeRoutine(
+  'mm/memory.c',
+  'copy_pud_range',
+  1,
+  copy_args,
+  () => ({
+    below: copy_pmd_range,
+    args: copyDown,
+    stops: true,
+    huge: (b, reread) => [
+      b.call(dst_pud_alloc, (f) => ({ mm: f.dst_vma.vm_mm, addr: f.addr }), 'dst_pud'),
+      b.when('no memory', (f) => isNull(f.dst_pud), [b.ret('-ENOMEM', () => -ENOMEM)]),
+      b.call(copy_huge_pud, (f) => ({ dst_pud: f.dst_pud, src_pud: f.first }), 'err'),
+      b.when('it was split meanwhile', (f) => f.err !== 0, [reread]),
+    ],
+  }),
+  { dst_pud: ref('pte_t') },
+);
+
+/** The PUD entry of a child for an address, or NULL. */
+const dst_pud_alloc = routine(
+  'mm/memory.c',
+  'pud_alloc',
+  { args: { mm: ref('mm_struct'), addr: long }, locals: walkLocals },
+  (b) => [
+    b.step('pgd = pgd_offset(mm, addr)', (f, k) => {
+      f.pgd = pgd_offset(k, f.mm, f.addr);
+    }),
+    ...allocBelow(b, 'pgd', (f) => ({ mm: f.mm, address: f.addr }), [b.ret('NULL', () => NULL)]),
+    b.ret('pud', (f) => f.pud),
+  ],
+);
 
 export const copy_pmd_range = rangeRoutine('mm/memory.c', 'copy_pmd_range', 2, copy_args, () => ({
   below: copy_pte_range,
   args: copyDown,
   stops: true,
+  huge: () => [], // copy_huge_pmd(): the child's faults fill in what is of a file
 }));
 
 /** The entries of one table, into the child's, whose tables are made on the way. Returns 0 or -ENOMEM. */

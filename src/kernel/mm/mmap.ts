@@ -1,7 +1,7 @@
 // mm/mmap.c: making, splitting, merging and removing mappings. Linux 6.1, with a list by address where that kernel has a
 // maple tree and 5.1 an rb-tree (the order is the same). Left out: anonymous mappings, growing stacks, mlock, accounting
 // but for its flag, downgrading mmap_sem while unmapping.
-import { PAGE_SIZE } from '../../hardware/pte';
+import { PAGE_SIZE, PMD_SIZE } from '../../hardware/pte';
 import type { Engine } from '../../routine/engine';
 import { routine } from '../../routine/routine';
 import {
@@ -43,6 +43,7 @@ import {
 } from '../include/linux/mm';
 import '../include/linux/mm_types';
 import { current } from '../include/linux/sched';
+import { split_huge_pmd_address, split_needed } from './huge_memory';
 import { vma_interval_tree_insert, vma_interval_tree_remove, vma_pages } from './interval_tree';
 import { unmap_vmas } from './memory';
 import { tlb_finish_mmu, tlb_flush_mmu, tlb_gather_mmu, tlb_remove_table } from './mmu_gather';
@@ -80,8 +81,8 @@ export function find_vma_prev(mm: Mm, addr: number): Vma {
   return prev;
 }
 
-/** The highest hole of `len` bytes below mmap_base. */
-function unmapped_area(mm: Mm, len: number): number {
+/** The highest hole of `len` bytes below mmap_base, or -ENOMEM. For a step that holds mmap_sem. */
+export function unmapped_area(mm: Mm, len: number): number {
   const holes: [number, number][] = [];
   let from = PAGE_SIZE;
   for (let vma = mm.mmap; !isNull(vma); vma = vma.vm_next) {
@@ -193,15 +194,23 @@ export const do_mmap = routine(
     locals: { mm: ref('mm_struct'), vm_flags: int, err: int, ret: long },
     returns: long,
   },
-  ({ step, when, call, ret }) => [
+  ({ step, when, call, callPointer, ret }) => [
     step('mm = current->mm', (f, k) => {
       f.mm = current(k).mm;
       f.len = Math.ceil(f.len / PAGE_SIZE) * PAGE_SIZE;
       if (f.len === 0 || f.addr % PAGE_SIZE !== 0 || f.addr + f.len > TASK_SIZE) f.err = -EINVAL;
     }),
     when('not a range', (f) => f.err !== 0, [ret('-EINVAL', (f) => f.err)]),
+    when('file->f_op->get_unmapped_area', (f) => !isFixed(f) && hasPlacing(f), [
+      callPointer(
+        'addr = file->f_op->get_unmapped_area(file, addr, len, pgoff, flags)',
+        (f) => f.file.f_op.get_unmapped_area,
+        (f) => ({ file: f.file, len: f.len, pgoff: f.pgoff }),
+        'ret',
+      ),
+    ]),
     step('addr = get_unmapped_area(file, addr, len, pgoff, flags)', (f) => {
-      if ((f.flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) === 0) f.addr = unmapped_area(f.mm, f.len);
+      if (!isFixed(f)) f.addr = hasPlacing(f) ? f.ret : unmapped_area(f.mm, f.len);
       else if ((f.flags & MAP_FIXED_NOREPLACE) !== 0) {
         if (!isNull(find_vma_intersection(f.mm, f.addr, f.addr + f.len))) f.err = -EEXIST;
       }
@@ -228,6 +237,11 @@ export const do_mmap = routine(
     ret('ret', (f) => f.ret),
   ],
 );
+
+const isFixed = ({ flags }: { flags: number }): boolean =>
+  (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
+const hasPlacing = ({ file: { f_op } }: { file: Structs['file'] }): boolean =>
+  f_op.get_unmapped_area !== 0;
 
 /** Removes what is mapped there, joins a neighbour or makes a new mapping and lets the driver have its say. */
 export const mmap_region = routine(
@@ -472,10 +486,10 @@ export const __split_vma = routine(
   '__split_vma',
   {
     args: { vma: ref('vm_area_struct'), addr: long, new_below: bool },
-    locals: { new: ref('vm_area_struct'), mapping: ref('address_space'), open: int },
+    locals: { new: ref('vm_area_struct'), mapping: ref('address_space'), open: int, across: bool },
     returns: int,
   },
-  ({ step, when, callPointer, acquire, release, ret }) => [
+  ({ step, when, call, callPointer, acquire, release, ret }) => [
     step('new = vm_area_dup(vma)', (f, k) => {
       f.new = vm_area_dup(k, f.vma);
       if (isNull(f.new)) return;
@@ -489,6 +503,7 @@ export const __split_vma = routine(
     step('vma->vm_ops->open', (f) => {
       f.mapping = f.vma.vm_file.f_mapping;
       f.open = isNull(f.new.vm_ops) ? 0 : f.new.vm_ops.open;
+      f.across = split_needed(f.vma, f.addr);
     }),
     when('open', (f) => f.open !== 0, [
       callPointer(
@@ -496,6 +511,9 @@ export const __split_vma = routine(
         (f) => f.new.vm_ops.open,
         (f) => ({ vma: f.new }),
       ),
+    ]),
+    when('vma_adjust_trans_huge(vma, start, end, 0)', (f) => f.across, [
+      call(split_huge_pmd_address, (f) => ({ vma: f.vma, address: f.addr })),
     ]),
     acquire('i_mmap_lock_write(mapping)', (f) => f.mapping.i_mmap_rwsem),
     // The new part first, then the old one with its new bounds: both behind their equals.
@@ -725,7 +743,6 @@ export const unlink_file_vma = routine(
   ],
 );
 
-const PMD_SIZE = 2 ** 21;
 const span = (level: number): number => 2 ** (39 - 9 * level);
 const downTo = (address: number, size: number): number => Math.floor(address / size) * size;
 

@@ -1,6 +1,6 @@
 // mm/mprotect.c: changing the protection of mappings and of the entries they have. Linux 6.1; under `series-v2` what 5.1
 // does otherwise: which dirty entries become writable again, and a flush of the whole range. Left out: protection keys,
-// NUMA hinting, userfaultfd.
+// NUMA hinting, userfaultfd. A huge entry of the PUD is a bad one to it, in 5.1 and in 6.1.
 import {
   _PAGE_ACCESSED,
   _PAGE_DIRTY,
@@ -48,6 +48,7 @@ import {
 } from '../include/linux/mm';
 import '../include/linux/mm_types';
 import { current } from '../include/linux/sched';
+import { __split_huge_pmd, change_huge_pmd } from './huge_memory';
 import { vm_normal_page } from './memory';
 import {
   __split_vma,
@@ -78,6 +79,7 @@ import {
   rangeArgs,
   rangeLocals,
   rangeRoutine,
+  wholeHuge,
 } from './range';
 
 const file = 'mm/mprotect.c';
@@ -308,6 +310,21 @@ export const change_pud_range = rangeRoutine(file, 'change_pud_range', 1, change
 export const change_pmd_range = rangeRoutine(file, 'change_pmd_range', 2, change_args, () => ({
   below: change_pte_range,
   args: changeDown,
+  huge: (b, reread) => [
+    b.when(
+      'next - addr == HPAGE_PMD_SIZE',
+      wholeHuge(2),
+      [
+        b.call(
+          change_huge_pmd,
+          (f) => ({ tlb: f.tlb, vma: f.vma, entry: f.first, addr: f.addr, newprot: f.newprot }),
+          'err',
+        ),
+        b.when('it was split meanwhile', (f) => f.err === 0, [reread]),
+      ],
+      [b.call(__split_huge_pmd, (f) => ({ vma: f.vma, entry: f.first, address: f.addr })), reread],
+    ),
+  ],
 }));
 
 /** The present entries of one table get the protection; some may keep or regain the write bit. */

@@ -1,14 +1,20 @@
 // mm/mremap.c (Linux 6.1): moving a mapping with its entries. Left out: growing and shrinking, moving whole 1 GiB tables,
 // leaving the old mapping behind (MREMAP_DONTUNMAP).
-import { PAGE_SIZE } from '../../hardware/pte';
+import { PAGE_SIZE, PMD_SIZE } from '../../hardware/pte';
 import { routine } from '../../routine/routine';
 import { bool, int, isNull, long, NULL, pte, ref, type Structs } from '../../state/layout';
-import { pte_mksoft_dirty, pte_none, pte_present } from '../arch/x86/include/asm/pgtable';
+import {
+  pmd_trans_huge,
+  pte_mksoft_dirty,
+  pte_none,
+  pte_present,
+} from '../arch/x86/include/asm/pgtable';
 import { flush_tlb_mm_range } from '../arch/x86/mm/tlb';
 import { EFAULT, EINVAL, ENOMEM } from '../include/linux/errno';
 import { VM_ACCOUNT } from '../include/linux/mm';
 import '../include/linux/mm_types';
 import { current } from '../include/linux/sched';
+import { __split_huge_pmd, move_huge_pmd } from './huge_memory';
 import { vma_interval_tree_insert } from './interval_tree';
 import { __pte_alloc, walk_to_pmd } from './memory';
 import { __vma_link_list, do_munmap, find_vma, vm_area_dup, vma_merge } from './mmap';
@@ -17,10 +23,9 @@ import {
   mmu_notifier_invalidate_range_end,
   mmu_notifier_invalidate_range_start,
 } from './mmu_notifier';
-import { entryOffset, nextEntry, pgd_offset, ptl } from './range';
+import { clearBad, entryOffset, nextEntry, pgd_offset, ptl } from './range';
 
 const file = 'mm/mremap.c';
-const PMD_SIZE = 2 ** 21;
 
 /** mremap() with MREMAP_MAYMOVE | MREMAP_FIXED and the length unchanged. Returns 0 or an error. */
 export const mremap_to = routine(
@@ -204,6 +209,7 @@ export const move_page_tables = routine(
       new_pmd: ref('pte_t'),
       entry: pte,
       new_entry: pte,
+      moved: int,
       err: int,
     },
     returns: int,
@@ -232,6 +238,28 @@ export const move_page_tables = routine(
       step('*new_pmd', (f) => {
         f.new_entry = f.new_pmd.val;
       }),
+      when('pmd_trans_huge(*old_pmd)', (f) => pmd_trans_huge(f.entry), [
+        step('moved = false', (f) => {
+          f.moved = 0;
+        }),
+        when(
+          'extent == HPAGE_PMD_SIZE && pmd_none(*new_pmd)',
+          (f) => f.extent === PMD_SIZE && pte_none(f.new_entry),
+          [
+            call(
+              move_huge_pmd,
+              (f) => ({ vma: f.vma, old_addr: f.old_addr, entry: f.old_pmd, new_pmd: f.new_pmd }),
+              'moved',
+            ),
+          ],
+        ),
+        // What is split is gone: the accesses at the new place fault.
+        when('!moved', (f) => f.moved === 0, [
+          call(__split_huge_pmd, (f) => ({ vma: f.vma, entry: f.old_pmd, address: f.old_addr })),
+        ]),
+        step('old_addr += extent, new_addr += extent', advance),
+        again(),
+      ]),
       when(
         'extent == PMD_SIZE && pmd_none(*new_pmd)',
         (f) => f.extent === PMD_SIZE && pte_none(f.new_entry),
@@ -279,30 +307,34 @@ function advance(f: { old_addr: number; new_addr: number; extent: number }): voi
   f.new_addr += f.extent;
 }
 
-/** The PMD entry of an address, or NULL when there is no table below it. */
+/** The PMD entry of an address, or NULL when it is none. A huge entry of the PUD is a bad one to this walk. */
 export const get_old_pmd = routine(
   file,
   'get_old_pmd',
   {
     args: { mm: ref('mm_struct'), addr: long },
-    locals: { ptep: ref('pte_t'), entry: pte, level: int },
+    locals: { first: ref('pte_t'), entry: pte, level: int },
   },
-  ({ step, when, loop, leave, ret }) => [
-    step('pgd = pgd_offset(mm, addr)', (f, k) => {
-      f.ptep = pgd_offset(k, f.mm, f.addr);
+  (b) => [
+    b.step('pgd = pgd_offset(mm, addr)', (f, k) => {
+      f.first = pgd_offset(k, f.mm, f.addr);
     }),
-    loop('down to the PMD', [
-      step('none_or_clear_bad(entry)', (f) => {
-        f.entry = f.ptep.val;
+    b.loop('down to the PMD', [
+      b.step('none_or_clear_bad(entry)', (f) => {
+        f.entry = f.first.val;
       }),
-      when('none', (f) => pte_none(f.entry), [ret('NULL', () => NULL)]),
-      when('the PMD', (f) => f.level === 2, [leave()]),
-      step('the entry below', (f, k) => {
+      b.when('none', (f) => pte_none(f.entry), [b.ret('NULL', () => NULL)]),
+      b.when('the PMD', (f) => f.level === 2, [b.leave()]),
+      b.when('pud_bad(*pud)', (f) => pmd_trans_huge(f.entry), [
+        clearBad(b, 1),
+        b.ret('NULL', () => NULL),
+      ]),
+      b.step('the entry below', (f, k) => {
         f.level++;
-        f.ptep = entryOffset(k, f.entry, f.addr, f.level);
+        f.first = entryOffset(k, f.entry, f.addr, f.level);
       }),
     ]),
-    ret('pmd', (f) => f.ptep),
+    b.ret('pmd', (f) => f.first),
   ],
 );
 

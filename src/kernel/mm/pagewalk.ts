@@ -1,5 +1,5 @@
 // mm/pagewalk.c (Linux 6.1): the walk over the entries of a range, or of all mappings of a file, by a table of callbacks.
-// Left out: huge pages but for asking the callbacks about upper entries, holes, and walks that lock mmap_sem themselves.
+// Huge entries that the callbacks leave are split. Left out: holes, and walks that lock mmap_sem themselves.
 import { PAGE_SIZE } from '../../hardware/pte';
 import { type FnPtr, fnptr, type Routine, routine } from '../../routine/routine';
 import {
@@ -12,10 +12,12 @@ import {
   ref,
   type Structs,
   struct,
+  type U64,
   type View,
 } from '../../state/layout';
-import { pte_none } from '../arch/x86/include/asm/pgtable';
+import { pmd_trans_huge, pte_none } from '../arch/x86/include/asm/pgtable';
 import '../include/linux/mm_types';
+import { __split_huge_pmd, __split_huge_pud } from './huge_memory';
 import { clip, vma_interval_tree_iter_first, vma_interval_tree_iter_next } from './interval_tree';
 import { find_vma } from './mmap';
 import {
@@ -35,6 +37,7 @@ const file = 'mm/pagewalk.c';
 /** What a callback wants the walk to do with an upper entry. */
 export const ACTION_SUBTREE = 0; // go on with what is below it
 export const ACTION_CONTINUE = 1; // pass it over
+export const ACTION_AGAIN = 2; // look at it again
 
 const entry_args = { pte: ref('pte_t'), addr: long, next: long, walk: ref('mm_walk') };
 const vma_args = { start: long, end: long, walk: ref('mm_walk') };
@@ -186,8 +189,9 @@ export const walk_pgd_range = routine(
 const goesBelow = (ops: Structs['mm_walk_ops'], name: 'pud_entry' | 'pmd_entry'): boolean =>
   ops.pte_entry !== 0 || (name === 'pud_entry' && ops.pmd_entry !== 0);
 
-/** Down to the next level, after asking a callback about the entry. */
+/** Down to the next level, after asking a callback about the entry. A huge one is split, and looked at again. */
 function asking(name: 'pud_entry' | 'pmd_entry', below: Routine<Fields>): Descent {
+  const split = name === 'pud_entry' ? __split_huge_pud : __split_huge_pmd;
   return {
     below,
     args: down,
@@ -201,7 +205,12 @@ function asking(name: 'pud_entry' | 'pmd_entry', below: Routine<Fields>): Descen
           'err',
         ),
         b.when('err', (f) => f.err !== 0, [b.ret('err', (f) => f.err)]),
+        b.when('walk->action == ACTION_AGAIN', (f) => f.walk.action === ACTION_AGAIN, [b.again()]),
       ]),
+    ],
+    huge: (b) => [
+      b.call(split, (f) => ({ vma: f.walk.vma, entry: f.first, address: f.addr })),
+      b.again(),
     ],
     wanted: ({ walk }) => walk.action === ACTION_SUBTREE && goesBelow(walk.ops, name),
   };
@@ -283,7 +292,7 @@ export const walk_page_range = routine(
   ],
 );
 
-/** The entry that maps an address, or none; each level is read in a step of its own. */
+/** The entry that maps an address, huge or not, or none; each level is read in a step of its own. */
 export const readEntry = routine(
   file,
   'readEntry',
@@ -299,7 +308,7 @@ export const readEntry = routine(
       step('*entry', (f) => {
         f.entry = f.ptep.val;
       }),
-      when('none, or the PTE', (f) => pte_none(f.entry) || f.level === 3, [leave()]),
+      when('none, or a leaf', (f) => pte_none(f.entry) || isLeaf(f), [leave()]),
       step('the entry below', (f, k) => {
         f.level++;
         f.ptep = entryOffset(k, f.entry, f.addr, f.level);
@@ -308,3 +317,6 @@ export const readEntry = routine(
     ret('entry', (f) => f.entry),
   ],
 );
+
+const isLeaf = (f: { level: number; entry: U64 }): boolean =>
+  f.level === 3 || pmd_trans_huge(f.entry);

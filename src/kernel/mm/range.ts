@@ -1,12 +1,13 @@
 // The loops over the entries of a table that every range walker of mm/ is made of (zap_pud_range, walk_pmd_range,
 // change_pmd_range, ...): ours, since the kernel spells them out each time. An absent entry is passed over with its
 // whole span, so a walk costs what is there.
-import { levelIndex, pte_pfn } from '../../hardware/pte';
+import { levelIndex, levelShift, pte_pfn } from '../../hardware/pte';
 import type { Engine } from '../../routine/engine';
 import type { LockView } from '../../routine/locks';
 import { type AnyBuilder, type Node, type Routine, routine } from '../../routine/routine';
 import { type Fields, int, long, pte, ref, type Structs, type U64 } from '../../state/layout';
-import { pte_none } from '../arch/x86/include/asm/pgtable';
+import { pmd_trans_huge, pte_none } from '../arch/x86/include/asm/pgtable';
+import { WARN_BAD_PMD, WARN_BAD_PUD, warn } from '../include/asm-generic/bug';
 import { pte_t } from '../include/linux/mm_types';
 
 type PteRef = Structs['pte_t'];
@@ -35,7 +36,7 @@ export function nextEntry(k: Engine, entry: PteRef): PteRef {
 
 /** Where the span of the entry of `level` (0 PGD to 2 PMD) that `address` lies in ends, at most `end`. */
 export function addrEnd(address: number, end: number, level: number): number {
-  const span = 2 ** (39 - 9 * level);
+  const span = 2 ** levelShift(level);
   return Math.min(end, (Math.floor(address / span) + 1) * span);
 }
 
@@ -60,16 +61,34 @@ export interface Descent {
   readonly wanted?: (f: AnyFrame) => boolean;
   /** Operations for an absent entry, which may fill it. */
   readonly absent?: (b: AnyBuilder) => Node[];
+  /**
+   * Operations for a huge entry, which may go on to `reread` it; one that is huge still is passed over. A walk without
+   * them takes a huge entry for a bad one and clears it.
+   */
+  readonly huge?: (b: AnyBuilder, reread: Node) => Node[];
 }
+
+/** pud_clear_bad() and pmd_clear_bad(), behind the read that found a huge entry where a table is expected. */
+export function clearBad(b: AnyBuilder, level: number): Node {
+  const name = levelNames[level]!;
+  return b.step(`${name}_clear_bad(${name})`, (f: { first: PteRef }, k) => {
+    f.first.val = { lo: 0, hi: 0 };
+    k.emit(warn, { where: level === 1 ? WARN_BAD_PUD : WARN_BAD_PMD });
+  });
+}
+
+/** Whether a walk is to do with the whole of the huge entry of `level` at `addr`. */
+export const wholeHuge = (level: number) => (f: { addr: number; next: number }) =>
+  f.next - f.addr === 2 ** levelShift(level);
 
 /** Goes through the entries of `level` from `first` on that map [addr, end). */
 export function eachEntry(b: AnyBuilder, level: number, descent: Descent): Node[] {
   const name = levelNames[level]!;
-  const { args, stops = false, before, absent, wanted } = descent;
+  const { args, stops = false, before, absent, wanted, huge } = descent;
   const read = b.step(`${name}_none_or_clear_bad(${name})`, (f) => {
     f.entry = f.first.val;
   });
-  const descend = [
+  const called = [
     b.call(
       descent.below,
       (f, k) => ({
@@ -82,6 +101,18 @@ export function eachEntry(b: AnyBuilder, level: number, descent: Descent): Node[
     ),
     ...(stops ? [b.when('err', (f) => f.err !== 0, [b.ret('err', (f) => f.err)])] : []),
   ];
+  const isTable = (f: AnyFrame) => !pte_none(f.entry) && !pmd_trans_huge(f.entry);
+  const descend =
+    level === 0
+      ? called
+      : [
+          b.when(
+            `${name}_trans_huge(*${name})`,
+            (f) => pmd_trans_huge(f.entry),
+            huge?.(b, read) ?? [clearBad(b, level)],
+          ),
+          b.when('a table', isTable, called),
+        ];
   return [
     b.loop('do', [
       b.step(`next = ${name}_addr_end(addr, end); ${name}_none_or_clear_bad(${name})`, (f) => {
@@ -111,8 +142,10 @@ export function rangeRoutine<A extends Fields>(
   level: number,
   args: A,
   descent: () => Descent,
+  locals: Fields = {},
 ): Routine<A & typeof rangeArgs> {
-  return routine(file, name, { args: { ...args, ...rangeArgs }, locals: rangeLocals }, (b) => [
+  const frame = { args: { ...args, ...rangeArgs }, locals: { ...rangeLocals, ...locals } };
+  return routine(file, name, frame, (b) => [
     ...eachEntry(b, level, descent()),
     b.ret('0', () => 0),
   ]);

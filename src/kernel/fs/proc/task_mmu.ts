@@ -1,10 +1,23 @@
-// fs/proc/task_mmu.c (Linux 6.1): clear_refs and pagemap. Left out: swap, huge pages, frame numbers of pagemap.
+// fs/proc/task_mmu.c (Linux 6.1): clear_refs and pagemap. Left out: swap, frame numbers of pagemap, and that reading
+// pagemap splits a huge entry of the PUD.
 import { PAGE_SIZE } from '../../../hardware/pte';
 import { routine } from '../../../routine/routine';
 import { tracepoint } from '../../../state/events';
-import { bool, embed, int, isNull, long, pte, ref, struct, type View } from '../../../state/layout';
+import {
+  bool,
+  embed,
+  int,
+  isNull,
+  long,
+  NULL,
+  pte,
+  ref,
+  struct,
+  type View,
+} from '../../../state/layout';
 import type { StaticSize } from '../../../state/objects';
 import {
+  pmd_trans_huge,
   pte_clear_soft_dirty,
   pte_mkold,
   pte_present,
@@ -38,6 +51,7 @@ import {
 } from '../../include/linux/mm';
 import '../../include/linux/mm_types';
 import { current } from '../../include/linux/sched';
+import { pmdp_invalidate } from '../../mm/huge_memory';
 import { vm_normal_page, wholeMm } from '../../mm/memory';
 import { find_vma, vma_set_page_prot } from '../../mm/mmap';
 import {
@@ -171,9 +185,38 @@ export const clear_refs_pte_range = routine(
     step('*pmd', (f, k) => {
       f.type = k.view('clear_refs_private', f.walk.private).type;
       f.pmd = f.pte.val;
-      f.ptep = entryOffset(k, f.pmd, f.addr, 3);
+      if (!pmd_trans_huge(f.pmd)) f.ptep = entryOffset(k, f.pmd, f.addr, 3);
       f.table = f.ptep;
     }),
+    when('pmd_trans_huge_lock(pmd, vma)', (f) => pmd_trans_huge(f.pmd), [
+      acquire('ptl = pmd_lock(vma->vm_mm, pmd)', (f, k) => ptl(k, f.pte)),
+      step('pmd_trans_huge(*pmd)', (f) => {
+        f.pmd = f.pte.val;
+      }),
+      when('still huge, and present', (f) => pmd_trans_huge(f.pmd) && pte_present(f.pmd), [
+        when(
+          'cp->type == CLEAR_REFS_SOFT_DIRTY',
+          (f) => f.type === CLEAR_REFS_SOFT_DIRTY,
+          [
+            call(
+              pmdp_invalidate,
+              (f) => ({ vma: f.walk.vma, address: f.addr, pmdp: f.pte }),
+              'pmd',
+            ),
+            step('set_pmd_at(mm, addr, pmdp, pmd_clear_soft_dirty(pmd_wrprotect(pmd)))', (f) => {
+              f.pte.val = pte_clear_soft_dirty(pte_wrprotect(f.pmd));
+            }),
+          ],
+          [
+            atomic('pmdp_test_and_clear_young(vma, addr, pmd)', (f) => {
+              f.pte.val = pte_mkold(f.pte.val);
+            }),
+          ],
+        ),
+      ]),
+      release('spin_unlock(ptl)', (f, k) => ptl(k, f.pte)),
+      ret('0', () => 0),
+    ]),
     acquire('pte = pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl)', (f, k) => ptl(k, f.table)),
     loop('for ( ; addr != end; pte++, addr += PAGE_SIZE)', [
       step('ptent = *pte', (f) => {
@@ -272,8 +315,11 @@ export const pagemap_read = routine(
         when('pte_present(pte)', (f) => pte_present(f.entry), [
           step('flags |= PM_PRESENT', (f) => {
             f.flags |= PM_PRESENT | (pte_soft_dirty(f.entry) ? PM_SOFT_DIRTY : 0);
+            f.page = NULL;
           }),
-          call(vm_normal_page, (f) => ({ vma: f.vma, addr: f.addr, pte: f.entry }), 'page'),
+          when('!pmd_trans_huge(*pmd)', (f) => !pmd_trans_huge(f.entry), [
+            call(vm_normal_page, (f) => ({ vma: f.vma, addr: f.addr, pte: f.entry }), 'page'),
+          ]),
           when('page', (f) => !isNull(f.page), [
             step('PageAnon(page)', (f) => {
               f.page_flags = f.page.flags;

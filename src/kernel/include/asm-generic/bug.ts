@@ -1,6 +1,7 @@
-// include/asm-generic/bug.h: WARN_ON() of the emulated kernel, as an event. `where` says which, for the texts below.
+// include/asm-generic/bug.h: WARN_ON() of the emulated kernel, as an event, and BUG_ON(), which is the end of the task.
+// `where` says which warning, for the texts below; messages of an error level count as warnings too.
 import { tracepoint } from '../../../state/events';
-import { int } from '../../../state/layout';
+import { int, Oops } from '../../../state/layout';
 
 export const warn = tracepoint('warn', { where: int });
 
@@ -8,10 +9,17 @@ export const WARN_AS_DIRTY_NOT_IO = 1;
 export const WARN_HUGE_WRITABLE = 2;
 export const WARN_APPLY_UNLOCKED = 3;
 export const WARN_APPLY_UNNOTIFIED = 4;
-export const WARN_APPLY_HUGE = 5;
+export const WARN_BAD_PMD = 5;
 export const WARN_BO_TRACKED = 6;
 export const WARN_BO_RESOURCES = 7;
 export const WARN_RES_RANGE = 8;
+export const WARN_BAD_PUD = 9;
+export const WARN_HUGE_PUD_WRITABLE = 10;
+
+/** BUG_ON() and VM_BUG_ON() of a kernel `file`: the task stops for good, its locks held. */
+export function BUG_ON(condition: boolean, file: string, text: string): void {
+  if (condition) throw new Oops(`kernel BUG at ${file}: ${text}`);
+}
 
 /** What each warning means. A number stands for one WARN_ON() of the whole emulated kernel. */
 export const warningTexts: Readonly<Record<number, string>> = {
@@ -23,12 +31,16 @@ export const warningTexts: Readonly<Record<number, string>> = {
     'apply_to_pfn_range() was called with neither mmap_sem of the address space nor i_mmap_rwsem of a file that all of the range maps held: mappings and page tables may go away under the walk.',
   [WARN_APPLY_UNNOTIFIED]:
     'apply_to_pfn_range() was called outside of mmu_notifier_invalidate_range_start() and _end() for the range: its function runs under a spinlock and cannot call them, so others keep stale translations.',
-  [WARN_APPLY_HUGE]:
-    'apply_to_pfn_range() met a huge entry, which its caller must rule out; where Linux stops with BUG_ON() the walk ends with -EINVAL.',
+  [WARN_BAD_PMD]:
+    'bad pmd: a walk that knows only tables met a huge entry and cleared it. Its dirty bit is lost, and the TLBs are not flushed.',
   [WARN_BO_TRACKED]:
     'vmw_bo_bo_free() frees a buffer object that is still tracked: somebody who added dirty tracking has not released it.',
   [WARN_BO_RESOURCES]:
     'vmw_bo_bo_free() frees a buffer object while resources are attached to it: they point to freed memory.',
   [WARN_RES_RANGE]:
     'vmw_surface_dirty_range_add() was told of a dirty range that lies outside of the resource: the range is dropped.',
+  [WARN_BAD_PUD]:
+    'bad pud: a walk that knows only tables met a huge entry and cleared it. Its dirty bit is lost, and the TLBs are not flushed.',
+  [WARN_HUGE_PUD_WRITABLE]:
+    'wp_clean_pud_entry() met a huge entry that is writable or dirty: huge entries cannot be tracked page by page.',
 };

@@ -85,6 +85,10 @@ export const FAULT_FLAG_INSTRUCTION = 0x100;
 export const FAULT_FLAG_INTERRUPTIBLE = 0x200;
 export const FAULT_FLAG_ORIG_PTE_VALID = 0x800;
 
+/** enum page_entry_size: how much a huge fault asks for. */
+export const PE_SIZE_PMD = 1;
+export const PE_SIZE_PUD = 2;
+
 export const VM_FAULT_OOM = 0x1;
 export const VM_FAULT_SIGBUS = 0x2;
 export const VM_FAULT_MAJOR = 0x4;

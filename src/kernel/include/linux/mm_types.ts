@@ -3,7 +3,18 @@
 
 import { sleepingLock, spinlock } from '../../../routine/locks';
 import { fnptr } from '../../../routine/routine';
-import { bits, flags, int, long, pte, ref, struct, tail, type View } from '../../../state/layout';
+import {
+  bits,
+  bool,
+  flags,
+  int,
+  long,
+  pte,
+  ref,
+  struct,
+  tail,
+  type View,
+} from '../../../state/layout';
 import { PAGE_FLAGS, VM_FLAGS } from './mm';
 
 /** One page-table entry in memory. Always shared: the walker sets A and D whatever lock is held. */
@@ -28,12 +39,17 @@ export const page = struct('page', {
 });
 
 export const address_space = struct('address_space', {
+  fixed: { dax: bool }, // IS_DAX() of its inode: memory is the file, as huge entries if it can be
   own: { i_mmap_rwsem: sleepingLock('i_mmap_rwsem') },
   under: { i_mmap_rwsem: { i_mmap: ref('vm_area_struct') } }, // the interval tree, in its order
 });
 
 export const file_operations = struct('file_operations', {
-  fixed: { mmap: fnptr({ file: ref('file'), vma: ref('vm_area_struct') }, int) },
+  fixed: {
+    mmap: fnptr({ file: ref('file'), vma: ref('vm_area_struct') }, int),
+    // May be absent: where a mapping of `len` bytes from page `pgoff` on is best placed.
+    get_unmapped_area: fnptr({ file: ref('file'), len: long, pgoff: int }, long),
+  },
 });
 
 export const file = struct('file', {
@@ -50,6 +66,7 @@ export const vm_operations_struct = struct('vm_operations_struct', {
     open: fnptr({ vma: ref('vm_area_struct') }),
     close: fnptr({ vma: ref('vm_area_struct') }),
     fault: fnptr({ vmf: ref('vm_fault') }, int),
+    huge_fault: fnptr({ vmf: ref('vm_fault'), pe_size: int }, int),
     page_mkwrite: fnptr({ vmf: ref('vm_fault') }, int),
     pfn_mkwrite: fnptr({ vmf: ref('vm_fault') }, int),
   },
@@ -105,6 +122,7 @@ export const vm_fault = struct('vm_fault', {
     pgoff: int,
     address: long,
     orig_pte: pte,
+    pud: ref('pte_t'),
     pmd: ref('pte_t'),
     pte: ref('pte_t'), // NULL when there is no page table yet
     page: ref('page'),

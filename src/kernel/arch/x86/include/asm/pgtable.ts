@@ -8,6 +8,7 @@ import {
   _PAGE_PCD,
   _PAGE_PRESENT,
   _PAGE_PROTNONE,
+  _PAGE_PSE,
   _PAGE_PWT,
   _PAGE_RW,
   _PAGE_SOFT_DIRTY,
@@ -62,6 +63,15 @@ export const pte_modify = (pte: U64, prot: U64): U64 => ({
   lo: (pte.lo & (_PAGE_CHG_LO | 0xffff_f000)) | (prot.lo & ~_PAGE_CHG_LO),
   hi: (pte.hi & 0x000f_ffff) | (prot.hi & ~0x000f_ffff),
 });
+
+/** pmd_trans_huge() and pud_trans_huge(): a leaf above the last level, though it may not be present. */
+export const pmd_trans_huge = (pmd: U64): boolean => (pmd.lo & _PAGE_PSE) !== 0;
+export const pmd_mkhuge = (pmd: U64): U64 => with_lo(pmd, _PAGE_PSE);
+/** Not present for the walker, and still a huge entry for the kernel. */
+export const pmd_mkinvalid = (pmd: U64): U64 => with_lo(pmd, 0, _PAGE_PRESENT | _PAGE_PROTNONE);
+/** As pte_modify(), for a huge entry. */
+export const pmd_modify = (pmd: U64, newprot: U64): U64 =>
+  with_lo(pte_modify(pmd, newprot), pmd.lo & _PAGE_PSE);
 
 const prot = (lo: number, nx: boolean): U64 => ({ lo, hi: nx ? _PAGE_NX : 0 });
 const base = _PAGE_PRESENT | _PAGE_USER | _PAGE_ACCESSED; // accessed is part of the protection, dirty is not

@@ -10,10 +10,12 @@ import {
   FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_RETRY_NOWAIT,
   FAULT_FLAG_TRIED,
+  FAULT_FLAG_WRITE,
   is_cow_mapping,
   VM_DONTDUMP,
   VM_DONTEXPAND,
   VM_FAULT_ERROR,
+  VM_FAULT_FALLBACK,
   VM_FAULT_NOPAGE,
   VM_FAULT_OOM,
   VM_FAULT_RETRY,
@@ -22,6 +24,11 @@ import {
   VM_MIXEDMAP,
   VM_PFNMAP,
 } from '../../../../include/linux/mm';
+import {
+  HPAGE_PMD_NR,
+  vmf_insert_pfn_pmd_prot,
+  vmf_insert_pfn_pud_prot,
+} from '../../../../mm/huge_memory';
 import { vmf_insert_mixed_prot, vmf_insert_pfn_prot } from '../../../../mm/memory';
 import { dma_fence_is_signaled, dma_fence_put, dma_fence_wait } from '../../../dma-buf/dma-fence';
 import { ttm_bo_get, ttm_bo_put, ttm_bo_vm_lookup } from './ttm_bo';
@@ -29,6 +36,7 @@ import { ttm_tt_populate } from './ttm_tt';
 
 const file = 'drivers/gpu/drm/ttm/ttm_bo_vm.c';
 const boAndFault = { bo: ref('ttm_buffer_object'), vmf: ref('vm_fault') };
+const hugeArgs = { ...boAndFault, page_offset: int, fault_page_size: int };
 
 interface Fault {
   readonly vmf: Structs['vm_fault'];
@@ -150,14 +158,15 @@ export const ttm_bo_vm_fault_idle = routine(
 );
 
 /**
- * Maps up to `num_prefault` pages of a reserved object from the fault on, all with protection `prot`. Waits first as
+ * Maps up to `num_prefault` pages of a reserved object from the fault on, all with protection `prot`, or, when
+ * `fault_page_size` (5.7 to 5.15) is not 1, that many with one huge entry. Waits first as
  * ttm_bo_vm_fault_idle does, with the same meaning of VM_FAULT_RETRY. VM_FAULT_NOPAGE when the page is mapped.
  */
 export const ttm_bo_vm_fault_reserved = routine(
   file,
   'ttm_bo_vm_fault_reserved',
   {
-    args: { vmf: ref('vm_fault'), prot: pte, num_prefault: int },
+    args: { vmf: ref('vm_fault'), prot: pte, num_prefault: int, fault_page_size: int },
     locals: {
       bo: ref('ttm_buffer_object'),
       ttm: ref('ttm_tt'),
@@ -191,6 +200,22 @@ export const ttm_bo_vm_fault_reserved = routine(
     }),
     call(ttm_tt_populate, (f) => ({ ttm: f.ttm }), 'ret'),
     when('ret', (f) => f.ret !== 0, [ret('VM_FAULT_OOM', () => VM_FAULT_OOM)]),
+    variant('huge-faults', [
+      when('fault_page_size != 1', (f) => f.fault_page_size !== 1, [
+        call(
+          ttm_bo_vm_insert_huge,
+          (f) => ({
+            vmf: f.vmf,
+            bo: f.bo,
+            page_offset: f.page_offset,
+            fault_page_size: f.fault_page_size,
+            pgprot: f.prot,
+          }),
+          'ret',
+        ),
+        ret('ret', (f) => f.ret),
+      ]),
+    ]),
     loop('for (i = 0; i < num_prefault; ++i)', [
       when(
         'i == num_prefault || page_offset == page_last',
@@ -228,6 +253,58 @@ export const ttm_bo_vm_fault_reserved = routine(
     ]),
     ret('VM_FAULT_NOPAGE', () => VM_FAULT_NOPAGE),
   ],
+);
+
+/**
+ * Maps the huge page of `fault_page_size` pages around page `page_offset` of a populated object with one entry.
+ * VM_FAULT_FALLBACK when the object ends before it, or its frames are not side by side and aligned.
+ */
+const ttm_bo_vm_insert_huge = routine(
+  file,
+  'ttm_bo_vm_insert_huge',
+  {
+    args: { ...hugeArgs, pgprot: pte },
+    locals: { pfn: int, fits: bool, write: bool, ret: int },
+    returns: int,
+  },
+  ({ step, call, when, ret }) => {
+    const args = (f: {
+      vmf: Structs['vm_fault'];
+      pfn: number;
+      pgprot: Structs['vm_fault']['orig_pte'];
+      write: boolean;
+    }) => ({ vmf: f.vmf, pfn: f.pfn, pgprot: f.pgprot, write: f.write });
+    return [
+      step(
+        'page_offset &= ~(fault_page_size - 1); pfn = page_to_pfn(ttm->pages[page_offset])',
+        (f, k) => {
+          const { memory } = k.parts;
+          const { pages } = f.bo.ttm;
+          f.write = (f.vmf.flags & FAULT_FLAG_WRITE) !== 0;
+          f.page_offset -= f.page_offset % f.fault_page_size;
+          if (f.page_offset + f.fault_page_size > f.bo.num_pages) return;
+          f.pfn = memory.pfnOfPage(pages.get(f.page_offset));
+          f.fits = f.pfn % f.fault_page_size === 0;
+          for (let i = 1; f.fits && i < f.fault_page_size; i++) {
+            f.fits = memory.pfnOfPage(pages.get(f.page_offset + i)) === f.pfn + i;
+          }
+        },
+      ),
+      when('beyond the object, or not contiguous', (f) => !f.fits, [
+        ret('VM_FAULT_FALLBACK', () => VM_FAULT_FALLBACK),
+      ]),
+      when(
+        'fault_page_size == HPAGE_PMD_SIZE >> PAGE_SHIFT',
+        (f) => f.fault_page_size === HPAGE_PMD_NR,
+        [call(vmf_insert_pfn_pmd_prot, args, 'ret')],
+        [call(vmf_insert_pfn_pud_prot, args, 'ret')],
+      ),
+      when('ret != VM_FAULT_NOPAGE', (f) => f.ret !== VM_FAULT_NOPAGE, [
+        ret('VM_FAULT_FALLBACK', () => VM_FAULT_FALLBACK),
+      ]),
+      ret('VM_FAULT_NOPAGE', () => VM_FAULT_NOPAGE),
+    ];
+  },
 );
 
 function insertion(f: {

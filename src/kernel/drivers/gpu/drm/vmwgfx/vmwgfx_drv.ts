@@ -3,7 +3,7 @@
 import { command } from '../../../../../hardware/svga/commands';
 import type { Engine } from '../../../../../routine/engine';
 import { routine } from '../../../../../routine/routine';
-import { int, ref } from '../../../../../state/layout';
+import { int, long, ref } from '../../../../../state/layout';
 import type { PoolSize, StaticSize } from '../../../../../state/objects';
 import { ttm_bo_driver, ttm_tt } from '../../../../include/drm/ttm/ttm_bo_api';
 import { dma_fence_ops } from '../../../../include/linux/dma-fence';
@@ -14,6 +14,7 @@ import {
   file_operations,
   vm_operations_struct,
 } from '../../../../include/linux/mm_types';
+import { drm_get_unmapped_area } from '../drm_file';
 import { ttm_bo_mmap, ttm_bo_vm_close, ttm_bo_vm_open } from '../ttm/ttm_bo_vm';
 import { vmw_bo_bo_free } from './vmwgfx_bo';
 import { vmw_priv } from './vmwgfx_cmd';
@@ -34,7 +35,7 @@ import {
 } from './vmwgfx_drv.h';
 import { vmw_fence_enable_signaling, vmw_fence_obj_destroy, vmw_fence_wait } from './vmwgfx_fence';
 import { vmw_irq_handler } from './vmwgfx_irq';
-import { vmw_bo_vm_fault, vmw_bo_vm_mkwrite } from './vmwgfx_page_dirty';
+import { vmw_bo_vm_fault, vmw_bo_vm_huge_fault, vmw_bo_vm_mkwrite } from './vmwgfx_page_dirty';
 import {
   vmw_gb_surface_bind,
   vmw_gb_surface_create,
@@ -60,6 +61,25 @@ export const vmw_mmap = routine(
   ({ call, ret }) => [
     call(ttm_bo_mmap, (f, k) => ({ vma: f.vma, bdev: vmw_priv(k).bdev }), 'ret'),
     ret('ret', (f) => f.ret),
+  ],
+);
+
+/** Where a mapping of the device's file goes: aligned for huge entries (5.7 to 5.15). */
+export const vmw_get_unmapped_area = routine(
+  'drivers/gpu/drm/vmwgfx/vmwgfx_drv.c',
+  'vmw_get_unmapped_area',
+  {
+    args: { file: ref('file'), len: long, pgoff: int },
+    locals: { addr: long },
+    returns: long,
+  },
+  ({ call, ret }) => [
+    call(
+      drm_get_unmapped_area,
+      (f, k) => ({ len: f.len, pgoff: f.pgoff, bdev: vmw_priv(k).bdev }),
+      'addr',
+    ),
+    ret('addr', (f) => f.addr),
   ],
 );
 
@@ -108,8 +128,14 @@ export function driverParts(limits: DriverLimits) {
         page_mkwrite: vmw_bo_vm_mkwrite,
         pfn_mkwrite: vmw_bo_vm_mkwrite,
       },
+      under: { 'huge-faults': { huge_fault: vmw_bo_vm_huge_fault } },
     },
-    { name: 'vmwgfx_driver_fops', struct: file_operations, initial: { mmap: vmw_mmap } },
+    {
+      name: 'vmwgfx_driver_fops',
+      struct: file_operations,
+      initial: { mmap: vmw_mmap },
+      under: { 'huge-faults': { get_unmapped_area: vmw_get_unmapped_area } },
+    },
     {
       name: 'vmw_bo_driver',
       struct: ttm_bo_driver,

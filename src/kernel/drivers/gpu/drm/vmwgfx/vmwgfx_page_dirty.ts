@@ -1,6 +1,6 @@
 // drivers/gpu/drm/vmwgfx/vmwgfx_page_dirty.c: which pages of a coherent buffer object the CPUs have written. Two
 // methods: PAGETABLE looks at hardware dirty bits, MKWRITE write-protects and is told of writes. Everything here is
-// under the object's reservation. The series of April 2019, and 6.1 by variants. Left out: huge pages, accounting.
+// under the object's reservation. The series of April 2019, 6.1 and what was between by variants. Left out: accounting.
 import { PAGE_SHIFT, PAGE_SIZE } from '../../../../../hardware/pte';
 import type { Engine } from '../../../../../routine/engine';
 import { type AnyBuilder, type Node, routine } from '../../../../../routine/routine';
@@ -22,12 +22,17 @@ import { ENOMEM } from '../../../../include/linux/errno';
 import {
   FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_RETRY_NOWAIT,
+  FAULT_FLAG_WRITE,
+  is_cow_mapping,
+  PE_SIZE_PMD,
+  VM_FAULT_FALLBACK,
   VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
   VM_RAND_READ,
   VM_SHARED,
 } from '../../../../include/linux/mm';
 import { apply_as_clean, apply_as_wrprotect } from '../../../../mm/as_dirty_helpers';
+import { HPAGE_PMD_NR, HPAGE_PUD_NR } from '../../../../mm/huge_memory';
 import {
   clean_record_shared_mapping_range,
   wp_shared_mapping_range,
@@ -549,7 +554,85 @@ export const vmw_bo_vm_fault = routine(
       }),
       call(
         ttm_bo_vm_fault_reserved,
-        (f) => ({ vmf: f.vmf, prot: f.prot, num_prefault: f.num_prefault }),
+        (f) => ({ vmf: f.vmf, prot: f.prot, num_prefault: f.num_prefault, fault_page_size: 1 }),
+        'ret',
+      ),
+      when(
+        'ret == VM_FAULT_RETRY && !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT)',
+        (f) => f.ret === VM_FAULT_RETRY && (f.vmf.flags & FAULT_FLAG_RETRY_NOWAIT) === 0,
+        [ret('ret', (f) => f.ret)], // both locks are gone
+      ),
+      release('dma_resv_unlock(bo->resv)', (f) => f.vbo.base.resv.lock),
+      ret('ret', (f) => f.ret),
+    ];
+  },
+);
+
+/**
+ * `vm_ops->huge_fault` (5.7 to 5.15): a read of a tracked object gets a read-only huge entry, so that the first write
+ * faults and splits it; writes that are tracked are left to small entries. VM_FAULT_FALLBACK then.
+ */
+export const vmw_bo_vm_huge_fault = routine(
+  file,
+  'vmw_bo_vm_huge_fault',
+  {
+    args: { vmf: ref('vm_fault'), pe_size: int },
+    locals: {
+      vbo: ref('vmw_buffer_object'),
+      fault_page_size: int,
+      page_offset: int,
+      allowed_prefault: embed('pgoff_t'),
+      fallback: bool,
+      tracked: bool,
+      prot: pte,
+      ret: int,
+    },
+    returns: int,
+  },
+  ({ step, unlocked, call, release, when, ret, variant }) => {
+    const sigbus = [
+      release('dma_resv_unlock(bo->resv)', (f: Tracked) => f.vbo.base.resv.lock),
+      ret('VM_FAULT_SIGBUS', () => VM_FAULT_SIGBUS),
+    ];
+    return [
+      step('vbo = vma->vm_private_data; fault_page_size by pe_size', (f, k) => {
+        f.vbo = k.view('vmw_buffer_object', f.vmf.vma.vm_private_data);
+        f.fault_page_size = f.pe_size === PE_SIZE_PMD ? HPAGE_PMD_NR : HPAGE_PUD_NR;
+      }),
+      unlocked('write && (READ_ONCE(vbo->dirty) || is_cow_mapping(vma->vm_flags))', (f) => {
+        const write = (f.vmf.flags & FAULT_FLAG_WRITE) !== 0;
+        f.fallback = write && (!isNull(f.vbo.dirty) || is_cow_mapping(f.vmf.vma.vm_flags));
+      }),
+      when('for small entries', (f) => f.fallback, [
+        ret('VM_FAULT_FALLBACK', () => VM_FAULT_FALLBACK),
+      ]),
+      call(ttm_bo_vm_reserve, (f) => ({ bo: f.vbo.base, vmf: f.vmf }), 'ret'),
+      when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
+      step('page_offset = vmf->pgoff - drm_vma_node_start(&bo->vma_node)', (f) => {
+        f.page_offset = f.vmf.pgoff - f.vbo.base.vma_node_start;
+        f.tracked = !isNull(f.vbo.dirty);
+      }),
+      when('vbo->dirty', (f) => f.tracked, [
+        when('page_offset >= bo->num_pages', (f) => f.page_offset >= f.vbo.base.num_pages, sigbus),
+        variant(
+          'bz-11',
+          [call(vmw_resources_clean, (f) => cleanArgs(f, PAGE_SIZE), 'ret')],
+          [call(vmw_resources_clean, (f) => cleanArgs(f, 1), 'ret')],
+        ),
+        when('ret', (f) => f.ret !== 0, sigbus),
+      ]),
+      step('prot: read-only for a tracked object, else as the mapping allows', (f) => {
+        const { vm_flags } = f.vmf.vma;
+        f.prot = vm_get_page_prot(f.tracked ? vm_flags & ~VM_SHARED : vm_flags);
+      }),
+      call(
+        ttm_bo_vm_fault_reserved,
+        (f) => ({
+          vmf: f.vmf,
+          prot: f.prot,
+          num_prefault: 1,
+          fault_page_size: f.fault_page_size,
+        }),
         'ret',
       ),
       when(
