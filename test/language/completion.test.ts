@@ -110,6 +110,7 @@ describe('what can stand at the cursor', () => {
       'accessed',
       'dirty',
       'softDirty',
+      'huge',
       'frame',
     ]);
     expect(labels(inThread('assert tracker(ring).me|'))).toContain('method');
