@@ -10,7 +10,10 @@ beforeAll(() => cpSync('examples', path.join(cli.folder, 'examples'), { recursiv
 
 /** The output without what changes with the model's grain: events and steps by number. */
 const told = (out: string): string =>
-  out.replace(/event \d+, step \d+/g, 'event N').replace(/\d+ micro-steps/g, 'N micro-steps');
+  out
+    .replace(/event \d+, step \d+/g, 'event N')
+    .replace(/cpu(\d), step \d+/g, 'cpu$1, step N')
+    .replace(/\d+ micro-steps/g, 'N micro-steps');
 
 test('the ring buffer holds: 9 faults in the first turn and none later, each section uploaded once a frame', () => {
   const { code, out } = coherence('run', 'examples/01-ring-buffer.coh');
@@ -125,4 +128,66 @@ test('a schedule that does not fit, and names that do not exist, are refused in 
   expect(refused('--with', 'bz-1')).toMatchInlineSnapshot(
     `"examples/01-ring-buffer.coh: there is no variant \`bz-1\`; did you mean \`bz-01\`?"`,
   );
+});
+
+test('--faults explains every page fault, in order; --json has them as a list beside what it always has', () => {
+  const { code, out } = coherence('run', 'examples/03-idle-buffer.coh', '--faults');
+  expect(code).toBe(0);
+  const titles = out.split('\n').filter((line) => /^\S.* fault at /.test(line));
+  expect(told(titles.slice(0, 3).join('\n'))).toMatchInlineSnapshot(`
+    "Write fault at page 0 of p (idle): render on cpu0, step N
+    Write fault at page 1 of p (idle): render on cpu0, step N
+    Write fault at page 2 of p (idle): render on cpu0, step N"
+  `);
+  expect(told(out).split('\n').slice(2, 23).join('\n')).toMatchInlineSnapshot(`
+    "Write fault at page 0 of p (idle): render on cpu0, step N
+      access   store of 4096 bytes by user mode on cpu0; line 14: write p = 1
+      address  0x7ffff7fbf000, page 0 of p (idle)
+      mapping  0x7ffff7fbf000-0x7ffff7fff000 rw-s mixedmap
+               VmFlags: rd wr sh mr mw me ms io de dd sd mm
+               offset: from page 1048576 of the file; the address is page 0 of idle, which has 64 pages
+      walk     stops at PGD[255]: nothing is there
+               PGD[255]: none: stops, nothing is there
+      TLB      cpu0 holds nothing
+      code     6: P=0 W=1 U=1
+               P=0: there was no translation: an entry of the walk was not present
+               W=1: the access was a store
+               U=1: it was made in user mode
+      path     do_user_addr_fault → handle_mm_fault → handle_pte_fault → do_fault → do_shared_fault → vmw_bo_vm_fault
+               because: there is no page table for the address
+               because: it is a store to a shared mapping
+      outcome  the access is tried again, a minor fault
+               went: handle_mm_fault → handle_pte_fault → do_fault → do_shared_fault → vmw_bo_vm_fault: VM_FAULT_NOPAGE
+               entry: no PUD → P W U A special NX, frame 0x10000
+    Write fault at page 1 of p (idle): render on cpu0, step N
+      access   store of 4096 bytes by user mode on cpu0; line 14: write p = 1"
+  `);
+
+  const plain = JSON.parse(coherence('run', 'examples/03-idle-buffer.coh', '--json').out);
+  const asked = JSON.parse(
+    coherence('run', 'examples/03-idle-buffer.coh', '--json', '--faults').out,
+  );
+  const { faults, ...rest } = asked;
+  expect(rest).toEqual(plain);
+  expect(faults).toHaveLength(titles.length);
+  expect(Object.keys(faults[0])).toMatchInlineSnapshot(`
+    [
+      "id",
+      "step",
+      "thread",
+      "kind",
+      "access",
+      "address",
+      "place",
+      "mapping",
+      "around",
+      "walk",
+      "tlb",
+      "byTlb",
+      "code",
+      "bits",
+      "branch",
+      "course",
+    ]
+  `);
 });

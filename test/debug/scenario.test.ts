@@ -6,6 +6,8 @@ import type { Debuggee } from '../../src/debug/debuggee';
 import { place, type Wanted } from '../../src/debug/placing';
 import { loadDebuggee } from '../../src/debug/scenario';
 import { Session } from '../../src/debug/session';
+import { faultText } from '../../src/protocol/fault';
+import { type OutlineNode, pageTables } from '../../src/protocol/outline';
 import { Client } from './client';
 
 const host = { read: async (path: string) => readFileSync(path, 'utf8'), load: loadDebuggee };
@@ -349,4 +351,87 @@ test('the whole run forwards and backwards comes to the same stops', () => {
   const back = walk(() => session.reverseContinue(1), 'entry');
   expect(there.length).toBeGreaterThan(80);
   expect(back.reverse()).toEqual(there);
+});
+
+test('a fault is explained alike in the exception, in the scope Fault, by $fault and in the Page Tables view', async () => {
+  client = new Client(host);
+  await client.start({ program: large }, () => filter('fault-write-protect'));
+  await client.go('continue');
+  const info = await client.request('exceptionInfo', { threadId: render });
+  const { faults } = (await client.request('coherence/faults')).body;
+  expect(faults.length).toBe(2);
+  const [first, fault] = faults;
+  expect(info.body.details.stackTrace).toBe(faultText(fault).join('\n'));
+  const { body } = await client.request('stackTrace', { threadId: render, levels: 1 });
+  const frameId = body.stackFrames[0].id;
+  const asked = { expression: '$fault', frameId, context: 'repl' };
+  expect((await client.request('evaluate', asked)).body.result).toBe(faultText(fault).join('\n'));
+  expect(await value('$fault')).toBe('Write-protect fault at page 0 of p (big)');
+  expect(await client.scope('Fault', render)).toMatchInlineSnapshot(`
+    [
+      "access = store of 4096 bytes by user mode on cpu0; line 22: write p[frame pages .. (frame + 1) pages] = frame",
+      "address = 0x7ffff77ff000, page 0 of p (big)",
+      "mapping = 0x7ffff77ff000-0x7ffff7fff000 rw-s mixedmap",
+      "walk = stops at PTE[511]: W is clear, and this is a store",
+      "TLB = cpu0 holds nothing",
+      "code = 7: P=1 W=1 U=1",
+      "path = do_user_addr_fault → handle_mm_fault → handle_pte_fault → do_wp_page → wp_pfn_shared → vmw_bo_vm_mkwrite",
+      "outcome = not over yet",
+    ]
+  `);
+  expect(first.course.end).toMatchObject({ result: 'the access is tried again', counted: 'minor' });
+  expect(fault.course).toEqual({ attempts: [], end: null });
+
+  const snapshot = async () => (await client.request('coherence/snapshot')).body;
+  const drawn = (node: OutlineNode, indent = ''): string[] => [
+    `${indent}${node.label}: ${node.value.join(', ')}${node.icon === 'part' ? '' : ` (${node.icon})`}`,
+    ...(node.open ? node.children.flatMap((child) => drawn(child, `${indent}  `)) : []),
+  ];
+  expect(drawn(pageTables(await snapshot())[0]!)).toMatchInlineSnapshot(`
+    [
+      "Write-protect fault at page 0 of p (big): render, not over yet (fault)",
+      "  access: store of 4096 bytes by user mode on cpu0; line 22: write p[frame pages .. (frame + 1) pages] = frame",
+      "  address: 0x7ffff77ff000, page 0 of p (big)",
+      "  mapping: 0x7ffff77ff000-0x7ffff7fff000 rw-s mixedmap",
+      "  walk: stops at PTE[511]: W is clear, and this is a store",
+      "    PGD[255]: P W U A D, frame 0x80001 (0x80001067): goes on, to the PUD (on)",
+      "    PUD[511]: P W U A D, frame 0x80002 (0x80002067): goes on, to the PMD (on)",
+      "    PMD[443]: P W U A D, frame 0x80003 (0x80003067): goes on, to the PTE (on)",
+      "    PTE[511]: P U A special NX, frame 0x10000 (0x8000000010000225): stops, W is clear, and this is a store (stops)",
+      "  TLB: cpu0 holds nothing",
+      "  code: 7: P=1 W=1 U=1",
+      "  path: do_user_addr_fault → handle_mm_fault → handle_pte_fault → do_wp_page → wp_pfn_shared → vmw_bo_vm_mkwrite",
+      "  outcome: not over yet",
+    ]
+  `);
+
+  await filter('mkwrite');
+  await client.go('continue', { threadId: render });
+  const within = (await client.request('coherence/faults')).body.faults.at(-1);
+  expect(within.course.end).toBe(null);
+  expect(within.course.attempts[0].path.at(-1)).toBe('vmw_bo_vm_mkwrite');
+  await filter('dirty-scan');
+  await client.go('continue', { threadId: render });
+  const over = (await client.request('coherence/faults')).body.faults.at(-1);
+  expect({ ...over, course: null }).toEqual({ ...fault, course: null });
+  expect(over.course.end).toMatchObject({ counted: 'minor', asPredicted: true });
+});
+
+test('looking at faults moves nothing: the run stands where it stood and goes on as it would have', async () => {
+  client = new Client(host);
+  await client.start({ program: large }, () => filter('dirty-scan'));
+  await client.go('continue');
+  const before = await time();
+  await client.request('coherence/faults');
+  await client.request('coherence/snapshot');
+  expect(await time()).toEqual(before);
+  await client.go('stepBack', { threadId: render });
+  await client.go('next', { threadId: render });
+  expect((await time()).position).toBe(before.position);
+});
+
+test('$fault before any page fault is refused in one sentence', async () => {
+  client = new Client(host);
+  await client.start({ program: large, stopOnEntry: true }, () => filter());
+  expect(await value('$fault')).toBe('refused: this thread had no page fault yet');
 });
