@@ -30,10 +30,21 @@ const readJson = (file) => {
 const check = (status) => ({ passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 });
 
 /** A stage with a report of its own. No report, no test, or a bad exit without a failed test: one failure more. */
-const report = (status, { passed = 0, failed = 0 } = {}) => ({
+const report = (status, { passed = 0, failed = 0, also = [] } = {}) => ({
   passed,
   failed: failed + (failed === 0 && (status !== 0 || passed === 0) ? 1 : 0),
+  also,
 });
+
+/** How many recorded operations the tests of a run compared with the emulation: their meta says so. */
+function conform({ testResults }) {
+  const counts = testResults.flatMap(({ assertionResults }) =>
+    assertionResults.flatMap(({ meta }) => meta?.operations ?? []),
+  );
+  if (counts.length === 0) return [];
+  const sum = (key) => counts.reduce((n, count) => n + count[key], 0).toLocaleString('en');
+  return [`conform: ${sum('compared')} operations compared, ${sum('differ')} differ`];
+}
 
 function vitest(name, config) {
   const file = path.join(results, `${name}.json`);
@@ -42,7 +53,14 @@ function vitest(name, config) {
     [bin('vitest/vitest.mjs'), 'run', '--config', config, '--reporter=default', '--reporter=json', `--outputFile.json=${file}`],
   );
   const json = readJson(file);
-  return report(status, json && { passed: json.numPassedTests, failed: json.numFailedTests });
+  return report(
+    status,
+    json && {
+      passed: json.numPassedTests,
+      failed: json.numFailedTests,
+      also: conform(json),
+    },
+  );
 }
 
 function host() {
@@ -92,7 +110,10 @@ for (const name of chosen) {
   const start = performance.now();
   const result = stages[name]();
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
-  lines.push(`${name}: ${result.passed} passed, ${result.failed} failed, ${seconds} s`);
+  lines.push(
+    `${name}: ${result.passed} passed, ${result.failed} failed, ${seconds} s`,
+    ...(result.also ?? []),
+  );
   passed += result.passed;
   failed += result.failed;
 }

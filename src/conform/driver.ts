@@ -10,6 +10,7 @@ import {
   VM_DONTEXPAND,
   VM_FAULT_LOCKED,
   VM_FAULT_NOPAGE,
+  VM_FAULT_SIGBUS,
   VM_IO,
   VM_MIXEDMAP,
   VM_PFNMAP,
@@ -115,7 +116,7 @@ const lockOf = (_f: unknown, k: Engine) => object(k).lock;
 
 const of_vmf = { args: { vmf: ref('vm_fault') } };
 
-/** Inserts entries from the faulting page on, or returns the page. */
+/** Inserts entries from the faulting page on, or returns the page; beyond the object there is none. */
 export const or_fault = routine(
   file,
   'or_fault',
@@ -148,40 +149,42 @@ export const or_fault = routine(
       const wanted = (vma.vm_flags & VM_RAND_READ) !== 0 ? 1 : obj.prefault;
       const left = (vma.vm_end - f.vmf.address) / PAGE_SIZE;
       f.count = Math.min(wanted, left, obj.pages - f.first);
-      f.ret = VM_FAULT_NOPAGE;
-      if (obj.kind === KIND_PAGE) {
+      f.ret = f.first < obj.pages ? VM_FAULT_NOPAGE : VM_FAULT_SIGBUS;
+      if (f.ret === VM_FAULT_NOPAGE && obj.kind === KIND_PAGE) {
         f.page = pageOf(k, f.first);
         f.vmf.page = f.page;
         f.ret = 0;
       }
     }),
-    when(
-      'an ordinary page',
-      (f) => !isNull(f.page),
-      [
-        atomic('get_page(page)', (f) => {
-          f.page._refcount++;
-        }),
-        step('inserted = 1', (f) => {
-          f.inserted = 1;
-        }),
-      ],
-      [
-        loop('for each entry', [
-          when('enough', (f) => f.inserted === f.count, [leave()]),
-          when(
-            'VM_MIXEDMAP',
-            (f) => f.mixed,
-            [call(vmf_insert_mixed_prot, insertion, 'ret')],
-            [call(vmf_insert_pfn_prot, insertion, 'ret')],
-          ),
-          step('inserted++', (f) => {
-            f.inserted++;
+    when('a page of the object', (f) => f.ret !== VM_FAULT_SIGBUS, [
+      when(
+        'an ordinary page',
+        (f) => !isNull(f.page),
+        [
+          atomic('get_page(page)', (f) => {
+            f.page._refcount++;
           }),
-          when('it failed', (f) => f.ret !== VM_FAULT_NOPAGE, [leave()]),
-        ]),
-      ],
-    ),
+          step('inserted = 1', (f) => {
+            f.inserted = 1;
+          }),
+        ],
+        [
+          loop('for each entry', [
+            when('enough', (f) => f.inserted === f.count, [leave()]),
+            when(
+              'VM_MIXEDMAP',
+              (f) => f.mixed,
+              [call(vmf_insert_mixed_prot, insertion, 'ret')],
+              [call(vmf_insert_pfn_prot, insertion, 'ret')],
+            ),
+            step('inserted++', (f) => {
+              f.inserted++;
+            }),
+            when('it failed', (f) => f.ret !== VM_FAULT_NOPAGE, [leave()]),
+          ]),
+        ],
+      ),
+    ]),
     step('event->ret = ret; event->inserted = inserted', (f, k) => log(k, 0, f.vmf, f)),
     release('mutex_unlock(&obj->lock)', lockOf),
     ret('ret', (f) => f.ret),

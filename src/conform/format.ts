@@ -160,6 +160,7 @@ function wrongProgram({ program, pages, kind, prefault, base }: ProgramLine): st
 
 const numbers = ['p', 'm', 'page', 'n', 'at', 'to', 'child', 'bit0', 'start', 'end'] as const;
 const processesMax = 64;
+const regionsMax = 1024;
 
 /** What an operation's line lacks, if anything. */
 function wrongOperation(line: Operation): string | undefined {
@@ -168,6 +169,8 @@ function wrongOperation(line: Operation): string | undefined {
   if (wrong !== undefined) return `"${wrong}" is a number`;
   const processes = Math.max(line.p ?? 0, line.child ?? 0);
   if (processes >= processesMax) return `there are at most ${processesMax} processes`;
+  if (Math.max(line.m ?? 0, line.to ?? 0) >= regionsMax)
+    return `there are at most ${regionsMax} mappings`;
   if (!Array.isArray(line.cb) || !Array.isArray(line.vmas)) return `"cb" and "vmas" are lists`;
   return undefined;
 }

@@ -30,15 +30,20 @@ import {
 } from '../kernel/include/linux/mm';
 import {
   MADV_COLD,
+  MADV_DODUMP,
   MADV_DOFORK,
+  MADV_DONTDUMP,
   MADV_DONTFORK,
   MADV_DONTNEED,
+  MADV_FREE,
+  MADV_KEEPONFORK,
   MADV_NORMAL,
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
   MADV_RANDOM,
   MADV_SEQUENTIAL,
   MADV_WILLNEED,
+  MADV_WIPEONFORK,
 } from '../kernel/mm/madvise';
 import { type Preset, variantSet } from '../kernel/variants';
 import { buildMachine, cpu_idle, type Machine } from '../machine/machine';
@@ -352,23 +357,40 @@ interface Stage {
 /** What programs need room for; rounded, so that programs of about a size share a machine. */
 interface Size {
   readonly processes: number;
-  readonly mappings: number;
+  readonly regions: number;
+  readonly mappings: number; // made or moved
+  readonly splits: number; // operations that may leave more mappings than there were
   readonly pages: number;
 }
 
 function sizeOf({ ops, pages }: RecordedProgram): Size {
-  const processes = 1 + Math.max(0, ...ops.map((o) => Math.max(o.p ?? 0, o.child ?? 0)));
-  const mappings = ops.filter((o) => ['mmap', 'mremap', 'fork'].includes(o.op)).length;
+  const most = (of: (operation: Operation) => number) =>
+    1 + ops.reduce((m, o) => Math.max(m, of(o)), 0);
+  const count = (...names: string[]) => ops.filter((o) => names.includes(o.op)).length;
   const rounded = (value: number, least: number) =>
     2 ** Math.ceil(Math.log2(Math.max(value, least)));
   return {
-    processes: rounded(processes, 2),
-    mappings: rounded(mappings, 16),
+    processes: rounded(
+      most((o) => Math.max(o.p ?? 0, o.child ?? 0)),
+      2,
+    ),
+    regions: rounded(
+      most((o) => Math.max(o.m ?? 0, o.to ?? 0)),
+      8,
+    ),
+    mappings: rounded(count('mmap', 'mremap'), 16),
+    splits: rounded(count('mmap', 'mremap', 'munmap', 'mprotect', 'madvise'), 16),
     pages: rounded(pages, 16),
   };
 }
 
-function stageFor({ processes, mappings, pages }: Size, options: ReplayOptions): Stage {
+/** Regions that one table of the level above the lowest reaches. */
+const regionsOfTable = 2 ** 30 / regionBytes;
+
+function stageFor(
+  { processes, regions, mappings, splits, pages }: Size,
+  options: ReplayOptions,
+): Stage {
   const machine = buildMachine({
     variants: variantSet(options.preset ?? 'linux-6.1', options.with, options.without),
     cpus: 1,
@@ -383,8 +405,10 @@ function stageFor({ processes, mappings, pages }: Size, options: ReplayOptions):
     })),
     limits: {
       frames: pages * (2 + 3 * processes) + 64,
-      tables: processes * (3 + 6 * Math.ceil(2 + pages / 512)),
-      vmas: 64 + 8 * mappings * processes,
+      tables:
+        processes *
+        (3 + Math.ceil(regions / regionsOfTable) + mappings * (2 + Math.floor(pages / 512))),
+      vmas: processes * (16 + 3 * splits),
       files: 2,
     },
     parts: [
@@ -453,12 +477,16 @@ export class Replayer {
     const { engine } = stage.machine;
     const start = engine.store.mark();
     const run = new Replay(program, stage);
-    const outcomes = program.ops.map((operation) => {
-      before(operation, engine);
-      return run.perform(operation);
-    });
-    engine.store.rollback(start);
-    return outcomes;
+    try {
+      return program.ops.map((operation) => {
+        before(operation, engine);
+        return run.perform(operation);
+      });
+    } finally {
+      engine.checker = undefined;
+      engine.store.observer = undefined;
+      engine.store.rollback(start);
+    }
   }
 
   private differences(operation: Operation, outcome: Outcome): Difference[] {
@@ -558,8 +586,13 @@ const adviceNumber: Readonly<Record<string, number>> = {
   sequential: MADV_SEQUENTIAL,
   willneed: MADV_WILLNEED,
   dontneed: MADV_DONTNEED,
+  free: MADV_FREE,
   dontfork: MADV_DONTFORK,
   dofork: MADV_DOFORK,
+  dontdump: MADV_DONTDUMP,
+  dodump: MADV_DODUMP,
+  wipeonfork: MADV_WIPEONFORK,
+  keeponfork: MADV_KEEPONFORK,
   cold: MADV_COLD,
   populate_read: MADV_POPULATE_READ,
   populate_write: MADV_POPULATE_WRITE,

@@ -26,7 +26,7 @@ const registry = [
   {
     id: 'walk-stops',
     sentence:
-      'The walk over mappings ends at the first VMA it does not want, instead of passing it over.',
+      'A private mapping hides all later ones from the walk, which ends at the first VMA that it does not want.',
     source: 'walk_page_mapping() of mm/pagewalk.c, Linux 5.5 to 6.1',
     releases: '5.5 and later',
   },
@@ -50,10 +50,12 @@ const registry = [
     releases: '5.14 and later',
   },
   {
-    id: 'mprotect-dirty-writable',
-    sentence: 'mprotect back to writable makes a dirty entry writable though it is not soft-dirty.',
-    source: 'can_change_pte_writable() of mm/mprotect.c, Linux 6.1',
-    releases: '6.1',
+    id: 'mprotect-escape',
+    sentence:
+      'mprotect back to writable makes dirty entries writable at once: later writes escape tracking by mkwrite.',
+    source:
+      'can_change_pte_writable() of mm/mprotect.c, Linux 6.1; change_pte_range() there, dirty_accountable, in 5.1',
+    releases: 'all up to 6.1 and later',
   },
   {
     id: 'drm-6.1',
@@ -144,7 +146,7 @@ export type VariantId = (typeof registry)[number]['id'];
 export const variants: readonly Variant[] = registry;
 
 const presetSets = {
-  'series-v2': [],
+  'series-v2': ['mprotect-escape'],
   'linux-6.1': [
     'mm-6.1',
     'tlb-6.1',
@@ -152,7 +154,7 @@ const presetSets = {
     'flush-widened',
     'no-private-mappings',
     'pfnmap',
-    'mprotect-dirty-writable',
+    'mprotect-escape',
     'drm-6.1',
     'bz-01',
     'bz-02',

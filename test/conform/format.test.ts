@@ -19,6 +19,10 @@ const refused: readonly (readonly [string, string])[] = [
     `${program}\n{"i":0,"op":"fork","child":99,"cb":[],"vmas":[]}`,
     'line 2: there are at most 64 processes',
   ],
+  [
+    `${program}\n{"i":0,"op":"mremap","to":5000,"cb":[],"vmas":[]}`,
+    'line 2: there are at most 1024 mappings',
+  ],
 ];
 
 for (const [text, message] of refused) {

@@ -252,7 +252,7 @@ export const sequential: readonly Mutation[] = [
   ),
   in61(
     can_change_pte_writable,
-    'return pte_dirty(pte)',
+    'return true',
     'mprotect makes nothing writable by itself',
     'fault-exec-mapping, operation 4, mprotect: vmas',
     (operation) => ({

@@ -1,15 +1,33 @@
 // Recordings of Linux 6.1.192 (x86-64) replayed on the emulated kernel: nothing may come out otherwise.
-import { expect, test } from 'vitest';
-import { Replayer, replay } from '../../src/conform/replay';
+import { expect, type TestContext, test } from 'vitest';
+import { type Replayed, Replayer, replay } from '../../src/conform/replay';
 import { recording } from './recordings';
 
 const directed = recording('directed.jsonl');
 
 const checked = new Replayer({ check: true });
 
+declare module 'vitest' {
+  interface TaskMeta {
+    /** Recorded operations that a test has compared; `npm test` adds them up. */
+    operations?: { readonly compared: number; readonly differ: number };
+  }
+}
+
+/** Says what a test has compared. What follows a difference counts with it, for it was not compared. */
+function count({ task }: TestContext, results: readonly Replayed[]): void {
+  const sum = (of: (result: Replayed) => number) => results.reduce((n, r) => n + of(r), 0);
+  task.meta.operations = {
+    compared: sum(({ total }) => total),
+    differ: sum(({ total, passed }) => total - passed),
+  };
+}
+
 for (const program of directed) {
-  test(`${program.program}: every entry, mapping, callback, count and value is the recorded one`, () => {
-    const { passed, total, failed, broken } = checked.replay(program);
+  test(`${program.program}: every entry, mapping, callback, count and value is the recorded one`, (context) => {
+    const result = checked.replay(program);
+    const { passed, total, failed, broken } = result;
+    count(context, [result]);
     expect(failed).toBeUndefined();
     expect(passed).toBe(total);
     expect(broken).toEqual([]);
@@ -30,12 +48,11 @@ for (const [name, size] of [
   ['random-large-1.jsonl.gz', 50],
 ] as const) {
   for (const { first, programs } of parts(name, size)) {
-    test(`${name}: programs from ${first} on come out as recorded, in every operation`, () => {
+    test(`${name}: programs from ${first} on come out as recorded, in every operation`, (context) => {
       const replayer = new Replayer();
-      const differing = programs
-        .map((program) => replayer.replay(program))
-        .filter(({ failed }) => failed !== undefined);
-      expect(differing).toEqual([]);
+      const results = programs.map((program) => replayer.replay(program));
+      count(context, results);
+      expect(results.filter(({ failed }) => failed !== undefined)).toEqual([]);
     });
   }
 }

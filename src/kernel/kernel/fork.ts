@@ -9,6 +9,7 @@ import '../include/linux/mm_types';
 import { vma_interval_tree_insert_after } from '../mm/interval_tree';
 import { copy_page_range, wholeMm } from '../mm/memory';
 import { __vma_link_list, exit_mmap, vm_area_dup } from '../mm/mmap';
+import { anon_vma_fork } from '../mm/rmap';
 
 /** An empty address space with its root table, for the step that makes it. */
 export function mm_alloc(k: Engine, pid: number): Structs['mm_struct'] {
@@ -36,7 +37,7 @@ export const dup_mmap = routine(
     },
     returns: int,
   },
-  ({ step, when, loop, leave, again, call, callPointer, acquire, release, ret }) => [
+  ({ step, atomic, when, loop, leave, again, call, callPointer, acquire, release, ret }) => [
     acquire('down_write_killable(&oldmm->mmap_sem)', (f) => f.oldmm.mmap_sem),
     acquire('down_write_nested(&mm->mmap_sem)', (f) => f.mm.mmap_sem),
     step('mpnt = oldmm->mmap', (f) => {
@@ -55,11 +56,6 @@ export const dup_mmap = routine(
         f.tmp = tmp;
         if (isNull(tmp)) return;
         tmp.vm_mm = f.mm;
-        // anon_vma_fork(): the child's copies are a group of their own beside those of its ancestors.
-        if (tmp.anon_vma !== 0) {
-          tmp.anon_vma = tmp.at;
-          tmp.anon_vma_chain++;
-        }
       }),
       when('!tmp', (f) => isNull(f.tmp), [
         step('err = -ENOMEM', (f) => {
@@ -67,6 +63,7 @@ export const dup_mmap = routine(
         }),
         leave(),
       ]),
+      atomic('anon_vma_fork(tmp, mpnt)', (f) => anon_vma_fork(f.tmp)),
       acquire('i_mmap_lock_write(mapping)', (f) => f.mapping.i_mmap_rwsem),
       step('vma_interval_tree_insert_after(tmp, mpnt, &mapping->i_mmap)', (f) => {
         vma_interval_tree_insert_after(f.tmp, f.mpnt, f.mapping);

@@ -33,7 +33,7 @@ import { set_page_dirty } from './swap';
 
 const file = 'mm/gup.c';
 
-/** MADV_POPULATE_READ and _WRITE: makes every page of [start, end) accessible; mmap_sem is held for reading. */
+/** MADV_POPULATE_READ and _WRITE: makes every page of a mapping's [start, end) accessible; mmap_sem is held for reading. */
 export const madvise_populate = routine(
   'mm/madvise.c',
   'madvise_populate',

@@ -1,6 +1,6 @@
-// mm/madvise.c (Linux 6.1): advice about mappings. Left out: advice about memory that can be reclaimed or is huge, but
-// for MADV_COLD, and error injection. MADV_COLD passes huge entries of the PMD over, for it finds no page of the kernel's
-// behind those of a device, and splits those of the PUD.
+// mm/madvise.c (Linux 6.1): advice about mappings of files. Left out: advice about memory that can be reclaimed, merged
+// or is huge, but for MADV_COLD, holes in files, and error injection. MADV_COLD passes huge entries of the PMD over, for
+// it finds no page of the kernel's behind those of a device, and splits those of the PUD.
 import { PAGE_SIZE } from '../../hardware/pte';
 import { routine } from '../../routine/routine';
 import { bool, embed, type FieldsView, int, isNull, long, pte, ref } from '../../state/layout';
@@ -8,12 +8,14 @@ import { pte_mkold, pte_present, pte_young } from '../arch/x86/include/asm/pgtab
 import { EINVAL, ENOMEM } from '../include/linux/errno';
 import {
   VM_DONTCOPY,
+  VM_DONTDUMP,
   VM_HUGETLB,
   VM_IO,
   VM_LOCKED,
   VM_PFNMAP,
   VM_RAND_READ,
   VM_SEQ_READ,
+  VM_SPECIAL,
 } from '../include/linux/mm';
 import '../include/linux/mm_types';
 import { current } from '../include/linux/sched';
@@ -39,8 +41,13 @@ export const MADV_RANDOM = 1;
 export const MADV_SEQUENTIAL = 2;
 export const MADV_WILLNEED = 3;
 export const MADV_DONTNEED = 4;
+export const MADV_FREE = 8;
 export const MADV_DONTFORK = 10;
 export const MADV_DOFORK = 11;
+export const MADV_DONTDUMP = 16;
+export const MADV_DODUMP = 17;
+export const MADV_WIPEONFORK = 18;
+export const MADV_KEEPONFORK = 19;
 export const MADV_COLD = 20;
 export const MADV_POPULATE_READ = 22;
 export const MADV_POPULATE_WRITE = 23;
@@ -51,16 +58,23 @@ const known = new Set([
   MADV_SEQUENTIAL,
   MADV_WILLNEED,
   MADV_DONTNEED,
+  MADV_FREE,
   MADV_DONTFORK,
   MADV_DOFORK,
+  MADV_DONTDUMP,
+  MADV_DODUMP,
+  MADV_WIPEONFORK,
+  MADV_KEEPONFORK,
   MADV_COLD,
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
 ]);
 const isPopulate = (behavior: number): boolean =>
   behavior === MADV_POPULATE_READ || behavior === MADV_POPULATE_WRITE;
+/** Advice that is kept in the flags of the mapping. */
 const changesFlags = (behavior: number): boolean =>
-  behavior <= MADV_SEQUENTIAL || behavior === MADV_DONTFORK || behavior === MADV_DOFORK;
+  behavior <= MADV_SEQUENTIAL ||
+  [MADV_DONTFORK, MADV_DOFORK, MADV_DONTDUMP, MADV_DODUMP, MADV_KEEPONFORK].includes(behavior);
 
 const range_args = { start: long, len: long, behavior: int };
 
@@ -83,28 +97,10 @@ export const do_madvise = routine(
       [acquire('down_write_killable(&mm->mmap_sem)', (f) => f.mm.mmap_sem)],
       [acquire('down_read(&mm->mmap_sem)', (f) => f.mm.mmap_sem, { mode: 'read' })],
     ),
-    when(
-      'populate',
-      (f) => isPopulate(f.behavior),
-      [
-        call(
-          madvise_populate,
-          (f) => ({
-            mm: f.mm,
-            start: f.start,
-            end: f.end,
-            write: f.behavior === MADV_POPULATE_WRITE,
-          }),
-          'err',
-        ),
-      ],
-      [
-        call(
-          madvise_walk_vmas,
-          (f) => ({ mm: f.mm, start: f.start, end: f.end, behavior: f.behavior }),
-          'err',
-        ),
-      ],
+    call(
+      madvise_walk_vmas,
+      (f) => ({ mm: f.mm, start: f.start, end: f.end, behavior: f.behavior }),
+      'err',
     ),
     release('up_write or up_read(&mm->mmap_sem)', (f) => f.mm.mmap_sem),
     ret('err', (f) => f.err),
@@ -158,14 +154,23 @@ function advised(vm_flags: number, behavior: number): number {
       return (vm_flags & ~VM_RAND_READ) | VM_SEQ_READ;
     case MADV_DONTFORK:
       return vm_flags | VM_DONTCOPY;
+    case MADV_DOFORK:
+      return vm_flags & ~VM_DONTCOPY;
+    case MADV_DONTDUMP:
+      return vm_flags | VM_DONTDUMP;
+    case MADV_DODUMP:
+      return vm_flags & ~VM_DONTDUMP;
     default:
-      return vm_flags & ~VM_DONTCOPY; // MADV_DOFORK
+      return vm_flags; // MADV_KEEPONFORK: no mapping of a file is wiped
   }
 }
 
 /** Whether an advice is refused for a mapping with these flags. */
 function isRefused(vm_flags: number, behavior: number): boolean {
   if (behavior === MADV_DOFORK) return (vm_flags & VM_IO) !== 0;
+  if (behavior === MADV_DODUMP) return (vm_flags & VM_SPECIAL) !== 0;
+  // Anonymous mappings only, and there are none here.
+  if (behavior === MADV_FREE || behavior === MADV_WIPEONFORK) return true;
   if (behavior === MADV_DONTNEED) return (vm_flags & (VM_PFNMAP | VM_LOCKED)) !== 0;
   if (behavior === MADV_COLD) return (vm_flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB)) !== 0;
   return false;
@@ -197,7 +202,19 @@ export const madvise_vma_behavior = routine(
     when('MADV_COLD', (f) => f.behavior === MADV_COLD, [
       call(madvise_cold_page_range, (f) => ({ vma: f.vma, addr: f.start, end: f.end })),
     ]),
-    when('MADV_NORMAL, RANDOM, SEQUENTIAL, DONTFORK, DOFORK', (f) => changesFlags(f.behavior), [
+    when('MADV_POPULATE_READ, MADV_POPULATE_WRITE', (f) => isPopulate(f.behavior), [
+      call(
+        madvise_populate,
+        (f) => ({
+          mm: f.vma.vm_mm,
+          start: f.start,
+          end: f.end,
+          write: f.behavior === MADV_POPULATE_WRITE,
+        }),
+        'err',
+      ),
+    ]),
+    when('MADV_NORMAL and others that change flags', (f) => changesFlags(f.behavior), [
       call(
         madvise_update_vma,
         (f) => ({

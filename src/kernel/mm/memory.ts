@@ -123,6 +123,7 @@ import {
   rangeRoutine,
   wholeHuge,
 } from './range';
+import { anon_vma_prepare } from './rmap';
 import { put_page, set_page_dirty } from './swap';
 
 type PteRef = Structs['pte_t'];
@@ -749,13 +750,6 @@ export const do_cow_fault = routine(
   ],
 );
 
-/** A group for a mapping's private copies, unless it has one: named by the mapping it was made for. */
-function anon_vma_prepare(vma: Structs['vm_area_struct']): void {
-  if (vma.anon_vma !== 0) return;
-  vma.anon_vma = vma.at;
-  vma.anon_vma_chain = 1;
-}
-
 /** A page with one reference, or NULL. */
 export function alloc_page(k: Engine): Structs['page'] {
   const page = k.alloc('page');
@@ -1378,9 +1372,12 @@ export const walk_to_pmd = routine(
 
 // Unmapping.
 
+/** Beyond every page of a file. */
+const LAST_PAGE = 2 ** 31 - 1;
+
 /**
- * Takes pages [first_index, first_index + nr) of the file out of every mapping, the TLBs flushed on return. Dirty bits
- * of special entries are lost. Private copies stay unless `even_cows`.
+ * Takes pages [first_index, first_index + nr) of the file out of every mapping, the TLBs flushed on return; `nr` 0 means
+ * all from `first_index` on. Dirty bits of special entries are lost. Private copies stay unless `even_cows`.
  */
 export const unmap_mapping_range = routine(
   'mm/memory.c',
@@ -1390,6 +1387,12 @@ export const unmap_mapping_range = routine(
     locals: { vma: ref('vm_area_struct'), start: long, end: long },
   },
   ({ step, when, loop, leave, call, acquire, release }) => [
+    step(
+      'last_index = first_index + nr - 1; if (last_index < first_index) last_index = ULONG_MAX',
+      (f) => {
+        if (f.nr === 0) f.nr = LAST_PAGE - f.first_index;
+      },
+    ),
     acquire('i_mmap_lock_read(mapping)', (f) => f.mapping.i_mmap_rwsem, { mode: 'read' }),
     step('vma = vma_interval_tree_iter_first(&mapping->i_mmap, first_index, last_index)', (f) => {
       const last = f.first_index + f.nr - 1;
@@ -1566,78 +1569,73 @@ export const zap_pte_range = routine(
     },
   },
   ({ step, atomic, when, loop, leave, again, call, acquire, release, ret }) => [
-    step('start_pte = pte_offset_map(pmd, addr)', (f) => {
-      f.table = f.first;
-    }),
-    acquire('spin_lock(ptl)', (f, k) => ptl(k, f.table)),
-    loop('for ( ; addr != end; pte++, addr += PAGE_SIZE)', [
-      when('addr == end || full', (f) => f.addr === f.end || f.full, [leave()]),
-      step('ptent = *pte', (f) => {
-        f.entry = f.first.val;
+    loop('again:', [
+      step('start_pte = pte_offset_map(pmd, addr)', (f) => {
+        f.table = f.first;
+        f.force_flush = false;
+        f.full = false;
       }),
-      when('pte_none(ptent)', (f) => pte_none(f.entry), [
+      acquire('spin_lock(ptl)', (f, k) => ptl(k, f.table)),
+      loop('for ( ; addr != end; pte++, addr += PAGE_SIZE)', [
+        when('addr == end || full', (f) => f.addr === f.end || f.full, [leave()]),
+        step('ptent = *pte', (f) => {
+          f.entry = f.first.val;
+        }),
+        when('pte_none(ptent)', (f) => pte_none(f.entry), [
+          step('pte++, addr += PAGE_SIZE', (f, k) => {
+            f.first = nextEntry(k, f.first);
+            f.addr += PAGE_SIZE;
+          }),
+          again(),
+        ]),
+        call(vm_normal_page, (f) => ({ vma: f.vma, addr: f.addr, pte: f.entry }), 'page'),
+        when('page', (f) => !isNull(f.page), [
+          step('PageAnon(page)', (f) => {
+            f.page_flags = f.page.flags;
+          }),
+        ]),
+        when('!should_zap_page(details, page)', (f) => isKept(f), [
+          step('pte++, addr += PAGE_SIZE', (f, k) => {
+            f.first = nextEntry(k, f.first);
+            f.addr += PAGE_SIZE;
+          }),
+          again(),
+        ]),
+        atomic('ptent = ptep_get_and_clear_full(mm, addr, pte, tlb->fullmm)', (f) => {
+          f.entry = f.first.val;
+          f.first.val = { lo: 0, hi: 0 };
+          tlb_remove_tlb_entry(f.tlb, f.addr, PAGE_SIZE);
+        }),
+        when('page', (f) => !isNull(f.page), [
+          when(
+            '!PageAnon(page) && pte_dirty(ptent)',
+            (f) => !has(f.page_flags, PG_anon) && pte_dirty(f.entry),
+            [
+              step('force_flush = 1', (f) => {
+                f.force_flush = true;
+              }),
+              call(set_page_dirty, (f) => ({ page: f.page }), 'ignored'),
+            ],
+          ),
+          atomic('page_remove_rmap(page, vma)', (f) => {
+            f.page._mapcount--;
+          }),
+          step('__tlb_remove_page(tlb, page)', (f) => {
+            f.full = __tlb_remove_page(f.tlb, f.page);
+            f.force_flush ||= f.full;
+          }),
+        ]),
         step('pte++, addr += PAGE_SIZE', (f, k) => {
           f.first = nextEntry(k, f.first);
           f.addr += PAGE_SIZE;
         }),
-        again(),
       ]),
-      call(vm_normal_page, (f) => ({ vma: f.vma, addr: f.addr, pte: f.entry }), 'page'),
-      when('page', (f) => !isNull(f.page), [
-        step('PageAnon(page)', (f) => {
-          f.page_flags = f.page.flags;
-        }),
+      when('force_flush', (f) => f.force_flush, [
+        call(tlb_flush_mmu_tlbonly, (f) => ({ tlb: f.tlb })),
       ]),
-      when('!should_zap_page(details, page)', (f) => isKept(f), [
-        step('pte++, addr += PAGE_SIZE', (f, k) => {
-          f.first = nextEntry(k, f.first);
-          f.addr += PAGE_SIZE;
-        }),
-        again(),
-      ]),
-      atomic('ptent = ptep_get_and_clear_full(mm, addr, pte, tlb->fullmm)', (f) => {
-        f.entry = f.first.val;
-        f.first.val = { lo: 0, hi: 0 };
-        tlb_remove_tlb_entry(f.tlb, f.addr, PAGE_SIZE);
-      }),
-      when('page', (f) => !isNull(f.page), [
-        when(
-          '!PageAnon(page) && pte_dirty(ptent)',
-          (f) => !has(f.page_flags, PG_anon) && pte_dirty(f.entry),
-          [
-            step('force_flush = 1', (f) => {
-              f.force_flush = true;
-            }),
-            call(set_page_dirty, (f) => ({ page: f.page }), 'ignored'),
-          ],
-        ),
-        atomic('page_remove_rmap(page, vma)', (f) => {
-          f.page._mapcount--;
-        }),
-        step('__tlb_remove_page(tlb, page)', (f) => {
-          f.full = __tlb_remove_page(f.tlb, f.page);
-          f.force_flush ||= f.full;
-        }),
-      ]),
-      step('pte++, addr += PAGE_SIZE', (f, k) => {
-        f.first = nextEntry(k, f.first);
-        f.addr += PAGE_SIZE;
-      }),
-    ]),
-    when('force_flush', (f) => f.force_flush, [
-      call(tlb_flush_mmu_tlbonly, (f) => ({ tlb: f.tlb })),
-    ]),
-    release('pte_unmap_unlock(start_pte, ptl)', (f, k) => ptl(k, f.table)),
-    when('force_flush', (f) => f.force_flush, [
-      call(tlb_flush_mmu, (f) => ({ tlb: f.tlb })),
-      when('addr != end', (f) => f.addr !== f.end, [
-        call(zap_pte_range, (f) => ({
-          ...zapDown(f),
-          first: f.first,
-          addr: f.addr,
-          end: f.end,
-        })),
-      ]),
+      release('pte_unmap_unlock(start_pte, ptl)', (f, k) => ptl(k, f.table)),
+      when('force_flush', (f) => f.force_flush, [call(tlb_flush_mmu, (f) => ({ tlb: f.tlb }))]),
+      when('addr == end', (f) => f.addr === f.end, [leave()]),
     ]),
     ret(),
   ],

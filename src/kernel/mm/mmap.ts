@@ -29,6 +29,7 @@ import {
   PROT_EXEC,
   PROT_READ,
   PROT_WRITE,
+  VM_ACCESS_FLAGS,
   VM_ACCOUNT,
   VM_EXEC,
   VM_MAYEXEC,
@@ -249,30 +250,45 @@ export const mmap_region = routine(
   'mmap_region',
   {
     args: { file: ref('file'), addr: long, len: long, vm_flags: int, pgoff: int },
-    locals: { mm: ref('mm_struct'), vma: ref('vm_area_struct'), err: int },
+    locals: {
+      mm: ref('mm_struct'),
+      vma: ref('vm_area_struct'),
+      end: long,
+      merge_start: long,
+      merge_end: long,
+      err: int,
+    },
     returns: long,
   },
   ({ step, when, call, callPointer, acquire, release, ret }) => [
     step('mm = current->mm', (f, k) => {
       f.mm = current(k).mm;
+      f.end = f.addr + f.len;
     }),
     call(do_munmap, (f) => ({ mm: f.mm, start: f.addr, len: f.len }), 'err'),
     step('accountable_mapping(file, vm_flags)', (f) => {
       if ((f.vm_flags & (VM_SHARED | VM_WRITE)) === VM_WRITE) f.vm_flags |= VM_ACCOUNT;
     }),
-    call(
-      vma_merge,
-      (f) => ({
-        mm: f.mm,
-        addr: f.addr,
-        end: f.addr + f.len,
-        vm_flags: f.vm_flags,
-        anon_vma: 0,
-        file: f.file,
-        pgoff: f.pgoff,
+    when('!(vm_flags & VM_SPECIAL)', (f) => (f.vm_flags & VM_SPECIAL) === 0, [
+      // Behind comes first, and what is before must go together with that: other than in vma_merge().
+      step('attempt to expand an old mapping: check next, check prev', (f) => {
+        const prev = find_vma_prev(f.mm, f.addr);
+        const next = find_vma(f.mm, f.end);
+        f.merge_start = f.addr;
+        f.merge_end = f.end;
+        if (can_vma_merge_before(next, f, 0)) {
+          f.merge_end = next.vm_end;
+          f.vma = next;
+        }
+        if (can_vma_merge_after(prev, f, isNull(f.vma) ? 0 : f.vma.anon_vma)) {
+          f.merge_start = prev.vm_start;
+          f.vma = prev;
+        }
       }),
-      'vma',
-    ),
+      when('vma', (f) => !isNull(f.vma), [
+        call(vma_expand, (f) => ({ vma: f.vma, start: f.merge_start, end: f.merge_end })),
+      ]),
+    ]),
     when('!vma', (f) => isNull(f.vma), [
       step('vma = vm_area_alloc(mm)', (f, k) => {
         const vma = k.alloc('vm_area_struct');
@@ -325,9 +341,34 @@ function is_mergeable_vma(vma: Vma, of: Structs['file'], vm_flags: number): bool
   return same(vma.vm_file, of) && (isNull(vm_ops) || vm_ops.close === 0);
 }
 
-/** Whether private copies on both sides, if any, belong together. */
+/** Whether private copies on both sides, if any, belong together; `chain` is the length of the mapping's chain. */
 const is_mergeable_anon_vma = (one: number, other: number, chain: number): boolean =>
   ((one === 0 || other === 0) && chain === 1) || one === other;
+
+/** A range that wants to be part of a mapping, with what it is to map. */
+interface Wanted {
+  readonly addr: number;
+  readonly end: number;
+  readonly vm_flags: number;
+  readonly file: Structs['file'];
+  readonly pgoff: number;
+}
+
+/** Whether a range whose private copies are `anon_vma` can be the end of the mapping before it. */
+const can_vma_merge_after = (prev: Vma, wanted: Wanted, anon_vma: number): boolean =>
+  !isNull(prev) &&
+  prev.vm_end === wanted.addr &&
+  prev.vm_pgoff + vma_pages(prev) === wanted.pgoff &&
+  is_mergeable_vma(prev, wanted.file, wanted.vm_flags) &&
+  is_mergeable_anon_vma(anon_vma, prev.anon_vma, prev.anon_vma_chain);
+
+/** Whether it can be the beginning of the mapping behind it. */
+const can_vma_merge_before = (next: Vma, wanted: Wanted, anon_vma: number): boolean =>
+  !isNull(next) &&
+  next.vm_start === wanted.end &&
+  next.vm_pgoff === wanted.pgoff + (wanted.end - wanted.addr) / PAGE_SIZE &&
+  is_mergeable_vma(next, wanted.file, wanted.vm_flags) &&
+  is_mergeable_anon_vma(anon_vma, next.anon_vma, next.anon_vma_chain);
 
 /**
  * Joins [addr, end), which is to have these flags, to the mapping before it, behind it, or both. Returns the mapping
@@ -352,36 +393,28 @@ export const vma_merge = routine(
       next: ref('vm_area_struct'),
       merge_prev: bool,
       merge_next: bool,
+      merge_both: bool,
     },
   },
   ({ step, when, call, ret }) => [
     when('vm_flags & VM_SPECIAL', (f) => (f.vm_flags & VM_SPECIAL) !== 0, [
       ret('NULL', () => NULL),
     ]),
-    step('the neighbours', (f) => {
+    step('can_vma_merge_after(prev), can_vma_merge_before(next)', (f) => {
       const { prev, next, mid } = neighbours(f.mm, f.addr, f.end);
-      const fits = (vma: Vma) =>
-        is_mergeable_vma(vma, f.file, f.vm_flags) &&
-        is_mergeable_anon_vma(f.anon_vma, vma.anon_vma, vma.anon_vma_chain);
       f.prev = prev;
       f.mid = mid;
       f.next = next;
-      f.merge_prev =
-        !isNull(prev) &&
-        prev.vm_end === f.addr &&
-        prev.vm_pgoff + vma_pages(prev) === f.pgoff &&
-        fits(prev);
-      f.merge_next =
-        !isNull(next) &&
-        next.vm_start === f.end &&
-        next.vm_pgoff === f.pgoff + (f.end - f.addr) / PAGE_SIZE &&
-        fits(next);
+      f.merge_prev = can_vma_merge_after(prev, f, f.anon_vma);
+      f.merge_next = can_vma_merge_before(next, f, f.anon_vma);
+      f.merge_both =
+        f.merge_prev && f.merge_next && is_mergeable_anon_vma(prev.anon_vma, next.anon_vma, 1);
     }),
     when('neither fits', (f) => !f.merge_prev && !f.merge_next, [ret('NULL', () => NULL)]),
     when('merge_prev', (f) => f.merge_prev, [
       when(
-        'merge_next',
-        (f) => f.merge_next,
+        'merge_next, and the private copies of both go together',
+        (f) => f.merge_both,
         [call(__vma_adjust, (f) => ({ vma: f.prev, start: f.prev.vm_start, end: f.next.vm_end }))],
         [call(__vma_adjust, (f) => ({ vma: f.prev, start: f.prev.vm_start, end: f.end }))],
       ),
@@ -407,22 +440,29 @@ function neighbours(mm: Mm, addr: number, end: number): Record<'prev' | 'mid' | 
  * Gives `vma` the bounds [start, end). Mappings that it covers now go; one that it overlaps in part shrinks. Tables and
  * entries stay where they are.
  */
-export const __vma_adjust = routine(
-  file,
-  '__vma_adjust',
-  {
-    args: { vma: ref('vm_area_struct'), start: long, end: long },
-    locals: { mapping: ref('address_space') },
-  },
-  ({ step, acquire, release }) => [
-    step('mapping = vma->vm_file->f_mapping', (f) => {
-      f.mapping = f.vma.vm_file.f_mapping;
-    }),
-    acquire('i_mmap_lock_write(mapping)', (f) => f.mapping.i_mmap_rwsem),
-    step('move the bounds', (f, k) => adjust(k, f.vma, f.start, f.end, f.mapping)),
-    release('i_mmap_unlock_write(mapping)', (f) => f.mapping.i_mmap_rwsem),
-  ],
-);
+export const __vma_adjust = boundsRoutine('__vma_adjust');
+
+/** The same for a mapping that only grows, over a hole and the mapping behind it. */
+export const vma_expand = boundsRoutine('vma_expand');
+
+function boundsRoutine(name: string) {
+  return routine(
+    file,
+    name,
+    {
+      args: { vma: ref('vm_area_struct'), start: long, end: long },
+      locals: { mapping: ref('address_space') },
+    },
+    ({ step, acquire, release }) => [
+      step('mapping = vma->vm_file->f_mapping', (f) => {
+        f.mapping = f.vma.vm_file.f_mapping;
+      }),
+      acquire('i_mmap_lock_write(mapping)', (f) => f.mapping.i_mmap_rwsem),
+      step('move the bounds', (f, k) => adjust(k, f.vma, f.start, f.end, f.mapping)),
+      release('i_mmap_unlock_write(mapping)', (f) => f.mapping.i_mmap_rwsem),
+    ],
+  );
+}
 
 function adjust(
   k: Engine,
@@ -461,6 +501,23 @@ function adjust(
   vma.vm_pgoff = pgoff;
   vma_interval_tree_insert(vma, mapping);
 }
+
+/** The group of the mapping behind or before, so that mprotect to the same protection can join them again; 0 for none. */
+export function find_mergeable_anon_vma(vma: Vma): number {
+  const prev = find_vma_prev(vma.vm_mm, vma.vm_start);
+  return reusable_anon_vma(vma.vm_next, vma, vma.vm_next) || reusable_anon_vma(prev, prev, vma);
+}
+
+/** The group of `old`, one of the neighbours `a` and `b`, if they differ in protection only and it never was forked. */
+function reusable_anon_vma(old: Vma, a: Vma, b: Vma): number {
+  return !isNull(old) && old.anon_vma_chain === 1 && anon_vma_compatible(a, b) ? old.anon_vma : 0;
+}
+
+const anon_vma_compatible = (a: Vma, b: Vma): boolean =>
+  a.vm_end === b.vm_start &&
+  same(a.vm_file, b.vm_file) &&
+  ((a.vm_flags ^ b.vm_flags) & ~(VM_ACCESS_FLAGS | VM_SOFTDIRTY)) === 0 &&
+  b.vm_pgoff === a.vm_pgoff + vma_pages(a);
 
 /** A copy of a mapping, for the step that makes it. The caller links it. */
 export function vm_area_dup(k: Engine, old: Vma): Vma {

@@ -384,7 +384,10 @@ export const change_pte_range = routine(
   ],
 );
 
-/** Whether an entry may be writable at once, without a fault that would tell about the write. */
+/**
+ * Whether an entry may be writable at once, without a fault that would tell about the write. A dirty entry of a shared
+ * mapping is, although its driver wants to hear of the next write as of the first.
+ */
 export const can_change_pte_writable = routine(
   file,
   'can_change_pte_writable',
@@ -398,9 +401,22 @@ export const can_change_pte_writable = routine(
       f.vm_flags = f.vma.vm_flags;
     }),
     variant(
-      'mprotect-dirty-writable',
+      'mprotect-escape',
+      [],
       [
-        when('pte_protnone(pte)', (f) => pte_protnone(f.pte), [ret('false', () => 0)]),
+        when('vma->vm_flags & VM_SHARED', (f) => (f.vm_flags & VM_SHARED) !== 0, [
+          ret('false', () => 0),
+        ]),
+      ],
+    ),
+    variant(
+      'mm-6.1',
+      [
+        when(
+          'pte_protnone(pte) || !pte_dirty(pte)',
+          (f) => pte_protnone(f.pte) || !pte_dirty(f.pte),
+          [ret('false', () => 0)],
+        ),
         when(
           'vma_soft_dirty_enabled(vma) && !pte_soft_dirty(pte)',
           (f) => vma_soft_dirty_enabled(f.vm_flags) && !pte_soft_dirty(f.pte),
@@ -412,9 +428,9 @@ export const can_change_pte_writable = routine(
           step('PageAnon(page) && PageAnonExclusive(page)', (f) => {
             f.page_flags = f.page.flags;
           }),
-          ret('whether it is ours alone', (f) => (isOurs(f.page_flags) ? 1 : 0)),
+          when('not ours alone', (f) => !isOurs(f.page_flags), [ret('false', () => 0)]),
         ]),
-        ret('pte_dirty(pte)', (f) => (pte_dirty(f.pte) ? 1 : 0)),
+        ret('true', () => 1),
       ],
       [
         // 5.1: only for what the mapping wants to be told of, and a soft-dirty entry or no tracking of soft-dirty.

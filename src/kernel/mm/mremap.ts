@@ -39,15 +39,21 @@ export const mremap_to = routine(
   ({ step, when, call, acquire, release, ret }) => [
     step('mm = current->mm', (f, k) => {
       f.mm = current(k).mm;
-      const overlap = f.addr + f.len > f.new_addr && f.new_addr + f.len > f.addr;
-      if (f.addr % PAGE_SIZE !== 0 || f.new_addr % PAGE_SIZE !== 0 || f.len === 0) f.err = -EINVAL;
-      if (overlap) f.err = -EINVAL;
+      f.len = Math.ceil(f.len / PAGE_SIZE) * PAGE_SIZE;
+      if (f.addr % PAGE_SIZE !== 0 || f.len === 0) f.err = -EINVAL;
     }),
+    when('not a range', (f) => f.err !== 0, [ret('-EINVAL', (f) => f.err)]),
     acquire('down_write_killable(&mm->mmap_sem)', (f) => f.mm.mmap_sem),
     step('vma = vma_lookup(mm, addr)', (f) => {
       const vma = find_vma(f.mm, f.addr);
       if (isNull(vma) || vma.vm_start > f.addr) f.err = -EFAULT;
     }),
+    when('!err', (f) => f.err === 0, [
+      step('ensure the old and new locations do not overlap', (f) => {
+        const overlap = f.addr + f.len > f.new_addr && f.new_addr + f.len > f.addr;
+        if (overlap || f.new_addr % PAGE_SIZE !== 0) f.err = -EINVAL;
+      }),
+    ]),
     when('!err', (f) => f.err === 0, [
       call(do_munmap, (f) => ({ mm: f.mm, start: f.new_addr, len: f.len }), 'err'),
       step('vma = vma_to_resize(addr, old_len, new_len)', (f) => {

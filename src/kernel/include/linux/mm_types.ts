@@ -98,6 +98,7 @@ export const mm_struct = struct('mm_struct', {
     cpu_bitmap: int, // CPUs that have this address space loaded, lazily or not: mm_cpumask()
     tlb_gen: int, // how many flushes were asked for: context.tlb_gen
     tlb_flush_pending: int,
+    anon_vmas: int, // groups of private copies made so far: the next one's number
     min_flt: int,
     maj_flt: int,
   },
