@@ -16,12 +16,24 @@ export function format({ parsed }: Checked): readonly Edit[] {
     const end = blanksFrom(after, start);
     // A comma between statements of lines of their own is the one sign that is left out.
     while (before[to] === ',' && after[end] !== ',') to = blanksFrom(before, to + 1);
+    // Where blanks of other alphabets are dropped, the gaps are not the only difference.
+    if (before[to] !== after[end]) return [onlyEdit(before, after)];
     if (before.slice(from, to) !== after.slice(start, end))
       edits.push({ from, to, text: after.slice(start, end) });
     from = to + 1;
     start = end + 1;
   }
   return edits;
+}
+
+/** From the first difference to the last. */
+function onlyEdit(before: string, after: string): Edit {
+  let from = 0;
+  while (from < before.length && before[from] === after[from]) from++;
+  let same = 0;
+  const most = Math.min(before.length, after.length) - from;
+  while (same < most && before[before.length - 1 - same] === after[after.length - 1 - same]) same++;
+  return { from, to: before.length - same, text: after.slice(from, after.length - same) };
 }
 
 function blanksFrom(text: string, at: number): number {

@@ -37,6 +37,8 @@ export interface Parsed {
   readonly problems: readonly Problem[];
   /** False when braces do not pair: then nobody can tell which block a statement belongs to. */
   readonly paired: boolean;
+  /** False when the text nests too deeply: the library cuts such a tree, and not always in the same place. */
+  readonly reusable: boolean;
   /** The library's tree: what the next parse reuses, and where the formatter finds the tokens. */
   readonly syntax: Tree;
 }
@@ -51,7 +53,12 @@ export function parse(text: string, previous?: Parsed): Parsed {
   const lines = lineStarts(text);
   const deep = tooDeepAt(text);
   if (deep !== undefined) return unread(text, lines, deep);
-  const syntax = parser.parse(text, previous === undefined ? [] : reusable(previous, text));
+  if (previous?.reusable === true) {
+    const syntax = parser.parse(text, reusable(previous, text));
+    const converted = convert(text, lines, syntax);
+    if (converted.reusable) return { text, lines, syntax, ...converted };
+  }
+  const syntax = parser.parse(text);
   return { text, lines, syntax, ...convert(text, lines, syntax) };
 }
 
@@ -67,7 +74,15 @@ function unread(text: string, lines: readonly number[], at: number): Parsed {
   };
   const message = 'brackets are nested too deeply here';
   const problem = { from: at, to: at + 1, message, fix: undefined };
-  return { text, lines, file, problems: [problem], paired: false, syntax: Tree.empty };
+  return {
+    text,
+    lines,
+    file,
+    problems: [problem],
+    paired: false,
+    reusable: false,
+    syntax: Tree.empty,
+  };
 }
 
 /** Where brackets are nested too deeply, if they are. Round and square ones end with their line. */
@@ -121,28 +136,27 @@ const RESERVED = 0; // a word of the language where a name should be
 const KNOWN = 1; // a missing part, a wrong number: something with a reason of its own
 const BARE = 2; // the library's "something is wrong here"
 
+type Converted = Pick<Parsed, 'file' | 'problems' | 'paired' | 'reusable'>;
+
 interface Finding extends Problem {
   readonly rank: typeof RESERVED | typeof KNOWN | typeof BARE;
   /** Braces that do not pair: only the first such finding of a file is reported. */
   readonly structural: boolean;
 }
 
-function convert(
-  text: string,
-  lines: readonly number[],
-  tree: Tree,
-): Pick<Parsed, 'file' | 'problems' | 'paired'> {
+function convert(text: string, lines: readonly number[], tree: Tree): Converted {
   const c: TreeCursor = tree.cursor();
   const findings: Finding[] = [];
   const comments: Span[] = [];
   const blocks: OpenBlock[] = [];
   let depth = 0;
   let paired = true;
+  let cut = false;
   let strayLine = -1;
 
   return file();
 
-  function file(): Pick<Parsed, 'file' | 'problems' | 'paired'> {
+  function file(): Converted {
     const shared: Statement[] = [];
     const scenarios: { heading: Span; title: Name | undefined; body: Statement[] }[] = [];
     for (let more = enter(); more; more = next()) {
@@ -171,6 +185,7 @@ function convert(
       },
       problems: onePerLine(findings, lines, text),
       paired,
+      reusable: !cut,
     };
   }
 
@@ -313,6 +328,7 @@ function convert(
   }
 
   function tooDeep(): void {
+    cut = true;
     problem({ from: c.from, to: Math.min(c.to, c.from + 1) }, 'nested too deeply to be read');
   }
 

@@ -178,7 +178,7 @@ class Printing {
 
   private flush(): void {
     if (this.current === '') return;
-    const line = this.current.trimEnd();
+    const line = this.current.replace(/[ \t\ufeff]+$/, '');
     if (line.length > WIDTH_MAX && this.single !== undefined && !this.single.verbatim)
       this.tooLong.push(this.single);
     this.lines.push(line);
