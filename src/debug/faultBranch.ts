@@ -3,7 +3,12 @@
 // comes in between, and ends where a driver's callback decides.
 import { peekWalk } from '../hardware/mmu';
 import { pte_pfn, X86_PF_PROT, X86_PF_WRITE } from '../hardware/pte';
-import { pte_none, pte_special, pte_write } from '../kernel/arch/x86/include/asm/pgtable';
+import {
+  pmd_trans_huge,
+  pte_none,
+  pte_special,
+  pte_write,
+} from '../kernel/arch/x86/include/asm/pgtable';
 import { access_error, signalled } from '../kernel/arch/x86/mm/fault';
 import { EFAULT } from '../kernel/include/linux/errno';
 import {
@@ -17,6 +22,7 @@ import {
   SIGSEGV,
   VM_SHARED,
 } from '../kernel/include/linux/mm';
+import { may_have_huge } from '../kernel/mm/huge_memory';
 import { isReusable, pfn_to_page } from '../kernel/mm/memory';
 import { find_vma } from '../kernel/mm/mmap';
 import type { FaultBranch } from '../protocol/fault';
@@ -32,6 +38,12 @@ export const attempt = 'handle_mm_fault';
 const deciding: readonly string[] = [
   exception,
   attempt,
+  'create_huge_pud',
+  'create_huge_pmd',
+  'wp_huge_pud',
+  'wp_huge_pmd',
+  'huge_pud_set_accessed',
+  'huge_pmd_set_accessed',
   'handle_pte_fault',
   'do_fault',
   'do_read_fault',
@@ -47,8 +59,8 @@ const deciding: readonly string[] = [
   'wp_page_copy',
 ];
 
-type Callback = 'fault' | 'page_mkwrite' | 'pfn_mkwrite';
-const callbacks: readonly Callback[] = ['fault', 'page_mkwrite', 'pfn_mkwrite'];
+type Callback = 'fault' | 'huge_fault' | 'page_mkwrite' | 'pfn_mkwrite';
+const callbacks: readonly Callback[] = ['fault', 'huge_fault', 'page_mkwrite', 'pfn_mkwrite'];
 
 /** The routines above, and the callbacks of every driver of a machine. */
 export function tracedRoutines(k: Engine): RoutineCode[] {
@@ -117,11 +129,30 @@ export function branchOf(
     why.push(accessError(error_code));
     return signal(SIGSEGV, SEGV_ACCERR);
   }
-  go(attempt, 'handle_pte_fault');
+  go(attempt);
   const callback = (name: Callback): number => (isNull(vma.vm_ops) ? 0 : vma.vm_ops[name]);
   const called = (pointer: number): string => k.program.at(pointer).routine.name;
   const found = peekWalk(k, mm.pgd, address);
-  const entry = found?.level === 3 ? found.entry : undefined;
+  const level = found?.level ?? 0;
+  if (found !== undefined && level < 3 && pmd_trans_huge(found.entry)) {
+    const name = level === 1 ? 'pud' : 'pmd';
+    why.push(`a huge entry of the ${name.toUpperCase()} maps the page`);
+    if (write && !pte_write(found.entry)) {
+      why.push('it is read-only');
+      go(`wp_huge_${name}`, called(callback('huge_fault')));
+      return end(null);
+    }
+    why.push('it allows the access by now: another CPU was first, or the TLB was behind');
+    go(`huge_${name}_set_accessed`);
+    return end(0);
+  }
+  if (level < 3 && may_have_huge(k.program.variants)(vma)) {
+    why.push('nothing is mapped there', 'the mapping may have huge entries');
+    go(level < 2 ? 'create_huge_pud' : 'create_huge_pmd', called(callback('huge_fault')));
+    return end(null);
+  }
+  go('handle_pte_fault');
+  const entry = level === 3 ? found?.entry : undefined;
   const shared = (vma.vm_flags & VM_SHARED) !== 0;
 
   if (entry === undefined || pte_none(entry)) {

@@ -129,3 +129,30 @@ test.each(scenarios)('%s: where a fault goes another way, somebody came in betwe
   }
   expect(seen).toBeGreaterThan(0);
 });
+
+test.each(['series-v2', 'linux-6.1'])('huge faults of %s are predicted too', (kernel) => {
+  const text = `scenario "huge"
+surface big: buffer 520 pages coherent
+process app {
+  let p = map big
+  thread render on cpu0 {
+    read p[0] as a
+    write p[7 pages] = 2
+    read p[519 pages] as b
+  }
+}`;
+  const loaded = load(text, { kernel, with: ['huge-faults'] });
+  const timeline = new Timeline(loaded.run.engine, loaded.schedule);
+  const faults = new Faults(debuggeeOf('huge.coh', text, loaded), timeline);
+  expect(timeline.run(() => undefined, 100_000)).toBe('end');
+  expect(
+    faults
+      .all()
+      .map(({ branch, course }) => [branch.path.slice(2).join(' '), course.end?.asPredicted]),
+  ).toEqual([
+    ['create_huge_pud vmw_bo_vm_huge_fault', true],
+    ['wp_huge_pmd vmw_bo_vm_huge_fault', true],
+    ['handle_pte_fault do_wp_page wp_pfn_shared vmw_bo_vm_mkwrite', true],
+    ['create_huge_pmd vmw_bo_vm_huge_fault', true],
+  ]);
+});

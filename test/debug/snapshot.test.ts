@@ -10,7 +10,7 @@ import { bufferObjects, fences, pageTables } from '../../src/protocol/outline';
 import type { Snapshot } from '../../src/protocol/snapshot';
 import type { AnyBuilder } from '../../src/routine/routine';
 import { defaultAgent } from '../../src/routine/schedule';
-import { create, driverMachine, map, submit, wait, write } from '../kernel/driver';
+import { create, driverMachine, map, read, submit, wait, write } from '../kernel/driver';
 
 const page = 4096;
 const pages = 8;
@@ -182,4 +182,35 @@ test('every moment of a run can be looked at', () => {
     for (const object of objects) gridOf(object, null);
   }
   expect(engine.done).toBe(true);
+});
+
+test('a huge entry is shown at its level, once among the tables and at each of its pages', () => {
+  const body = (b: AnyBuilder) => [
+    create(b, 513 * page),
+    map(b, 513 * page),
+    read(b, 3 * page, page),
+    read(b, 512 * page, page),
+  ];
+  const machine = driverMachine([body], { pages: 513, frames: 2048, with: ['huge-faults'] });
+  const now = until(machine, 'cpu_load', 2);
+  expect(grid(now)).toMatchInlineSnapshot(`
+    "
+    pages  dirty  resource  app p       TLB
+    0-2    0      ring      P-UA-- PMD
+    3      0      ring      P-UA-- PMD  cpu0 =
+    4-511  0      ring      P-UA-- PMD
+    512    0      ring      P-UA--      cpu0 =
+    "
+  `);
+  expect(tree(marked(null, pageTables(now)).slice(0, 1))).toMatchInlineSnapshot(`
+    "
+    app: pid 1, 1 mapping
+      p: rw-s mixedmap, 0x7ffff7c00000-0x7ffff7e01000
+      PGD: 1 entry, frame 0x80000
+        PGD[255]: PWUAD-, frame 0x80001, PUD table
+          PUD[511]: PWUAD-, frame 0x80002, PMD table
+            PMD[446]: P-UA--, frame 0x10000, huge page of 2 MiB, p page 0
+            PMD[447]: PWUAD-, frame 0x80003, PTE table
+              PTE[0]: P-UA--, frame 0x10200, p page 512"
+  `);
 });

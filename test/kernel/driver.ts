@@ -21,6 +21,7 @@ export interface DriverOptions {
   readonly pages?: number;
   readonly surfaces?: number;
   readonly check?: boolean;
+  readonly frames?: number;
 }
 
 /** A machine whose tasks are the bodies given, each a thread of its own process number 0 on CPU 0, 1, ... */
@@ -40,7 +41,7 @@ export function driverMachine(
     cpus: Math.max(1, bodies.length),
     processes: 1,
     tasks,
-    limits: { frames: surfaces * pages, tables: 24, vmas: 8, files: 2 },
+    limits: { frames: options.frames ?? surfaces * pages, tables: 24, vmas: 8, files: 2 },
     parts: [
       driverParts({
         surfaces,

@@ -2,7 +2,7 @@
 // what 5.7 brought for devices (VM_PFNMAP and VM_MIXEDMAP mappings). Left out: anonymous memory and all that belongs to
 // pages of the kernel's own: no compound pages, no page tables laid by, no devmap bit, no madvise of huge pages.
 import { PAGE_SIZE, PMD_SIZE, PUD_SIZE, pte_pfn } from '../../hardware/pte';
-import { type AnyBuilder, type Node, routine } from '../../routine/routine';
+import { type AnyBuilder, type Node, routine, type VariantSet } from '../../routine/routine';
 import { bool, int, isNull, long, pte, ref, type Structs, type U64 } from '../../state/layout';
 import {
   pfn_pte,
@@ -62,6 +62,10 @@ export const mayHaveHuge = (vma: Vma): boolean =>
 /** hugepage_vma_check() of 6.1 in a page fault: mappings of devices are refused, unless they are DAX. */
 export const hugepage_vma_check = (vma: Vma): boolean =>
   mayHaveHuge(vma) && (vma_is_dax(vma) || (vma.vm_flags & (VM_SPECIAL | VM_HUGETLB)) === 0);
+
+/** Which of the two __handle_mm_fault() asks, for those who look on: with `huge-faults` that of 5.7 to 5.15. */
+export const may_have_huge = ({ active }: VariantSet): ((vma: Vma) => boolean) =>
+  active.has('mm-6.1') && !active.has('huge-faults') ? hugepage_vma_check : mayHaveHuge;
 
 // Insertion.
 

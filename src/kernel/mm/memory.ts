@@ -373,7 +373,7 @@ export const __handle_mm_fault = routine(
   ],
 );
 
-/** The fault as its handlers see it; `huge` says whether the mapping may have huge entries. */
+/** The fault as its handlers see it; `huge` asks whether the mapping may have huge entries. */
 function beginFault({ step }: AnyBuilder, huge: (vma: Structs['vm_area_struct']) => boolean): Node {
   return step('vmf = { vma, address, flags, pgoff }', (f: FaultBegun, k) => {
     const { vmf, vma } = f;
