@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { check } from '../scenario/diagnostics';
 import { known } from '../scenario/known';
-import { BAD_INPUT, HOLDS, readScenario, showDiagnostic } from './files';
+import { BAD_INPUT, filesOf, HOLDS, readScenario, showDiagnostic } from './files';
 
 export function addCheck(program: Command): void {
   program
@@ -20,7 +20,7 @@ function checkFile(path: string): number {
     console.error(read.problem);
     return BAD_INPUT;
   }
-  const checked = check(read.text, known);
+  const checked = check(read.text, known, { files: filesOf(path) });
   for (const diagnostic of checked.diagnostics)
     console.error(showDiagnostic(path, checked, diagnostic));
   return checked.diagnostics.some(({ severity }) => severity === 'error') ? BAD_INPUT : HOLDS;

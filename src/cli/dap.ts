@@ -3,10 +3,12 @@ import { createServer } from 'node:net';
 import { type Command, InvalidArgumentError } from 'commander';
 import { CoherenceAdapter, type Host } from '../debug/adapter';
 import { loadDebuggee } from '../debug/scenario';
+import { readAhead } from '../scenario/sources';
 import { BAD_INPUT, readScenario } from './files';
 
 const host: Host = {
   load: loadDebuggee,
+  readAhead,
   read: async (path) => {
     const read = readScenario(path);
     if ('problem' in read) throw new Error(read.problem);

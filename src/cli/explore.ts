@@ -56,7 +56,7 @@ function explore(path: string, loaded: Loaded, options: ExploreOptions): Verdict
     const lines = [
       meaning.title,
       ...searched(search).map((line) => `  ${line}`),
-      ...foundLines(search, (line, column) => `${path}:${line}:${column}`),
+      ...foundLines(search, (p) => `${p.path ?? path}:${p.line}:${p.column}`),
       verdict,
     ];
     console.log(lines.join('\n'));

@@ -2,6 +2,7 @@
 import { readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { positionAt } from '../base/text';
 import type { Checked, Diagnostic } from '../scenario/diagnostics';
+import type { Files } from '../scenario/sources';
 
 const BYTES_MAX = 4 * 1024 * 1024;
 
@@ -28,6 +29,17 @@ export function readScenario(path: string): Read {
     if (error instanceof TypeError) return { problem: notText(path) };
     return { problem: `${path}: ${reason(error)}` };
   }
+}
+
+/** Where a scenario file stands, and how those that it imports are read. */
+export function filesOf(path: string): Files {
+  return {
+    path,
+    read: (imported) => {
+      const read = readScenario(imported);
+      return 'text' in read ? read.text : { problem: read.problem.replace(`${imported}: `, '') };
+    },
+  };
 }
 
 function notText(path: string): string {

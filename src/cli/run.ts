@@ -7,7 +7,15 @@ import { type Loaded, loadScenario, type RunOptions } from '../scenario/load';
 import { type Problem, stepsMax, type Verdict } from '../scenario/run';
 import type { CounterName } from '../scenario/vocabulary';
 import { ScheduleMismatch, Timeline } from '../timeline/timeline';
-import { BAD_INPUT, HOLDS, INCOMPLETE, readScenario, showDiagnostic, VIOLATED } from './files';
+import {
+  BAD_INPUT,
+  filesOf,
+  HOLDS,
+  INCOMPLETE,
+  readScenario,
+  showDiagnostic,
+  VIOLATED,
+} from './files';
 
 export interface Options {
   readonly scenario?: string;
@@ -64,7 +72,7 @@ export function withScenario<O extends Options>(
   };
   const read = readScenario(path);
   if ('problem' in read) return refuse([read.problem]);
-  const loaded = loadScenario(read.text, options satisfies RunOptions);
+  const loaded = loadScenario(read.text, options satisfies RunOptions, filesOf(path));
   if (!('run' in loaded)) {
     const { checked } = loaded;
     const problems = loaded.problems.map((p) => `${path}: ${p}`);
@@ -105,7 +113,9 @@ interface Outcome {
 function execute(path: string, loaded: Loaded, explained: boolean): Outcome | string {
   const { run, schedule } = loaded;
   const timeline = new Timeline(run.engine, schedule);
-  const faults = explained ? new Faults(debuggeeOf(path, run.text, loaded), timeline) : undefined;
+  const faults = explained
+    ? new Faults(debuggeeOf(path, loaded.checked.parsed.text, loaded), timeline)
+    : undefined;
   try {
     const completed = timeline.run(() => undefined, stepsMax) === 'end';
     const problems = run.problems(completed);
@@ -137,17 +147,26 @@ function report(path: string, { run, meaning }: Loaded, outcome: Outcome): strin
   lines.push(`  ${counts.join(', ')}; ${run.engine.steps} micro-steps`);
   for (const fault of faults) lines.push(...faultText(fault));
   for (const p of problems) {
-    lines.push(`${path}:${p.line}:${p.column}: ${p.kind}: ${p.message}`);
+    lines.push(`${p.path ?? path}:${p.line}:${p.column}: ${p.kind}: ${p.message}`);
     for (const c of p.cause) lines.push(`    ${c}`);
   }
   if (!problems.some((p) => p.kind === 'race')) {
-    for (const r of run.races()) lines.push(`${path}:${r.line}:${r.column}: race: ${r.message}`);
+    for (const r of run.races())
+      lines.push(`${r.path ?? path}:${r.line}:${r.column}: race: ${r.message}`);
   }
   lines.push(
     verdict === 'incomplete' ? `incomplete: no end within ${stepsMax} micro-steps` : verdict,
   );
   return lines.join('\n');
 }
+
+/** Where a problem is; `file` only where that is an imported one. */
+const placeOf = ({ path, line, column, step }: Problem) => ({
+  ...(path && { file: path }),
+  line,
+  column,
+  step,
+});
 
 /** The object of `--json`. */
 function json({ run, meaning }: Loaded, { verdict, problems, schedule, faults }: Outcome) {
@@ -158,13 +177,11 @@ function json({ run, meaning }: Loaded, { verdict, problems, schedule, faults }:
     violations: problems.map((p) => ({
       kind: p.kind,
       message: p.message,
-      at: { line: p.line, column: p.column, step: p.step },
+      at: placeOf(p),
       schedule,
       cause: p.cause,
     })),
-    races: run
-      .races()
-      .map((r) => ({ message: r.message, at: { line: r.line, column: r.column, step: r.step } })),
+    races: run.races().map((r) => ({ message: r.message, at: placeOf(r) })),
     counters: {
       faults: {
         read: count('faults.read'),

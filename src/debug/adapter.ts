@@ -5,7 +5,7 @@ import type { DebugProtocol as P } from '@vscode/debugprotocol';
 import { faultText } from '../protocol/fault';
 import { loadedEvent, type Moved, movedEvent, snapshotRequest } from '../protocol/messages';
 import { BreakpointSets } from './breakpointSets';
-import type { Debuggee, Load, LoadProblem } from './debuggee';
+import type { Debuggee, Load, LoadProblem, ReadAhead } from './debuggee';
 import * as errors from './errors';
 import { type Launch, parseLaunch } from './launch';
 import { Looking } from './looking';
@@ -21,6 +21,8 @@ export interface Host {
   /** The text of a scenario; rejects with one clear sentence. */
   readonly read: (path: string) => Promise<string>;
   readonly load: Load;
+  /** Reads the other files that a text refers to, if it can. */
+  readonly readAhead?: ReadAhead;
   /** The URI under which the client opens a kernel listing; without it listings go by source reference. */
   readonly listingUri?: (file: string) => string;
 }
@@ -290,7 +292,8 @@ export class CoherenceAdapter extends DebugSession {
     } catch (error) {
       throw errors.badLaunch(error instanceof Error ? error.message : `${program} cannot be read`);
     }
-    const loaded = this.host.load(program, text, options);
+    const read = await this.host.readAhead?.(program, text, this.host.read);
+    const loaded = this.host.load(program, text, options, read);
     if (!isProblems(loaded)) return loaded;
     const lines = loaded.map((p) => problemText(program, p));
     if (lines.length > 1) this.print('stderr', `${lines.join('\n')}\n`);

@@ -1,6 +1,7 @@
 // What the debugger asks of a run: an engine with names around it. The scenario layer makes one from a text;
 // nothing here knows the kernel, the language or DAP.
 
+import type { Position } from '../base/text';
 import type { Engine } from '../routine/engine';
 import type { Choice } from '../routine/schedule';
 import type { LoggedEvent } from '../state/events';
@@ -55,6 +56,10 @@ export interface Debuggee {
   readonly name: string;
   readonly path: string;
   readonly text: string;
+  /** The file itself and those that it imports, with their texts. */
+  readonly files: readonly { readonly path: string; readonly text: string }[];
+  /** The place that an offset in a span stands for; lines and columns from 0. */
+  placeAt(offset: number): Position & { readonly path: string };
   /** In the order of declaration; the idle tasks are not among them. */
   readonly threads: readonly DebugThread[];
   /** Choices to follow before the default schedule. */
@@ -97,4 +102,15 @@ export type Load = (
   path: string,
   text: string,
   options: RunOptions,
+  read?: ReadFile,
 ) => Debuggee | readonly LoadProblem[];
+
+/** The text of another file, or in a few words why there is none. */
+export type ReadFile = (path: string) => string | { readonly problem: string };
+
+/** Reads beforehand what a text refers to, for files that cannot be read at once. */
+export type ReadAhead = (
+  path: string,
+  text: string,
+  read: (path: string) => Promise<string>,
+) => Promise<ReadFile>;

@@ -47,11 +47,11 @@ export class Looking {
       const { name } = code.routine;
       if (isScenario(code)) {
         const span = op.span ?? code.ops.slice(0, pc).findLast((o) => o.span !== undefined)?.span;
-        const { start, end } = spanRange(s, span ?? { from: 0, to: 0 });
+        const { path, start, end } = spanRange(s, span ?? { from: 0, to: 0 });
         return {
           id,
           name: stack.length === 1 || at === stack.at(-1)!.at ? s.threadName(task) : name,
-          source: this.sources.of(s, { kind: 'scenario' }),
+          source: this.sources.of(s, { kind: 'scenario', path }),
           line: start.line + lineBase,
           column: start.column + columnBase,
           endLine: end.line + lineBase,

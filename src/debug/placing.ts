@@ -1,7 +1,7 @@
 // From what a client wants (a line of a source, a function, a filter) to places in a program, or the reason why there
 // is none. Lines and columns count from 0.
 import { nearest } from '../base/suggest';
-import { lineAt, lineStarts, type Position, positionAt } from '../base/text';
+import type { Position } from '../base/text';
 import type { Op } from '../routine/program';
 import type { SourceSpan } from '../routine/routine';
 import { type Breakpoint, functionPattern, type Placed, parseHitCondition } from './breakpoints';
@@ -11,7 +11,7 @@ import { withNames } from './values';
 
 /** A source as the debugger tells them apart. */
 export type SourceKey =
-  | { readonly kind: 'scenario' }
+  | { readonly kind: 'scenario'; readonly path: string }
   | { readonly kind: 'listing'; readonly file: string };
 
 /** A breakpoint as the client asked for it. It outlives a program: a restart places it again. */
@@ -109,7 +109,7 @@ export function breakableLines(
   to: number,
 ): number[] {
   if (source.kind === 'scenario') {
-    return statements(session)
+    return statements(session, source.path)
       .map(({ line }) => line)
       .filter((line, i, all) => line >= from && line <= to && all.indexOf(line) === i);
   }
@@ -117,10 +117,13 @@ export function breakableLines(
   return listing === undefined ? [] : session.listings.linesWithin(listing, from, to);
 }
 
-/** A span of the scenario as lines and columns. */
-export function spanRange(session: Session, span: SourceSpan): { start: Position; end: Position } {
-  const starts = lineStarts(session.debuggee.text);
-  return { start: positionAt(starts, span.from), end: positionAt(starts, span.to) };
+/** A span of the scenario as lines and columns, and the file that it is in. */
+export function spanRange(
+  { debuggee }: Session,
+  { from, to }: SourceSpan,
+): { path: string; start: Position; end: Position } {
+  const { path, ...start } = debuggee.placeAt(from);
+  return { path, start, end: debuggee.placeAt(to) };
 }
 
 function atLine(
@@ -143,22 +146,25 @@ function atLine(
       range: { start, end: start },
     };
   }
-  const all = statements(session);
+  const all = statements(session, source.path);
   const at = Math.min(...all.map((s) => s.line).filter((l) => l >= line));
   const here = all.filter((s) => s.line === at);
   if (here[0] === undefined) return undefined;
   const placed = { breakpoint: breakpoint(`line ${at + 1}`), ops: here.map((s) => s.op) };
-  return { placed, problem: undefined, range: spanRange(session, here[0].span) };
+  const { start, end } = spanRange(session, here[0].span);
+  return { placed, problem: undefined, range: { start, end } };
 }
 
-/** The first operation of every statement of the scenario, with the line that the statement begins on. */
-function statements(session: Session): { line: number; op: Op; span: SourceSpan }[] {
-  const starts = lineStarts(session.debuggee.text);
-  return session.engine.program.routines.flatMap((code) =>
-    code.ops.flatMap((op) =>
-      op.turn && op.span !== undefined
-        ? [{ line: lineAt(starts, op.span.from), op, span: op.span }]
-        : [],
-    ),
+/** The first operation of every statement in a file of the scenario, with the line that the statement begins on. */
+function statements(
+  { debuggee, engine }: Session,
+  path: string,
+): { line: number; op: Op; span: SourceSpan }[] {
+  return engine.program.routines.flatMap((code) =>
+    code.ops.flatMap((op) => {
+      if (!op.turn || op.span === undefined) return [];
+      const place = debuggee.placeAt(op.span.from);
+      return place.path === path ? [{ line: place.line, op, span: op.span }] : [];
+    }),
   );
 }

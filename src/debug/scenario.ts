@@ -9,8 +9,8 @@ import { isNull, pte, structNamed } from '../state/layout';
 import type { Debuggee, Evaluated, Finding, Load, Verdict, Where } from './debuggee';
 
 /** Loads a scenario for debugging. */
-export const loadDebuggee: Load = (path, text, options) => {
-  const loaded = loadScenario(text, options);
+export const loadDebuggee: Load = (path, text, options, read) => {
+  const loaded = loadScenario(text, options, read && { path, read });
   if ('run' in loaded) return debuggeeOf(path, text, loaded);
   const starts = lineStarts(text);
   const found = loaded.checked.diagnostics
@@ -47,6 +47,16 @@ class ScenarioDebuggee implements Debuggee {
 
   get done(): boolean {
     return this.loaded.run.done;
+  }
+
+  get files() {
+    const { parts } = this.loaded.checked.sources;
+    return parts.map(({ path = this.path, text }) => ({ path, text }));
+  }
+
+  placeAt(offset: number) {
+    const { path = this.path, line, column } = this.loaded.checked.sources.placeAt(offset);
+    return { path, line, column };
   }
 
   evaluate(expression: string, where: Where): Evaluated {
@@ -120,7 +130,7 @@ class ScenarioDebuggee implements Debuggee {
     const problems = run.problems(run.isOver);
     const verdict = run.verdict(run.isOver, problems);
     const lines = problems.flatMap((p) => [
-      `line ${p.line}: ${p.kind}: ${p.message}`,
+      `${p.path === undefined ? '' : `${p.path}, `}line ${p.line}: ${p.kind}: ${p.message}`,
       ...p.cause.map((c) => `    ${c}`),
     ]);
     const races = run.races().map((r) => `line ${r.line}: ${r.message}`);

@@ -16,7 +16,7 @@ export class Sources {
   /** A source as the client is told of it. */
   of(session: Session, key: SourceKey): P.Source {
     if (key.kind === 'scenario') {
-      const { path } = session.debuggee;
+      const { path } = key;
       return { name: path.split(/[\\/]/).at(-1)!, path };
     }
     const { file } = key;
@@ -35,7 +35,8 @@ export class Sources {
     if (byReference !== undefined) return { kind: 'listing', file: byReference.file };
     const { path } = source;
     if (path === undefined) return undefined;
-    if (plainPath(path) === plainPath(session.debuggee.path)) return { kind: 'scenario' };
+    const own = session.debuggee.files.find((file) => plainPath(file.path) === plainPath(path));
+    if (own !== undefined) return { kind: 'scenario', path: own.path };
     const listing = listings.all.find(({ file }) => this.listingUri?.(file) === path);
     return listing && { kind: 'listing', file: listing.file };
   }
@@ -51,7 +52,10 @@ export class Sources {
     { source, sourceReference }: P.SourceArguments,
   ): P.SourceResponse['body'] {
     const at = this.keyOf(session, { sourceReference, ...source });
-    if (at?.kind === 'scenario') return { content: session.debuggee.text };
+    if (at?.kind === 'scenario') {
+      const { text = '' } = session.debuggee.files.find(({ path }) => path === at.path) ?? {};
+      return { content: text };
+    }
     const listing = at && session.listings.byFile(at.file);
     if (listing === undefined) throw errors.noSuchSource(source?.path ?? `${sourceReference}`);
     return { content: listing.text, mimeType: 'text/x-c' };
@@ -62,7 +66,10 @@ export class Sources {
     const listings = session.listings.all.map(({ file }) =>
       this.of(session, { kind: 'listing', file }),
     );
-    return { sources: [this.of(session, { kind: 'scenario' }), ...listings] };
+    const own = session.debuggee.files.map(({ path }) =>
+      this.of(session, { kind: 'scenario', path }),
+    );
+    return { sources: [...own, ...listings] };
   }
 }
 

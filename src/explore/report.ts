@@ -1,6 +1,6 @@
 // What a search says of itself: what it found, what it has looked at, and what it has not. Sentences for the command
 // line and the editor, and one object for programs.
-import type { Run } from '../scenario/run';
+import type { Problem, Run } from '../scenario/run';
 import type { Found, Search } from './search';
 
 /** What was searched, and what was not. */
@@ -41,11 +41,11 @@ function plural(n: number, word: string): string {
 }
 
 /** The violations of a search, a few lines each; `at` names a place of the file. */
-export function foundLines(search: Search, at: (line: number, column: number) => string): string[] {
+export function foundLines(search: Search, at: (problem: Problem) => string): string[] {
   return search.found.flatMap((found) => {
     const { problem: p, schedule } = found;
     return [
-      `${at(p.line, p.column)}: ${p.kind}: ${p.message}`,
+      `${at(p)}: ${p.kind}: ${p.message}`,
       ...p.cause.map((c) => `    ${c}`),
       `  ${wayTo(found, search)}`,
       `  schedule: ${schedule}`,
@@ -61,7 +61,7 @@ export function searchObject(search: Search, run: Run) {
     violations: search.found.map(({ problem: p, schedule, steps, switches }) => ({
       kind: p.kind,
       message: p.message,
-      at: { line: p.line, column: p.column, step: p.step },
+      at: { ...(p.path && { file: p.path }), line: p.line, column: p.column, step: p.step },
       schedule,
       steps,
       switches,

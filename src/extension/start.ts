@@ -8,9 +8,11 @@ import {
 } from 'vscode-languageclient';
 import { CoherenceAdapter } from '../debug/adapter';
 import { loadDebuggee } from '../debug/scenario';
+import { readFileRequest } from '../language/messages';
 import type { InitializationOptions } from '../language/serve';
 import type { MarkedNode } from '../protocol/difference';
 import { bufferObjects, fences, pageTables } from '../protocol/outline';
+import { readAhead } from '../scenario/sources';
 import { Configurations, languageId, readProgram } from './debugging';
 import { Listings, listingUri } from './listings';
 import { debugType, Moments } from './moments';
@@ -72,7 +74,7 @@ export async function start(
     vscode.debug.registerDebugAdapterDescriptorFactory(debugType, {
       createDebugAdapterDescriptor: () =>
         new vscode.DebugAdapterInlineImplementation(
-          new CoherenceAdapter({ read: readProgram, load: loadDebuggee, listingUri }),
+          new CoherenceAdapter({ read: readProgram, readAhead, load: loadDebuggee, listingUri }),
         ),
     }),
     vscode.debug.registerDebugConfigurationProvider(debugType, configurations),
@@ -86,6 +88,7 @@ export async function start(
   const commands = all.filter((command) => command.startsWith('coherence.'));
   client.clientOptions.initializationOptions = { commands } satisfies InitializationOptions;
   await client.start();
+  client.onRequest(readFileRequest, ({ uri }: { uri: string }) => readProgram(uri));
   return api;
 }
 

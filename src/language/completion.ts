@@ -78,9 +78,10 @@ function itemsAt(place: Place, checked: Checked, known: Known): readonly Item[] 
   if (/^surface\s+\w+\s*:/.test(before))
     return [
       entryItem('coherent', surfaceAttributes.coherent, 'keyword'),
-      ...named(place, ['constant']),
+      ...named(place, ['constant', 'parameter']),
     ];
-  if (/^(surface|process|thread|let|scenario|schedule)\s+\w*$/.test(before)) return [];
+  if (/^(surface|process|thread|let|const|procedure|import|scenario|schedule)\s+\w*$/.test(before))
+    return [];
   if (/\bas\s+$/.test(before))
     return /^submit\b|\}\s*as\s+$/.test(before) ? named(place, ['fence']) : [];
   return operandItems(place);
@@ -106,7 +107,8 @@ function machineItems(before: string, known: Known): readonly Item[] {
 }
 
 /** The beginning of a statement. */
-function statementItems({ block }: Place): readonly Item[] {
+function statementItems(place: Place): readonly Item[] {
+  const { block } = place;
   const inScenario = [
     'machine',
     'explore',
@@ -117,7 +119,10 @@ function statementItems({ block }: Place): readonly Item[] {
     'never',
     'finally',
     'scenario',
-    'let',
+    'const',
+    'procedure',
+    'import',
+    'outcomes',
   ];
   const inThread = ['let', 'repeat', 'if', 'assert'];
   const words =
@@ -139,7 +144,8 @@ function statementItems({ block }: Place): readonly Item[] {
       }),
     );
   if (block === 'file') return items;
-  return [...items, ...entries(block === 'submit' ? commands : operations, 'operation')];
+  if (block === 'submit') return [...items, ...entries(commands, 'operation')];
+  return [...items, ...entries(operations, 'operation'), ...named(place, ['procedure'])];
 }
 
 function fieldItems(owner: string | undefined): readonly Item[] {
@@ -207,7 +213,7 @@ function wordsBehind(before: string): Readonly<Record<string, Entry>> | undefine
 function expressionItems(place: Place): readonly Item[] {
   const counted = new Set(Object.keys(counters).map((name) => name.replace(/\..*/, '')));
   return [
-    ...named(place, ['variable', 'constant', 'surface', 'fence']),
+    ...named(place, ['variable', 'constant', 'parameter', 'surface', 'fence']),
     ...entries(looks, 'operation'),
     ...[...counted].map((name) => value(name, 'counter', counterDoes(name))),
     ...Object.entries(occurrences).map(([name, does]) => value(name, 'condition', does)),

@@ -1,8 +1,10 @@
 // Hover: what a word does in the kernel, what a name stands for, what a number is in pages.
 import type { Span } from '../base/text';
 import type { Checked } from '../scenario/diagnostics';
+import { describe } from '../scenario/expressions';
 import type { Known } from '../scenario/known';
 import type { Entity } from '../scenario/names';
+import { procedureForm } from '../scenario/statements';
 import {
   advices,
   commands,
@@ -92,6 +94,12 @@ export function describeEntity(entity: Entity): string {
     case 'event': {
       const count = entity.indexed ? `, ${entity.family.size} of them` : '';
       return `${entity.kind}${count}`;
+    }
+    case 'procedure':
+      return `procedure \`${procedureForm(entity.procedure)}\``;
+    case 'parameter': {
+      const { thing } = entity;
+      return thing === undefined ? 'parameter' : `parameter; in one call ${describe(thing)}`;
     }
     case 'broken':
       return 'its line has a problem';

@@ -6,7 +6,7 @@ import type { Block, If, Statement } from '../syntax/tree';
 
 export interface DocumentSymbol extends Span {
   readonly name: string;
-  readonly kind: 'scenario' | 'surface' | 'process' | 'thread' | 'constant';
+  readonly kind: 'scenario' | 'surface' | 'process' | 'thread' | 'constant' | 'procedure';
   readonly detail: string;
   /** The name in the text. */
   readonly selection: Span;
@@ -51,7 +51,7 @@ function symbols(
     return [
       {
         name: name.text,
-        kind: kind === 'let' ? 'constant' : kind,
+        kind: kind === 'let' || kind === 'const' ? 'constant' : kind,
         detail,
         from,
         to,

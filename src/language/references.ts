@@ -1,4 +1,5 @@
 // Where a name is introduced and where it is used, and giving it another one: what resolving noted.
+import { fileName } from '../base/paths';
 import { applyEdits, type Edit, type Span } from '../base/text';
 import { type Checked, check } from '../scenario/diagnostics';
 import type { Known } from '../scenario/known';
@@ -52,6 +53,10 @@ export function renamable(checked: Checked, offset: number): Span | Refusal {
   };
 }
 
+function textAt({ sources }: Checked, span: Span | undefined): string {
+  return span === undefined ? '' : sources.text.slice(span.from, span.to);
+}
+
 function wordAt(text: string, offset: number): string {
   const before = /\w*$/.exec(text.slice(Math.max(0, offset - 80), offset))?.[0] ?? '';
   return before + (/^\w*/.exec(text.slice(offset, offset + 80))?.[0] ?? '');
@@ -69,9 +74,16 @@ export function rename(
   if (reserved.has(name)) return { refused: `\`${name}\` is a word of the language` };
   const there = renamable(checked, offset);
   if ('refused' in there) return there;
+  const { sources, files } = checked;
+  const declared = useAt(checked, offset)?.entity.declared;
+  const home = declared && sources.partAt(declared.from).path;
+  if (home !== undefined)
+    return {
+      refused: `\`${textAt(checked, declared)}\` stands in ${fileName(home)}; rename it there`,
+    };
   const edits = references(checked, offset).map(({ from, to }) => ({ from, to, text: name }));
   const before = new Set(checked.diagnostics.map(({ message }) => message));
-  const after = check(applyEdits(checked.parsed.text, edits), known).diagnostics;
+  const after = check(applyEdits(checked.parsed.text, edits), known, { files }).diagnostics;
   const fresh = after.find(({ severity, message }) => severity === 'error' && !before.has(message));
   // What was wrong before may say so with the new name in it: then there are no more mistakes than before.
   const more = after.length > checked.diagnostics.length;

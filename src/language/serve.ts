@@ -9,6 +9,7 @@ import {
   DocumentHighlightKind,
   FoldingRangeKind,
   InsertTextFormat,
+  type Location,
   type DocumentSymbol as LspSymbol,
   MarkupKind,
   type Range,
@@ -21,9 +22,10 @@ import {
   type TextEdit,
 } from 'vscode-languageserver';
 import { TextDocument } from 'vscode-languageserver-textdocument';
-import type { Edit, Span } from '../base/text';
+import type { Edit, Position, Span } from '../base/text';
 import { type Checked, check, type Diagnostic as Found } from '../scenario/diagnostics';
 import { known } from '../scenario/known';
+import { type ReadFile, readAhead } from '../scenario/sources';
 import { actions } from './actions';
 import { type CompletionKind, complete } from './completion';
 import { format, formatRange, formatTyped } from './format';
@@ -57,6 +59,7 @@ const symbolKinds: Readonly<Record<DocumentSymbol['kind'], SymbolKind>> = {
   process: SymbolKind.Namespace,
   thread: SymbolKind.Function,
   constant: SymbolKind.Constant,
+  procedure: SymbolKind.Function,
 };
 
 interface Current {
@@ -65,10 +68,11 @@ interface Current {
   readonly checked: Checked;
 }
 
-/** Answers the client until it disconnects. */
-export function serve(connection: Connection): void {
+/** Answers the client until it disconnects. `read` gives the text of a file that is imported and not open. */
+export function serve(connection: Connection, read: (uri: string) => Promise<string>): void {
   const documents = new TextDocuments(TextDocument);
   const checks = new Map<string, { readonly version: number; readonly checked: Checked }>();
+  const imported = new Map<string, ReadFile>();
   const coloured = new Map<string, SemanticTokensBuilder>();
   let commands: ReadonlySet<string> = new Set();
   let snippets = false;
@@ -79,7 +83,10 @@ export function serve(connection: Connection): void {
     if (document === undefined) return undefined;
     const last = checks.get(uri);
     if (last?.version === document.version) return { uri, document, checked: last.checked };
-    const checked = check(document.getText(), known, last?.checked);
+    const checked = check(document.getText(), known, {
+      previous: last?.checked,
+      files: { path: uri, read: imported.get(uri) ?? notYet },
+    });
     checks.set(uri, { version: document.version, checked });
     return { uri, document, checked };
   }
@@ -135,16 +142,33 @@ export function serve(connection: Connection): void {
     };
   });
 
-  documents.onDidChangeContent(({ document: { uri } }) => {
+  const textOfFile = (uri: string) => documents.get(uri)?.getText() ?? read(uri);
+
+  /** Reads what a document imports, unsaved documents first, and says what is wrong with it. */
+  async function validate(uri: string): Promise<void> {
+    const text = documents.get(uri)?.getText();
+    if (text === undefined) return;
+    const ahead = await readAhead(uri, text, async (wanted) => textOfFile(wanted));
+    if (documents.get(uri)?.getText() !== text) return; // it changed meanwhile and is validated again
+    imported.set(uri, ahead);
+    const last = checks.get(uri);
+    if (last !== undefined) checks.set(uri, { ...last, version: -1 });
     const found = current(uri);
     if (found === undefined) return;
     const { document, checked } = found;
     const diagnostics = checked.diagnostics.map((one) => diagnosticOf(document, one));
     void connection.sendDiagnostics({ uri, version: document.version, diagnostics });
+  }
+
+  documents.onDidChangeContent(({ document: { uri } }) => {
+    void validate(uri);
+    for (const [other, { checked }] of checks)
+      if (checked.sources.parts.some(({ path }) => path === uri)) void validate(other);
   });
 
   documents.onDidClose(({ document: { uri } }) => {
     checks.delete(uri);
+    imported.delete(uri);
     coloured.delete(uri);
     void connection.sendDiagnostics({ uri, diagnostics: [] });
   });
@@ -222,7 +246,7 @@ export function serve(connection: Connection): void {
   connection.onDefinition(
     of(null, ({ uri, document, checked }, { position }) => {
       const place = definition(checked, document.offsetAt(position));
-      return place === undefined ? null : { uri, range: rangeOf(document, place) };
+      return place === undefined ? null : located(uri, document, checked, place);
     }),
   );
 
@@ -230,16 +254,18 @@ export function serve(connection: Connection): void {
     of([], ({ uri, document, checked }, { position, context }) =>
       references(checked, document.offsetAt(position))
         .filter(({ introduces }) => context.includeDeclaration || !introduces)
-        .map((place) => ({ uri, range: rangeOf(document, place) })),
+        .map((place) => located(uri, document, checked, place)),
     ),
   );
 
   connection.onDocumentHighlight(
     of([], ({ document, checked }, { position }) =>
-      references(checked, document.offsetAt(position)).map((place) => ({
-        range: rangeOf(document, place),
-        kind: place.introduces ? DocumentHighlightKind.Write : DocumentHighlightKind.Read,
-      })),
+      references(checked, document.offsetAt(position))
+        .filter(({ to }) => to <= document.getText().length)
+        .map((place) => ({
+          range: rangeOf(document, place),
+          kind: place.introduces ? DocumentHighlightKind.Write : DocumentHighlightKind.Read,
+        })),
     ),
   );
 
@@ -394,6 +420,18 @@ export function serve(connection: Connection): void {
 function rangeOf(document: TextDocument, { from, to }: Span): Range {
   return { start: document.positionAt(from), end: document.positionAt(to) };
 }
+
+/** A place in the document, or in a file that it imports. */
+function located(uri: string, document: TextDocument, { sources }: Checked, span: Span): Location {
+  const { path, ...start } = sources.placeAt(span.from);
+  if (path === undefined) return { uri, range: rangeOf(document, span) };
+  const end = sources.placeAt(span.to);
+  const at = ({ line, column }: Position) => ({ line, character: column });
+  return { uri: path, range: { start: at(start), end: at(end) } };
+}
+
+/** Until the imports of a document have been read, they are empty. */
+const notYet: ReadFile = () => '';
 
 function spanOf(document: TextDocument, { start, end }: Range): Span {
   return { from: document.offsetAt(start), to: document.offsetAt(end) };

@@ -44,7 +44,7 @@ export function systemCall(call: SystemCall, given: Given): Step | undefined {
     case 'remap':
       return remap(given);
     case 'exit':
-      return { kind: 'exit', from, to };
+      return exit(given);
     case 'fork': {
       const child = processOf(node, call, given);
       const error = errorName(node, scope, place);
@@ -158,6 +158,14 @@ function address(node: Operation, scope: Scope, { report }: Place): Value | unde
   return resolveTyped(clause.value, 'number', '`at`', scope, report);
 }
 
+function exit({ node, span: { from, to }, place }: Given): Step | undefined {
+  if (place.frame !== 0) {
+    place.report(node.verb, '`exit` ends a thread: put it there, behind the call of the procedure');
+    return undefined;
+  }
+  return { kind: 'exit', from, to };
+}
+
 /** The name of the mapping follows it; a part that is moved gets a name of its own. */
 function remap({ node, span, result, scope, place }: Given): Step | undefined {
   const { from, to } = span;
@@ -171,6 +179,13 @@ function remap({ node, span, result, scope, place }: Given): Step | undefined {
     report(
       node.verb,
       `a part that moves needs a name of its own: \`let q = remap ${mapping.mapping.name}[…] at …\``,
+    );
+    return undefined;
+  }
+  if (result === undefined && mapping.mapping.frame !== place.frame) {
+    report(
+      node.verb,
+      `\`${mapping.mapping.name}\` is named outside of the procedure; name it here, \`let q = remap … at …\``,
     );
     return undefined;
   }

@@ -15,9 +15,10 @@ import { NULL } from '../state/layout';
 import { commandsMax } from '../user/limits';
 import { Counters } from './counters';
 import { MachineLook, type Whereabouts } from './look';
-import { deviceCommands, type ScenarioMeaning, type Step } from './meaning';
+import { deviceCommands, innerSteps, type ScenarioMeaning, type Step } from './meaning';
 import { localName, type PlannedTask, planTasks } from './plan';
 import { Run, type RunTask } from './run';
+import type { Sources } from './sources';
 import { ScenarioState, scenarioStaticSize, scenarioStruct } from './state';
 
 /** Commands of the device's ring: more than one submission with its updates ever has in flight. */
@@ -29,7 +30,7 @@ const mappingsInLoops = 256;
 /** A run that stands before its first step. With `checked`, every access is held to the rules of routines. */
 export function composeRun(
   meaning: ScenarioMeaning,
-  text: string,
+  sources: Sources,
   variants: VariantSet,
   checked = false,
 ): Run {
@@ -72,7 +73,17 @@ export function composeRun(
     process: meaning.processes[t.process]?.name,
   }));
   runTasks.push({ task: tasks.length, process: undefined }); // the device's engine
-  const parts = { meaning, text, engine, contract, counters, state, look, where, tasks: runTasks };
+  const parts = {
+    meaning,
+    sources,
+    engine,
+    contract,
+    counters,
+    state,
+    look,
+    where,
+    tasks: runTasks,
+  };
   const run = new Run(parts);
   engine.parts.scenario = {
     state,
@@ -155,11 +166,7 @@ function* allSteps(meaning: ScenarioMeaning): Generator<Step> {
   function* of(steps: readonly Step[]): Generator<Step> {
     for (const s of steps) {
       yield s;
-      if (s.kind === 'repeat') yield* of(s.body);
-      if (s.kind === 'if') {
-        yield* of(s.then);
-        yield* of(s.otherwise);
-      }
+      yield* of(innerSteps(s));
     }
   }
   for (const p of meaning.processes) {
@@ -176,8 +183,7 @@ function count(meaning: ScenarioMeaning, such: (step: Step) => boolean): number 
   const within = (steps: readonly Step[]): number =>
     steps.reduce((sum, s) => {
       if (such(s)) return sum + 1;
-      if (s.kind === 'if') return sum + within(s.then) + within(s.otherwise);
-      if (s.kind !== 'repeat') return sum;
+      if (s.kind !== 'repeat') return sum + within(innerSteps(s));
       const turns = s.count.kind === 'number' ? s.count.value : mappingsInLoops;
       return sum + Math.min(turns * within(s.body), Math.max(mappingsInLoops, within(s.body)));
     }, 0);
@@ -217,13 +223,15 @@ function whereabouts(
   return {
     mm,
     root: (process) => k.view('mm_struct', mm(process)).pgd,
-    local: (variable) => ({
-      task: tasks.findIndex(
+    local: (variable) => {
+      const task = tasks.findIndex(
         (t) =>
           t.thread === variable.thread && meaning.processes[t.process]?.name === variable.process,
-      ),
-      field: localName(meaning, variable),
-    }),
+      );
+      const { root, calls } = tasks[task]!;
+      const routine = variable.frame === 0 ? root : calls.get(variable.frame);
+      return { task, routine, field: localName(meaning, variable) };
+    },
     object: (surface) => {
       const handle = state.get(`surface ${surface.name}`);
       const at = handle <= 0 ? 0 : ofHandle(k.the('surface_handles', 'vmw_fpriv'), handle);

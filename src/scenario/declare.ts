@@ -12,6 +12,14 @@ export interface Place {
   readonly thread: string | undefined;
   readonly report: Report;
   readonly variables: Variable[];
+  /** The call whose statements these are, 0 outside of procedures. */
+  readonly frame: number;
+  /** The procedures that are being called here, outermost first. */
+  readonly calls: readonly string[];
+  /** How many calls there are in the scenario, each followed into its procedure. */
+  readonly called: { count: number };
+  /** What was said of the statements of procedures where they stand: not said again at their calls. */
+  readonly said: Set<string>;
   /** A fence that only its own block knows: `let f = submit { … }`. */
   readonly newFence: (name: Name) => Entity & { kind: 'fence' };
 }
@@ -21,14 +29,25 @@ export function declareVariable(
   name: Name,
   type: Variable['type'],
   scope: Scope,
-  { process, thread, variables, report }: Place,
+  place: Place,
   mapping: MappingMeaning | undefined,
 ): Variable {
   const { from, to, text } = name;
+  const variable = newVariable(name, type, place, mapping);
+  scope.declare({ kind: 'variable', name: text, declared: { from, to }, variable }, place.report);
+  return variable;
+}
+
+/** Room for a value, under no name that a scope knows. */
+export function newVariable(
+  { from, to, text: name }: Name,
+  type: Variable['type'],
+  { process, thread, frame, variables }: Place,
+  mapping?: MappingMeaning,
+): Variable {
   const slot = variables.length;
-  const variable: Variable = { from, to, slot, name: text, type, process, thread, mapping };
+  const variable: Variable = { from, to, slot, name, type, process, thread, frame, mapping };
   variables.push(variable);
-  scope.declare({ kind: 'variable', name: text, declared: { from, to }, variable }, report);
   return variable;
 }
 

@@ -270,7 +270,7 @@ function reference(
   if (entity === undefined) return builtin(name, scope, report);
   switch (entity.kind) {
     case 'constant':
-      return { kind: 'value', value: numberValue(name, entity.value) };
+      return { kind: 'value', value: numberValue(name, entity.value, entity.type) };
     case 'surface':
       return { kind: 'surface', surface: entity.surface };
     case 'variable': {
@@ -292,9 +292,18 @@ function reference(
       };
     case 'broken':
       return undefined;
+    case 'parameter':
+      return entity.thing && spelled(entity.thing, name);
     default:
       return { kind: 'agent', name: entity.name };
   }
+}
+
+/** What a parameter stands for, as it is written in the procedure. */
+function spelled(thing: Thing, { from, to }: Span): Thing {
+  if (thing.kind === 'value') return { ...thing, value: { ...thing.value, from, to } };
+  if (thing.kind === 'place') return { ...thing, place: { ...thing.place, from, to } };
+  return thing;
 }
 
 function builtin(
@@ -460,6 +469,9 @@ function index(path: Index, scope: Scope, report: Report): Thing | undefined {
         scope.notes.places.push({ ...span, name: object.mapping.name, first: path.start });
       return { kind: 'place', single: !path.range, place: placeOf(object, bounds) };
     }
+    case 'place':
+      report(span, `${describe(object)} is a range already; choose from the whole`);
+      return undefined;
     default:
       report(span, `${describe(object)} has no bytes to choose from`);
       return undefined;

@@ -8,6 +8,7 @@ import { known } from './known';
 import type { ScenarioMeaning } from './meaning';
 import type { Resolved } from './resolve';
 import type { Run } from './run';
+import type { Files } from './sources';
 
 /** What a command line or a launch configuration says beside the text. */
 export interface RunOptions {
@@ -34,8 +35,12 @@ export interface Refused {
 }
 
 /** Checks the text and builds the machine of one of its scenarios. Never throws for any text or options. */
-export function loadScenario(text: string, options: RunOptions = {}): Loaded | Refused {
-  const checked = check(text, known);
+export function loadScenario(
+  text: string,
+  options: RunOptions = {},
+  files?: Files,
+): Loaded | Refused {
+  const checked = check(text, known, { files });
   if (checked.diagnostics.some((d) => d.severity === 'error')) return { checked, problems: [] };
   const problems: string[] = [];
   const resolved = chosen(checked, options.scenario, problems);
@@ -64,7 +69,13 @@ export function loadScenario(text: string, options: RunOptions = {}): Loaded | R
     [...trackingVariant(meaning), ...meaning.machine.with, ...(options.with ?? [])],
     [...meaning.machine.without, ...(options.without ?? [])],
   );
-  return { checked, resolved, meaning, run: composeRun(meaning, text, variants), schedule };
+  return {
+    checked,
+    resolved,
+    meaning,
+    run: composeRun(meaning, checked.sources, variants),
+    schedule,
+  };
 }
 
 /** What `tracking` says, as a variant; `auto` is what the driver does without one. */

@@ -13,10 +13,17 @@ import {
 } from '../hardware/pte';
 import { DMA_FENCE_FLAG_SIGNALED_BIT } from '../kernel/include/linux/dma-fence';
 import type { Engine } from '../routine/engine';
+import type { Routine } from '../routine/routine';
 import { isNull, type Structs } from '../state/layout';
 import type { Counters } from './counters';
 import type { Bytes, Look } from './evaluate';
-import type { Family, ScenarioMeaning, SurfaceMeaning, Variable } from './meaning';
+import {
+  type Family,
+  isLocal,
+  type ScenarioMeaning,
+  type SurfaceMeaning,
+  type Variable,
+} from './meaning';
 import { fieldName, mappedFields, type ScenarioState } from './state';
 import {
   type CounterName,
@@ -32,8 +39,8 @@ export interface Whereabouts {
   mm(process: string): number;
   /** Frame of the root table of a process. */
   root(process: string): number;
-  /** Task and frame field of a thread's variable. */
-  local(variable: Variable): { task: number; field: string };
+  /** Task of a variable in a frame, the routine of that frame, and its field there. */
+  local(variable: Variable): { task: number; routine: Routine | undefined; field: string };
   /** The object behind a surface, NULL before it was created. */
   object(surface: SurfaceMeaning): Structs['vmw_buffer_object'];
   /** The fence that a handle stands for, NULL when it is gone. */
@@ -61,14 +68,14 @@ export class MachineLook implements Look {
     };
   }
 
-  /** A field that belongs to a variable: of the scenario's state, or of the root frame of its thread. */
+  /** A field that belongs to a variable: of the scenario's state, or of its frame. */
   private field(variable: Variable, named: (name: string) => string): number {
-    if (variable.thread === undefined) return this.state.get(named(fieldName(variable)));
-    const { task, field } = this.where.local(variable);
-    const root = this.k.stack(task).at(-1);
-    if (root === undefined) return 0;
-    const slot = root.code.frame.slot(named(field));
-    return slot.field.get(this.k.store, root.at + slot.offset) as number;
+    if (!isLocal(variable)) return this.state.get(named(fieldName(variable)));
+    const { task, routine, field } = this.where.local(variable);
+    const frame = this.k.stack(task).find(({ code }) => code.routine === routine);
+    if (frame === undefined) return 0;
+    const slot = frame.code.frame.slot(named(field));
+    return slot.field.get(this.k.store, frame.at + slot.offset) as number;
   }
 
   counter(counter: CounterName): number {

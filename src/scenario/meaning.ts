@@ -87,8 +87,15 @@ export interface Variable extends Span {
   readonly process: string;
   /** Undefined: of the process, seen by all of its threads. */
   readonly thread: string | undefined;
+  /** The call whose frame it is in; 0: none, it is the thread's own. */
+  readonly frame: number;
   /** For a mapping: what it maps. */
   readonly mapping: MappingMeaning | undefined;
+}
+
+/** Whether it is a field of a frame, of a thread or of a call; else the scenario's state has it. */
+export function isLocal({ thread, frame }: Variable): boolean {
+  return thread !== undefined || frame !== 0;
 }
 
 export interface MappingMeaning {
@@ -192,7 +199,28 @@ export type Step = Span &
         readonly otherwise: readonly Step[];
       }
     | { readonly kind: 'assert'; readonly condition: Value }
+    | {
+        readonly kind: 'call';
+        readonly procedure: string;
+        /** Which call it is: its variables have the same number. */
+        readonly frame: number;
+        readonly given: readonly { readonly into: Variable; readonly value: Value }[];
+        readonly body: readonly Step[];
+      }
   );
+
+/** The steps in the blocks of a step. */
+export function innerSteps(step: Step): readonly Step[] {
+  switch (step.kind) {
+    case 'repeat':
+    case 'call':
+      return step.body;
+    case 'if':
+      return [...step.then, ...step.otherwise];
+    default:
+      return [];
+  }
+}
 
 /** Bytes of a mapping, as offsets from its start; undefined `end`: to the mapping's end. */
 export interface Range extends Span {

@@ -4,13 +4,17 @@
 import type { Fix } from '../base/fixes';
 import { nearest } from '../base/suggest';
 import type { Span } from '../base/text';
-import type { Name } from '../syntax/tree';
-import type { Family, SurfaceMeaning, Value, Variable } from './meaning';
+import type { Name, Procedure } from '../syntax/tree';
+import type { Thing } from './expressions';
+import type { Family, SurfaceMeaning, Type, Value, Variable } from './meaning';
 import { counters, errors, looks, methods, occurrences } from './vocabulary';
 
 /** What a name stands for. `declared` is the name where it was introduced. */
 export type Entity = { readonly name: string; readonly declared: Span } & (
-  | { readonly kind: 'constant'; readonly value: number }
+  | { readonly kind: 'constant'; readonly value: number; readonly type: Type }
+  | { readonly kind: 'procedure'; readonly procedure: Procedure; readonly home: Scope }
+  /** What a procedure is given: known where it is called, unknown where it is only read. */
+  | { readonly kind: 'parameter'; readonly thing: Thing | undefined }
   | { readonly kind: 'variable'; readonly variable: Variable }
   | { readonly kind: 'surface'; readonly surface: SurfaceMeaning }
   | { readonly kind: 'fence' | 'event'; readonly family: Family; readonly indexed: boolean }
@@ -35,6 +39,8 @@ export const builtins: ReadonlySet<string> = new Set([
   ...Object.keys(errors),
   ...Object.keys(looks),
 ]);
+
+const isNoValue: ReadonlySet<Entity['kind']> = new Set(['process', 'thread', 'procedure']);
 
 /**
  * What resolving leaves behind for the editor: every use of a name, which part of the text a scope covers, ranges of
@@ -63,6 +69,8 @@ export class Scope {
     private readonly outer: Scope | undefined,
     readonly notes: Notes,
     span: Span,
+    /** A procedure's: what is named in it may have the name of something outside. */
+    private readonly apart = false,
   ) {
     notes.scopes.push({ span, scope: this });
   }
@@ -72,9 +80,19 @@ export class Scope {
     return new Scope(this, this.notes, span);
   }
 
+  /** The scope of a procedure, whose names may be those of something outside of it. */
+  procedure(span: Span): Scope {
+    return new Scope(this, this.notes, span, true);
+  }
+
+  /** What has the name already, as far as another one would be in its way. */
+  private taken(name: string): Entity | undefined {
+    return this.own.get(name) ?? (this.apart ? undefined : this.outer?.taken(name));
+  }
+
   /** Introduces a name; says so when it is taken, for then one of the two would be out of reach. */
   declare(entity: Entity, report: Report): void {
-    const known = this.find(entity.name);
+    const known = this.taken(entity.name);
     if (builtins.has(entity.name))
       report(entity.declared, `\`${entity.name}\` is a word of the language; choose another name`);
     else if (known !== undefined)
@@ -110,7 +128,7 @@ export class Scope {
   /** The names known here that an expression can use, the nearest first. */
   values(): string[] {
     return this.entities()
-      .filter(({ kind }) => kind !== 'process' && kind !== 'thread')
+      .filter(({ kind }) => !isNoValue.has(kind))
       .map(({ name }) => name);
   }
 

@@ -45,17 +45,19 @@ import {
   user_write,
 } from '../user/winsys';
 import { evaluate, type Look } from './evaluate';
-import type {
-  Command,
-  Extent,
-  Member,
-  ProcessMeaning,
-  Range,
-  ScenarioMeaning,
-  Step,
-  SurfaceMeaning,
-  Value,
-  Variable,
+import {
+  type Command,
+  type Extent,
+  innerSteps,
+  isLocal,
+  type Member,
+  type ProcessMeaning,
+  type Range,
+  type ScenarioMeaning,
+  type Step,
+  type SurfaceMeaning,
+  type Value,
+  type Variable,
 } from './meaning';
 import { fieldName, mappedFields, type ScenarioState } from './state';
 import { type AdviceName, errors, type ProtectionName } from './vocabulary';
@@ -103,6 +105,8 @@ export interface PlannedTask {
   readonly thread: string | undefined; // undefined: the process's own statements
   readonly cpu: number;
   readonly root: Routine;
+  /** The routine of each call in it, by the number of its frame. */
+  readonly calls: ReadonlyMap<number, Routine>;
 }
 
 /** The tasks of a scenario, in order of declaration. The first process creates the surfaces. */
@@ -112,21 +116,24 @@ export function planTasks(meaning: ScenarioMeaning): PlannedTask[] {
     const creates = index === 0 ? meaning.surfaces : [];
     const setup = creates.length > 0 || process.setup.length > 0;
     if (setup) {
-      const root = threadRoutine(meaning, process, undefined, creates);
-      tasks.push({ name: process.name, process: index, thread: undefined, cpu: process.cpu, root });
+      const made = threadRoutine(meaning, process, undefined, creates);
+      const { name, cpu } = process;
+      tasks.push({ name, process: index, thread: undefined, cpu, ...made });
     }
     for (const thread of process.threads) {
-      const root = threadRoutine(meaning, process, thread.name, []);
-      tasks.push({ name: thread.name, process: index, thread: thread.name, cpu: thread.cpu, root });
+      const made = threadRoutine(meaning, process, thread.name, []);
+      const { name, cpu } = thread;
+      tasks.push({ name, process: index, thread: name, cpu, ...made });
     }
   });
   return tasks;
 }
 
-/** The field of the frame that holds a thread's variable. */
+/** The field of the frame that holds a variable. */
 export function localName(meaning: ScenarioMeaning, v: Variable): string {
   const twins = meaning.variables.filter(
-    (o) => o.name === v.name && o.thread === v.thread && o.process === v.process,
+    (o) =>
+      o.name === v.name && o.thread === v.thread && o.process === v.process && o.frame === v.frame,
   );
   return twins.length > 1 ? `${v.name} ${twins.indexOf(v) + 1}` : v.name;
 }
@@ -138,33 +145,44 @@ const look = (k: Engine): Look => k.parts.scenario.look;
 const state = (k: Engine): ScenarioState => k.parts.scenario.state;
 const now = (value: Value, k: Engine): number => k.store.unobserved(() => evaluate(value, look(k)));
 
-/** Builds the routine of one thread, or of a process's own statements. */
+/** The routine of one thread, or of a process's own statements, and those of the calls in it. */
 function threadRoutine(
   meaning: ScenarioMeaning,
   process: ProcessMeaning,
   thread: string | undefined,
   creates: readonly SurfaceMeaning[],
-): Routine {
+): { root: Routine; calls: ReadonlyMap<number, Routine> } {
+  const body =
+    thread === undefined ? process.setup : process.threads.find((t) => t.name === thread)!.body;
+  const own = (v: Variable) =>
+    v.process === process.name && v.thread === thread && v.frame === 0 && isLocal(v);
+  const locals = localsOf(meaning, body, own);
+  const name = thread ?? process.name;
+  const builder = new StatementBuilder(meaning);
+  const root = routine('scenario', name, { mode: 'user', locals: locals as never }, (b) =>
+    builder.thread(b as AnyBuilder, process, thread, creates, body),
+  ) as Routine;
+  builder.declare(body);
+  return { root, calls: builder.calls };
+}
+
+/** The variables of a frame, and what its statements need beside them. */
+function localsOf(
+  meaning: ScenarioMeaning,
+  body: readonly Step[],
+  own: (v: Variable) => boolean,
+): Record<string, Field<number>> {
   const locals: Record<string, Field<number>> = {};
-  for (const v of meaning.variables) {
-    if (v.process === process.name && v.thread === thread && thread !== undefined) {
-      const name = localName(meaning, v);
-      locals[name] = long;
-      if (v.type === 'mapping')
-        for (const of of Object.values(mappedFields(name))) locals[of] = long;
-    }
+  for (const v of meaning.variables.filter(own)) {
+    const name = localName(meaning, v);
+    locals[name] = long;
+    if (v.type === 'mapping') for (const of of Object.values(mappedFields(name))) locals[of] = long;
   }
-  // What statements need beside the author's variables.
   for (const name of ['(address)', '(length)', '(value)', '(result)', '(index)', '(handle)']) {
     locals[name] = long;
   }
-  const body =
-    thread === undefined ? process.setup : process.threads.find((t) => t.name === thread)!.body;
   for (const s of controlsIn(body)) locals[temporary(s)] = long;
-  const name = thread ?? process.name;
-  return routine('scenario', name, { mode: 'user', locals: locals as never }, (b) =>
-    new StatementBuilder(meaning).thread(b as AnyBuilder, process, thread, creates, body),
-  ) as Routine;
+  return locals;
 }
 
 type Control = Step & { kind: 'repeat' | 'if' };
@@ -177,12 +195,34 @@ function* controlsIn(steps: readonly Step[]): Generator<Control> {
   for (const s of steps) {
     if (s.kind !== 'repeat' && s.kind !== 'if') continue;
     yield s;
-    yield* controlsIn(s.kind === 'if' ? [...s.then, ...s.otherwise] : s.body);
+    yield* controlsIn(innerSteps(s));
   }
 }
 
 class StatementBuilder {
+  readonly calls = new Map<number, Routine>();
+
   constructor(private readonly meaning: ScenarioMeaning) {}
+
+  /** Makes the routine of each call in these steps: one for each, since each is given other things. */
+  declare(steps: readonly Step[]): void {
+    for (const s of steps) {
+      if (s.kind === 'call') this.calls.set(s.frame, this.called(s));
+      this.declare(innerSteps(s));
+    }
+  }
+
+  private called(s: Step & { kind: 'call' }): Routine {
+    const { meaning } = this;
+    const names = s.given.map(({ into }) => localName(meaning, into));
+    const args = Object.fromEntries(names.map((name) => [name, long]));
+    const locals = localsOf(meaning, s.body, (v) => v.frame === s.frame);
+    for (const name of names) delete locals[name];
+    const spec = { mode: 'user' as const, args, locals: locals as never };
+    return routine('scenario', s.procedure, spec, (b) =>
+      s.body.map((inner) => this.statement(b as AnyBuilder, inner)),
+    ) as Routine;
+  }
 
   thread(
     b: AnyBuilder,
@@ -315,6 +355,16 @@ class StatementBuilder {
               fail(k, s, `${textOf(k, s)} does not hold${sides(k, s.condition)}`, 'assertion');
           }),
         ];
+      case 'call': {
+        const given = s.given.map(
+          ({ into, value }) => [localName(this.meaning, into), value] as const,
+        );
+        return [
+          b.call(this.calls.get(s.frame)!, (_f: F, k) =>
+            Object.fromEntries(given.map(([name, value]) => [name, now(value, k)])),
+          ),
+        ];
+      }
       case 'map':
         return this.map(b, s);
       case 'unmap':
@@ -462,11 +512,11 @@ class StatementBuilder {
     into: Variable,
     { address, start, bytes }: { address: number; start: number; bytes: number },
   ): void {
-    const name = into.thread === undefined ? fieldName(into) : localName(this.meaning, into);
+    const name = isLocal(into) ? localName(this.meaning, into) : fieldName(into);
     const fields = mappedFields(name);
     const note = (field: string, value: number) => {
-      if (into.thread === undefined) state(k).set(field, value);
-      else f[field] = value;
+      if (isLocal(into)) f[field] = value;
+      else state(k).set(field, value);
     };
     note(name, address);
     note(fields.start, start);
@@ -714,7 +764,7 @@ class StatementBuilder {
     v: Variable,
     local = localName(this.meaning, v),
   ): (f: F, k: Engine, value: number) => void {
-    if (v.thread !== undefined) {
+    if (isLocal(v)) {
       return (f, _k, value) => {
         f[local] = value;
       };
@@ -723,7 +773,7 @@ class StatementBuilder {
   }
 
   private getter(v: Variable, local: string): (f: F, k: Engine) => number {
-    return v.thread !== undefined ? (f) => f[local] : (_f, k) => state(k).get(fieldName(v));
+    return isLocal(v) ? (f) => f[local] : (_f, k) => state(k).get(fieldName(v));
   }
 }
 

@@ -114,6 +114,7 @@ class Rehearsal {
   private readonly branches = new Map<Step, { yes: boolean; no: boolean }>();
   private readonly told = new Set<string>();
   private readonly counters: Variable[] = [];
+  private readonly calls: (Step & { kind: 'call' })[] = [];
   private steps = 0;
   /** Deeper than 0: behind a condition that is not known. */
   private unsure = 0;
@@ -252,7 +253,30 @@ class Rehearsal {
       case 'assert':
         this.look(step.condition);
         break;
+      case 'call':
+        this.call(step);
+        break;
     }
+  }
+
+  private call(step: Step & { kind: 'call' }): void {
+    for (const { into, value } of step.given) {
+      this.look(value);
+      const known = this.know(value);
+      if (known === undefined) this.variables.delete(into.slot);
+      else this.variables.set(into.slot, known);
+    }
+    this.calls.push(step);
+    this.run(step.body);
+    this.calls.pop();
+  }
+
+  /** Where a problem is shown: what is met in a procedure is shown at its call, which gave it the values. */
+  private shown(span: Span, message: string): { span: Span; message: string } {
+    const [outer] = this.calls;
+    const inner = this.calls.at(-1);
+    if (outer === undefined || inner === undefined) return { span, message };
+    return { span: outer, message: `in \`${inner.procedure}\`: ${message}` };
   }
 
   private map(step: Step & { kind: 'map' }): void {
@@ -399,7 +423,8 @@ class Rehearsal {
   private wait({ member, for: what, from, to }: Step & { kind: 'wait' }): void {
     const index = this.know(member.index);
     if (index === undefined) return;
-    this.awaited.push({ member, index, span: { from, to }, certain: this.unsure === 0, what });
+    const { span } = this.shown({ from, to }, '');
+    this.awaited.push({ member, index, span, certain: this.unsure === 0, what });
   }
 
   private repeat(step: Step & { kind: 'repeat' }): void {
@@ -519,10 +544,12 @@ class Rehearsal {
   }
 
   /** One problem a place: later turns would only repeat it. */
-  private tell({ from, to }: Span, message: string): void {
-    if (this.told.has(`${from}:${to}`)) return;
-    this.told.add(`${from}:${to}`);
+  private tell({ from, to }: Span, text: string): void {
+    const key = `${this.calls.map((call) => call.from)} ${from}:${to}`;
+    if (this.told.has(key)) return;
+    this.told.add(key);
     const severity: Severity = this.unsure === 0 ? 'error' : 'warning';
-    this.report({ from, to }, message, severity);
+    const { span, message } = this.shown({ from, to }, text);
+    this.report({ from: span.from, to: span.to }, message, severity);
   }
 }

@@ -5,11 +5,14 @@ import { didYouMean } from '../base/suggest';
 import type { Span } from '../base/text';
 import { PAGE_SIZE, showBytes } from '../syntax/numbers';
 import type {
+  Const,
   Explore,
   Let,
   Machine,
   Name,
   Operation,
+  Path,
+  Procedure,
   Process,
   Scenario,
   ScenarioFile,
@@ -19,23 +22,32 @@ import type {
   Thread,
 } from '../syntax/tree';
 import type { Place } from './declare';
-import { resolveTyped, resolveValue } from './expressions';
+import { isPath, resolveTyped, resolveValue } from './expressions';
 import type { Known } from './known';
-import type {
-  Family,
-  Fork,
-  MachineOptions,
-  ProcessMeaning,
-  PropertyMeaning,
-  ScenarioMeaning,
-  Step,
-  SurfaceMeaning,
-  ThreadMeaning,
-  Variable,
+import {
+  type Family,
+  type Fork,
+  innerSteps,
+  isLocal,
+  type MachineOptions,
+  type ProcessMeaning,
+  type PropertyMeaning,
+  type ScenarioMeaning,
+  type Step,
+  type SurfaceMeaning,
+  type ThreadMeaning,
+  type Variable,
 } from './meaning';
 import { type Entity, emptyNotes, type Notes, type Report, Scope } from './names';
 import { rehearse } from './rehearse';
-import { baseOf, checkConstant, headOf, resolveStep, resolveSteps } from './statements';
+import {
+  baseOf,
+  checkConstant,
+  headOf,
+  resolveBlock,
+  resolveStep,
+  resolveSteps,
+} from './statements';
 import {
   CPUS_MAX,
   commands,
@@ -61,9 +73,10 @@ const DEFAULT_MACHINE: MachineOptions = {
   without: [],
 };
 
-/** The meaning of one scenario of a file. */
+/** The meaning of one scenario of a file; `imported`: what the file imports. */
 export function resolve(
   file: ScenarioFile,
+  imported: readonly Statement[],
   scenario: Scenario,
   known: Known,
   reportTo: Report,
@@ -75,8 +88,9 @@ export function resolve(
   };
   const notes: Notes = emptyNotes();
   const scope = new Scope(undefined, notes, scenario);
-  const body = [...file.shared, ...scenario.body];
-  const machine = resolveMachine(body, known, report);
+  const own = [...file.shared, ...scenario.body];
+  const body = [...imported, ...own];
+  const machine = resolveMachine(own, imported, known, report);
   const surfaces = declareThings(body, scope, report);
   for (const statement of body)
     if (statement.kind === 'process' && statement.name !== undefined)
@@ -85,19 +99,16 @@ export function resolve(
   const variables: Variable[] = [];
   const processes: ProcessMeaning[] = [];
   const properties: PropertyMeaning[] = [];
+  const called = { count: 0 };
+  const said = new Set<string>();
+  const around = { scope, report, machine, variables, families, called, said };
+  for (const statement of body)
+    if (statement.kind === 'procedure') readProcedure(statement, around);
   let schedule: string | undefined;
   for (const statement of body) {
     switch (statement.kind) {
       case 'process':
-        processes.push(
-          resolveProcess(statement, processes, {
-            scope,
-            report,
-            machine,
-            variables,
-            families,
-          }),
-        );
+        processes.push(resolveProcess(statement, processes, around));
         break;
       case 'property': {
         const { when, from, to } = statement;
@@ -113,10 +124,21 @@ export function resolve(
         if (statement.body !== undefined)
           report(headOf(statement), 'a schedule stands between quotes: `schedule "…"`');
         break;
+      case 'let':
+        misplacedLet(statement, report);
+        break;
+      case 'outcomes':
+        report(headOf(statement), 'outcomes are not compared yet', 'warning');
+        break;
+      case 'import':
+        if (scenario.body.includes(statement))
+          report(headOf(statement), 'an import stands before the first scenario of its file');
+        break;
       case 'explore':
       case 'machine':
       case 'surface':
-      case 'let':
+      case 'const':
+      case 'procedure':
         break;
       default:
         report(headOf(statement), misplaced(statement), 'error', respelledStatement(statement));
@@ -148,9 +170,23 @@ export function resolve(
   return { meaning, notes };
 }
 
+function misplacedLet(statement: Let, report: Report): void {
+  const { value } = statement;
+  if (value?.kind === 'operation')
+    report(value.verb, `\`${value.verb.text}\` is done by a process; put this line into one`);
+  else
+    report(
+      headOf(statement),
+      'outside of processes and procedures a value is a constant: `const NAME = …`',
+      'error',
+      replaced(headOf(statement), 'const'),
+    );
+}
+
 function misplaced(statement: Statement): string {
   if (statement.kind === 'thread')
     return 'a thread belongs into a process: `process app { thread … }`';
+  if (statement.kind === 'import') return 'an import stands before the first scenario';
   if (statement.kind !== 'operation')
     return `\`${statement.kind}\` is done by a thread; put it into \`process app { thread … }\``;
   const verb = statement.verb.text;
@@ -165,7 +201,10 @@ const scenarioWords = [
   'machine',
   'surface',
   'process',
-  'let',
+  'const',
+  'procedure',
+  'import',
+  'outcomes',
   'always',
   'never',
   'finally',
@@ -183,10 +222,16 @@ function respelledStatement(statement: Statement): Fix | undefined {
 
 // The machine.
 
-function resolveMachine(body: readonly Statement[], known: Known, report: Report): MachineOptions {
-  const [machine, second] = body.filter(
-    (statement): statement is Machine => statement.kind === 'machine',
-  );
+/** The one machine of a scenario; an imported one only where it has none. */
+function resolveMachine(
+  body: readonly Statement[],
+  imported: readonly Statement[],
+  known: Known,
+  report: Report,
+): MachineOptions {
+  const isMachine = (statement: Statement): statement is Machine => statement.kind === 'machine';
+  const own = body.filter(isMachine);
+  const [machine, second] = own.length > 0 ? own : imported.filter(isMachine);
   if (second !== undefined)
     report(
       headOf(second),
@@ -310,7 +355,8 @@ function resolveExplore(body: readonly Statement[], report: Report): ScenarioMea
 function declareThings(body: readonly Statement[], scope: Scope, report: Report): SurfaceMeaning[] {
   const surfaces: SurfaceMeaning[] = [];
   for (const statement of body) {
-    if (statement.kind === 'let') declareConstant(statement, scope, report);
+    if (statement.kind === 'const') declareConstant(statement, scope, report);
+    else if (statement.kind === 'procedure') declareProcedure(statement, scope, report);
     else if (statement.kind === 'surface') {
       const surface = resolveSurface(statement, surfaces.length, scope, report);
       if (surface === undefined) {
@@ -327,18 +373,27 @@ function declareThings(body: readonly Statement[], scope: Scope, report: Report)
   return surfaces;
 }
 
-function declareConstant({ name, value }: Let, scope: Scope, report: Report): void {
+function declareConstant({ name, value }: Const, scope: Scope, report: Report): void {
   if (name === undefined) return;
-  const { from, to, text } = name;
-  if (value?.kind === 'operation') {
-    report(value.verb, `\`${value.verb.text}\` is done by a process; put this line into one`);
-    return;
-  }
   const made = resolveValue(value, scope, report);
   if (made !== undefined && made.kind !== 'number')
-    report(made, 'outside of processes a value must be known before the run');
-  const constant = made?.kind === 'number' ? made.value : 0;
-  scope.declare({ kind: 'constant', name: text, declared: { from, to }, value: constant }, report);
+    report(made, 'a constant must be known before the run');
+  const declared = { from: name.from, to: name.to };
+  const entity: Entity =
+    made?.kind === 'number'
+      ? { kind: 'constant', name: name.text, declared, value: made.value, type: made.type }
+      : { kind: 'broken', name: name.text, declared };
+  scope.declare(entity, report);
+}
+
+function declareProcedure(procedure: Procedure, scope: Scope, report: Report): void {
+  const { name } = procedure;
+  if (name === undefined) return;
+  const declared = { from: name.from, to: name.to };
+  if (Object.hasOwn(operations, name.text) || Object.hasOwn(commands, name.text))
+    report(name, `\`${name.text}\` is a word of the language; choose another name`);
+  else
+    scope.declare({ kind: 'procedure', name: name.text, declared, procedure, home: scope }, report);
 }
 
 function resolveSurface(
@@ -409,10 +464,8 @@ interface Families {
 /** Fences are named by submissions and events by signals, anywhere; every thread may wait for them. */
 function declareFamilies(body: readonly Statement[], scope: Scope, report: Report): Families {
   const families: Families = { fences: [], events: [] };
-  for (const operation of operationsOf(body)) {
-    const kind = operation.verb.text === 'submit' ? 'fence' : 'event';
-    const path = kind === 'fence' ? operation.result : operation.target;
-    if (path === undefined || (kind === 'event' && operation.verb.text !== 'signal')) continue;
+  const procedures = body.filter((s): s is Procedure => s.kind === 'procedure');
+  for (const { kind, path } of namedIn(body, procedures)) {
     const name = baseOf(path);
     if (name === undefined || (path.kind !== 'reference' && path.kind !== 'index')) continue;
     // A name that stands for something else is reported where it is used.
@@ -427,13 +480,53 @@ function declareFamilies(body: readonly Statement[], scope: Scope, report: Repor
   return families;
 }
 
-/** All operations in the statements and in the blocks in them, in order. */
+interface Named {
+  readonly kind: 'fence' | 'event';
+  readonly path: Path;
+}
+
+/** The fences and events that statements bring about, those that they give to procedures for it among them. */
+function namedIn(
+  body: readonly Statement[],
+  procedures: readonly Procedure[],
+  known = new Map<string, readonly Named[]>(),
+): readonly Named[] {
+  return operationsOf(body).flatMap(({ verb, target, result, parameters }): Named[] => {
+    if (verb.text === 'submit')
+      return result === undefined ? [] : [{ kind: 'fence', path: result }];
+    if (verb.text === 'signal')
+      return target === undefined ? [] : [{ kind: 'event', path: target }];
+    const called = procedures.find(({ name }) => name?.text === verb.text);
+    if (called === undefined || parameters === undefined) return [];
+    let inner = known.get(verb.text);
+    if (inner === undefined) {
+      known.set(verb.text, []); // for a procedure that calls itself
+      inner = namedIn(called.body?.statements ?? [], procedures, known);
+      known.set(verb.text, inner);
+    }
+    return called.parameters.flatMap(({ text }, i): Named[] => {
+      const given = parameters[i];
+      const use = inner.find(({ path }) => baseOf(path)?.text === text);
+      return use === undefined || given === undefined || !isPath(given)
+        ? []
+        : [{ kind: use.kind, path: given }];
+    });
+  });
+}
+
+/** All operations in the statements and in the blocks in them, in order; those of procedures only as far as named. */
 function operationsOf(body: readonly Statement[], found: Operation[] = []): readonly Operation[] {
   for (const statement of body) {
     switch (statement.kind) {
       case 'operation':
         found.push(statement);
         break;
+      case 'procedure': {
+        const given = new Set(statement.parameters.map(({ text }) => text));
+        const inner = operationsOf(statement.body?.statements ?? []);
+        found.push(...inner.filter(({ target, result }) => !isOf(given, result ?? target)));
+        break;
+      }
       case 'process':
       case 'thread':
       case 'repeat':
@@ -451,6 +544,12 @@ function operationsOf(body: readonly Statement[], found: Operation[] = []): read
   return found;
 }
 
+/** Whether a path begins with one of these names. */
+function isOf(names: ReadonlySet<string>, path: Path | undefined): boolean {
+  const base = path && baseOf(path);
+  return base !== undefined && names.has(base.text);
+}
+
 // Processes and threads.
 
 interface Surroundings {
@@ -459,28 +558,69 @@ interface Surroundings {
   readonly machine: MachineOptions;
   readonly variables: Variable[];
   readonly families: Families;
+  readonly called: Place['called'];
+  readonly said: Place['said'];
 }
 
-function resolveProcess(
-  statement: Process,
-  others: readonly ProcessMeaning[],
-  { scope, report, machine, variables, families }: Surroundings,
-): ProcessMeaning {
-  const name = statement.name ?? { from: statement.from, to: statement.from, text: '' };
-  const inner = scope.inner(statement);
+/** Where statements stand that belong to no thread yet. */
+function placeIn(
+  process: string,
+  { report, variables, families, called, said }: Surroundings,
+): Place {
   const newFence = (fence: Name): Entity & { kind: 'fence' } => {
     const { from, to, text } = fence;
     const family = { from, to, index: families.fences.length, name: text, size: 1 };
     families.fences.push(family);
     return { kind: 'fence', name: text, declared: { from, to }, family, indexed: false };
   };
-  const place: Place = {
-    process: name.text,
+  return {
+    process,
     thread: undefined,
     report,
     variables,
+    frame: 0,
+    calls: [],
+    called,
+    said,
     newFence,
   };
+}
+
+/** So many that none is followed. */
+const noCalls = { count: Number.POSITIVE_INFINITY };
+
+/** A procedure is read once without a call, so that what is wrong with it in any case is said where it stands. */
+function readProcedure(statement: Procedure, around: Surroundings): void {
+  const { scope, said } = around;
+  const report: Report = (span, message, severity, fix) => {
+    said.add(`${span.from} ${message}`);
+    around.report(span, message, severity, fix);
+  };
+  const inner = scope.procedure(statement);
+  for (const { from, to, text } of statement.parameters) {
+    const declared = { from, to };
+    inner.declare({ kind: 'parameter', name: text, declared, thing: undefined }, report);
+  }
+  const scratch = { fences: [...around.families.fences], events: around.families.events };
+  const place = placeIn('', {
+    ...around,
+    report,
+    variables: [],
+    families: scratch,
+    called: noCalls,
+  });
+  resolveBlock(statement.body, inner, { ...place, calls: [statement.name?.text ?? ''] });
+}
+
+function resolveProcess(
+  statement: Process,
+  others: readonly ProcessMeaning[],
+  around: Surroundings,
+): ProcessMeaning {
+  const { scope, report, machine } = around;
+  const name = statement.name ?? { from: statement.from, to: statement.from, text: '' };
+  const inner = scope.inner(statement);
+  const place = placeIn(name.text, around);
   const forks = statement.parent && inherit(statement.parent, others, inner, place);
   const setup: Step[] = [];
   const threads: ThreadMeaning[] = [];
@@ -530,7 +670,7 @@ function inherit(
   }
   scope.use(parent);
   const names = variables
-    .filter((v) => v.process === text && v.thread === undefined && v.name !== '')
+    .filter((v) => v.process === text && !isLocal(v) && v.name !== '')
     .map((of) => {
       const own: Variable = { ...of, slot: variables.length, process };
       variables.push(own);
@@ -560,8 +700,7 @@ function checkExit(
 function* stepsIn(steps: readonly Step[]): Generator<Step> {
   for (const step of steps) {
     yield step;
-    if (step.kind === 'repeat') yield* stepsIn(step.body);
-    else if (step.kind === 'if') yield* stepsIn([...step.then, ...step.otherwise]);
+    yield* stepsIn(innerSteps(step));
   }
 }
 

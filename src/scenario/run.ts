@@ -1,7 +1,6 @@
 // A run of a scenario: its machine, the contract and the counters beside it, the properties that are looked at, and
 // the verdict. Scenario, options and schedule fix every byte of it.
 
-import { lineStarts, positionAt } from '../base/text';
 import type { Contract, Told } from '../contract/observer';
 import { svgaCommandNames } from '../hardware/svga/commands';
 import { warningTexts } from '../kernel/include/asm-generic/bug';
@@ -11,6 +10,7 @@ import type { Counters } from './counters';
 import { evaluate, type Look } from './evaluate';
 import type { Whereabouts } from './look';
 import type { PropertyMeaning, ScenarioMeaning, Value } from './meaning';
+import type { Sources } from './sources';
 import type { ScenarioState } from './state';
 
 /** Events whose statement is remembered. */
@@ -20,6 +20,8 @@ const placed = new Set(['cpu_load', 'cpu_store', 'warn']);
 export interface Problem {
   readonly kind: string;
   readonly message: string;
+  /** The imported file it is in; undefined: the scenario's own. */
+  readonly path: string | undefined;
   readonly line: number;
   readonly column: number;
   readonly step: number;
@@ -49,7 +51,7 @@ export interface RunTask {
 /** What a run is made of. */
 export interface RunParts {
   readonly meaning: ScenarioMeaning;
-  readonly text: string;
+  readonly sources: Sources;
   readonly engine: Engine;
   readonly contract: Contract;
   readonly counters: Counters;
@@ -61,7 +63,7 @@ export interface RunParts {
 
 export class Run {
   readonly meaning: ScenarioMeaning;
-  readonly text: string;
+  readonly sources: Sources;
   readonly engine: Engine;
   readonly contract: Contract;
   readonly counters: Counters;
@@ -69,15 +71,14 @@ export class Run {
   readonly look: Look;
   readonly where: Whereabouts;
   private readonly tasks: readonly RunTask[];
-  private readonly starts: readonly number[];
   private readonly places = new Map<number, number>(); // of accesses and warnings, by event
   private readonly submitted = new Map<number, number>(); // of submissions
   private readonly broken = new Map<PropertyMeaning, number>(); // by which event it was noted last
 
   constructor(parts: RunParts) {
-    const { meaning, text, engine } = parts;
+    const { meaning, sources, engine } = parts;
     this.meaning = meaning;
-    this.text = text;
+    this.sources = sources;
     this.engine = engine;
     this.contract = parts.contract;
     this.counters = parts.counters;
@@ -85,7 +86,6 @@ export class Run {
     this.look = parts.look;
     this.where = parts.where;
     this.tasks = parts.tasks;
-    this.starts = lineStarts(text);
     engine.listeners.push((event) => this.note(event));
     const looked = meaning.properties.filter((p) => p.when !== 'finally' && !isOccurrence(p));
     if (looked.length > 0) {
@@ -198,8 +198,8 @@ export class Run {
     step: number,
     cause: readonly string[] = [],
   ): Problem {
-    const { line, column } = positionAt(this.starts, Math.max(0, place));
-    return { kind, message, line: line + 1, column: column + 1, step, cause };
+    const { path, line, column } = this.sources.placeAt(Math.max(0, place));
+    return { kind, message, path, line: line + 1, column: column + 1, step, cause };
   }
 
   private eventsNamed(name: string): LoggedEvent[] {
@@ -291,13 +291,13 @@ export class Run {
   private at(task: number): string {
     const place = this.placeOf(task);
     if (place < 0) return '';
-    const { line } = positionAt(this.starts, place);
-    const [text = ''] = this.text.slice(place).split(/[\r\n]/, 1);
+    const { line } = this.sources.placeAt(place);
+    const [text = ''] = this.sources.text.slice(place).split(/[\r\n]/, 1);
     return ` at line ${line + 1}, ${text.trim()}`;
   }
 
   textOf(span: { from: number; to: number }): string {
-    return this.text.slice(span.from, span.to).trim();
+    return this.sources.text.slice(span.from, span.to).trim();
   }
 
   private brokenText(p: PropertyMeaning): string {

@@ -5,14 +5,13 @@ import type { Engine } from '../routine/engine';
 import type { LoggedEvent } from '../state/events';
 import { array, type Field, int, long, type Slot, type Struct, structOf } from '../state/layout';
 import type { StaticSize } from '../state/objects';
-import type { Family, ScenarioMeaning, Variable } from './meaning';
+import { type Family, isLocal, type ScenarioMeaning, type Variable } from './meaning';
 
 /** Name of the static. */
 export const scenarioStatic = 'scenario';
 
-/** The name of a variable's field: its own, with its process where it belongs to one. */
-export const fieldName = (v: Variable): string =>
-  v.thread === undefined ? `${v.process}.${v.name}` : `${v.name}`;
+/** The name of the field of a process's variable. */
+export const fieldName = (v: Variable): string => `${v.process}.${v.name}`;
 
 /** The fields beside a mapping's own that say which bytes of its surface it has; `name` is that of its field. */
 export const mappedFields = (name: string) => ({
@@ -43,8 +42,8 @@ export function scenarioStruct(meaning: ScenarioMeaning): Struct {
   }
   for (const s of meaning.surfaces) add(`surface ${s.name}`, int, 'fixed'); // handle
   for (const v of meaning.variables) {
-    if (v.thread === undefined) add(fieldName(v), long, 'fixed');
-    if (v.thread === undefined && v.type === 'mapping') {
+    if (!isLocal(v)) add(fieldName(v), long, 'fixed');
+    if (!isLocal(v) && v.type === 'mapping') {
       for (const name of Object.values(mappedFields(fieldName(v)))) add(name, int, 'fixed');
     }
   }

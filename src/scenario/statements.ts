@@ -7,20 +7,23 @@ import { statementWords } from '../syntax/forms';
 import type {
   Block,
   Clause,
+  Expression,
   If,
   Let,
   Name,
   Operation,
   Path,
+  Procedure,
   Repeat,
   Statement,
 } from '../syntax/tree';
 import { commandsMax } from '../user/limits';
 import { systemCall } from './calls';
-import { declareVariable, errorName, type Place, range, simpleName } from './declare';
+import { declareVariable, errorName, newVariable, type Place, range, simpleName } from './declare';
 import {
   asExtent,
   describe,
+  isPath,
   oneOf,
   resolvePath,
   resolveTyped,
@@ -148,29 +151,14 @@ function repeat(statement: Repeat, scope: Scope, place: Place): Step | undefined
   if (count?.kind === 'number' && count.value < 0)
     place.report(count, `a block cannot be repeated ${count.value} times`);
   const inner = scope.inner(statement);
+  // A loop counts even when nobody asks for its number.
   const name = statement.counter ?? { from, to: from + 'repeat'.length, text: '' };
   const counter =
     statement.counter === undefined
-      ? hiddenCounter(name, place)
+      ? newVariable(name, 'number', place)
       : declareVariable(name, 'number', inner, place, undefined);
   const body = resolveBlock(statement.body, inner, place);
   return count && { kind: 'repeat', from, to, count, counter, body };
-}
-
-/** A loop counts even when nobody asks for its number. */
-function hiddenCounter({ from, to }: Name, { process, thread, variables }: Place): Variable {
-  const counter: Variable = {
-    from,
-    to,
-    slot: variables.length,
-    name: '',
-    type: 'number',
-    process,
-    thread,
-    mapping: undefined,
-  };
-  variables.push(counter);
-  return counter;
 }
 
 function conditional(statement: If, scope: Scope, place: Place): Step | undefined {
@@ -182,6 +170,132 @@ function conditional(statement: If, scope: Scope, place: Place): Step | undefine
       ? only(conditional(second, scope, place))
       : resolveBlock(second, scope, place);
   return condition && { kind: 'if', from, to, condition, then, otherwise };
+}
+
+// Procedures.
+
+/** Calls followed in one scenario; procedures that call each other many times grow beyond what anybody means. */
+const CALLS_MAX = 1000;
+
+/** The parameters as they are written: `fill(range, value)`. */
+export function procedureForm({ name, parameters }: Procedure): string {
+  return `${name?.text ?? '…'}(${parameters.map(({ text }) => text).join(', ')})`;
+}
+
+/**
+ * A call: the statements of the procedure, resolved for what they are given here. What is wrong with them for that
+ * reason is reported at the call.
+ */
+function call(
+  node: Operation,
+  procedure: Procedure,
+  home: Scope,
+  scope: Scope,
+  place: Place,
+): Step | undefined {
+  const { report } = place;
+  const { from, to } = node;
+  const name = node.verb.text;
+  const form = procedureForm(procedure);
+  scope.use(node.verb);
+  if (node.parameters === undefined || node.target !== undefined || node.value !== undefined) {
+    report(
+      node.verb,
+      `\`${name}\` is a procedure; what it is given stands in parentheses: \`${form}\``,
+    );
+    return undefined;
+  }
+  const things = node.parameters.map((parameter) => argument(parameter, scope, report));
+  const count = procedure.parameters.length;
+  if (things.length !== count) {
+    const given = things.length === 1 ? 'this is 1' : `these are ${things.length}`;
+    report(node, `\`${form}\` is given ${count === 1 ? '1 thing' : `${count} things`}; ${given}`);
+    return undefined;
+  }
+  if (place.calls.includes(name)) {
+    const circle = [...place.calls.slice(place.calls.indexOf(name)), name].join(' → ');
+    report(node.verb, `a procedure cannot call itself (${circle}); repeat with \`repeat\``);
+    return undefined;
+  }
+  if (things.some((thing) => thing === undefined)) return undefined;
+  const frame = ++place.called.count;
+  if (frame > CALLS_MAX) {
+    if (frame === CALLS_MAX + 1)
+      report(
+        node.verb,
+        `with this there are more than ${CALLS_MAX} calls of procedures in the scenario`,
+      );
+    return undefined;
+  }
+  const given: { into: Variable; value: Value }[] = [];
+  const inner: Place = {
+    ...place,
+    frame,
+    calls: [...place.calls, name],
+    report: (span, message, severity) => {
+      if (severity !== 'warning' && !place.said.has(`${span.from} ${message}`))
+        report(node, `in \`${name}\`: ${message}`);
+    },
+  };
+  const keep = (parameter: Name, part: string, value: Value): Value => {
+    if (part !== '' && value.kind === 'number') return value;
+    const name = { ...parameter, text: `${parameter.text}${part}` };
+    const into = newVariable(name, value.type, inner);
+    given.push({ into, value });
+    return { kind: 'variable', from: value.from, to: value.to, type: value.type, variable: into };
+  };
+  const bodyScope = home.procedure(procedure);
+  procedure.parameters.forEach((parameter, i) => {
+    const thing = things[i];
+    bodyScope.declare(
+      {
+        kind: 'parameter',
+        name: parameter.text,
+        declared: { from: parameter.from, to: parameter.to },
+        thing: thing && kept(thing, (part, value) => keep(parameter, part, value)),
+      },
+      () => {},
+    );
+  });
+  const body = resolveBlock(procedure.body, bodyScope, inner);
+  return { kind: 'call', from, to, procedure: name, frame, given, body };
+}
+
+/** What a call gives: a value, or a thing as it is. */
+function argument(expression: Expression, scope: Scope, report: Report): Thing | undefined {
+  const thing = isPath(expression) ? resolvePath(expression, scope, report) : undefined;
+  if (isPath(expression) && thing === undefined) return undefined;
+  if (thing !== undefined && thing.kind !== 'value' && isGiven.has(thing.kind)) return thing;
+  const value = resolveValue(expression, scope, report);
+  return value && { kind: 'value', value };
+}
+
+/** What a procedure can be given besides values. */
+const isGiven: ReadonlySet<Thing['kind']> = new Set([
+  'place',
+  'surface',
+  'mapping',
+  'fence',
+  'event',
+]);
+
+/** The thing with its values as they were at the call. */
+function kept(thing: Thing, keep: (part: string, value: Value) => Value): Thing {
+  switch (thing.kind) {
+    case 'value':
+      return { kind: 'value', value: keep('', thing.value) };
+    case 'place': {
+      const { place } = thing;
+      const start = keep('.start', place.start);
+      const end = place.end && keep('.end', place.end);
+      return { ...thing, place: { ...place, start, end } };
+    }
+    case 'fence':
+    case 'event':
+      return { ...thing, index: thing.index && keep('.index', thing.index) };
+    default:
+      return thing;
+  }
 }
 
 // Operations.
@@ -237,6 +351,8 @@ function checkShape(node: Operation, shape: Shape, form: string, report: Report)
     report(span, `${message}${written}`, 'error', fix);
     return false;
   };
+  if (node.parameters !== undefined)
+    return fail(node.verb, `\`${verb}\` takes nothing in parentheses`);
   if (shape.target === 'needed' && node.target === undefined)
     return fail(node.verb, `\`${verb}\` needs to be told what`);
   if (shape.target === 'none' && node.target !== undefined)
@@ -278,8 +394,11 @@ function operation(
 ): Step | undefined {
   const { report } = place;
   const verb = node.verb.text;
+  const entity = scope.find(verb);
+  if (entity?.kind === 'procedure' && named === undefined)
+    return call(node, entity.procedure, entity.home, scope, place);
   if (!Object.hasOwn(operations, verb)) {
-    report(node.verb, unknownVerb(node, verb, place), 'error', knownVerb(node, verb));
+    report(node.verb, unknownVerb(node, verb, scope, place), 'error', knownVerb(node, verb, scope));
     return undefined;
   }
   const name = verb as OperationName;
@@ -330,8 +449,9 @@ function operation(
 /** Everything that a statement of a thread can begin with. */
 const verbs = [...Object.keys(operations), ...statementWords];
 
-function knownVerb(node: Operation, verb: string): Fix | undefined {
+function knownVerb(node: Operation, verb: string, scope: Scope): Fix | undefined {
   if (Object.hasOwn(commands, verb)) return undefined;
+  if (node.parameters !== undefined) return respelled(node.verb, procedures(scope));
   if (isAssignment(node)) return inserted(node.from, 'let ');
   return respelled(node.verb, verbs);
 }
@@ -340,7 +460,8 @@ function isAssignment({ value, target, clauses }: Operation): boolean {
   return value !== undefined && target === undefined && clauses.length === 0;
 }
 
-function unknownVerb(node: Operation, verb: string, place: Place): string {
+function unknownVerb(node: Operation, verb: string, scope: Scope, place: Place): string {
+  if (node.parameters !== undefined) return unknownProcedure(verb, scope);
   if (Object.hasOwn(commands, verb))
     return `\`${verb}\` is done by the GPU: \`submit { ${commands[verb as CommandName].form} }\``;
   if (isAssignment(node))
@@ -351,6 +472,15 @@ function unknownVerb(node: Operation, verb: string, place: Place): string {
     .join(', ');
   const where = place.thread === undefined ? 'a process' : 'a thread';
   return `\`${verb}\` is nothing that ${where} can do${guess || `; it can ${list}`}`;
+}
+
+function unknownProcedure(name: string, scope: Scope): string {
+  const help = didYouMean(name, procedures(scope)) || `; \`procedure ${name}(…) { … }\` makes one`;
+  return `there is no procedure \`${name}\`${help}`;
+}
+
+function procedures(scope: Scope): string[] {
+  return scope.entities().flatMap(({ kind, name }) => (kind === 'procedure' ? [name] : []));
 }
 
 /** The value of a store. Stores are of bytes. */

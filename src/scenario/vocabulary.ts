@@ -343,6 +343,13 @@ export const errors = {
 /** What each statement that has a word of its own means. */
 export const statementMeanings: Readonly<Record<keyof typeof forms, string>> = {
   scenario: 'Begins a scenario; it ends where the next one begins or with the file.',
+  import:
+    'Brings what stands before the first scenario of another file: constants, procedures, surfaces, the machine.',
+  const: 'Names a value that is known before the run, for the whole scenario.',
+  procedure:
+    'Statements under a name. A call gives it values, surfaces, mappings, ranges, fences or events; the debugger shows it as a frame of its own.',
+  outcomes:
+    'What may come out: the search collects what is looked at here at the end of every order, and compares it with these lines.',
   machine: 'Which kernel on how many CPUs.',
   explore: 'Limits for the search through all orders: `coherence explore`.',
   schedule: 'Who goes next at each choice, as a run or a search printed it.',

@@ -40,7 +40,13 @@ export function watch(
   for (const name of namesIn(parsed.tree)) {
     const value = lookup(name);
     if (value === undefined) continue;
-    const entity: Entity = { kind: 'constant', name, declared: { from: 0, to: 0 }, value };
+    const entity: Entity = {
+      kind: 'constant',
+      name,
+      declared: { from: 0, to: 0 },
+      value,
+      type: 'number',
+    };
     scope.override(entity);
   }
   const report = (_span: unknown, message: string) => problems.push(message);

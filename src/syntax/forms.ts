@@ -4,6 +4,9 @@
 /** The form of each statement that has a word of its own. */
 export const forms = {
   scenario: 'scenario "what it shows"',
+  import: 'import "rings.coh"',
+  const: 'const section = 32KiB',
+  procedure: 'procedure fill(range, value) { … }',
   machine: 'machine { kernel series-v2, cpus 2 }',
   explore: 'explore { states 100000 }',
   schedule: 'schedule "…"',
@@ -16,6 +19,7 @@ export const forms = {
   assert: 'assert gpu(ring)[64KiB] == 5',
   always: 'always tracker(ring).method == pagetable',
   never: 'never violation',
+  outcomes: 'outcomes (gpu(ring)[0]) { allowed (0), required (1) }',
   finally: 'finally faults.write == 9',
 } as const;
 

@@ -337,6 +337,14 @@ function convert(text: string, lines: readonly number[], tree: Tree): Converted 
       case 'Machine':
       case 'Explore':
         return configuration(at() === 'Machine' ? 'machine' : 'explore');
+      case 'Import':
+        return importing();
+      case 'Const':
+        return binding('const');
+      case 'Procedure':
+        return procedure();
+      case 'Outcomes':
+        return outcomes();
       case 'Schedule':
         return schedule();
       case 'Surface':
@@ -345,7 +353,7 @@ function convert(text: string, lines: readonly number[], tree: Tree): Converted 
       case 'Thread':
         return home(at() === 'Process' ? 'process' : 'thread');
       case 'Let':
-        return binding();
+        return binding('let');
       case 'Repeat':
         return repeat();
       case 'If':
@@ -459,7 +467,69 @@ function convert(text: string, lines: readonly number[], tree: Tree): Converted 
     return found;
   }
 
-  function binding(): Statement {
+  function importing(): Statement {
+    const span = here();
+    let named: Name | undefined;
+    for (let more = enter(); more; more = next()) {
+      if (at() === 'String') named = quoted();
+    }
+    if (named === undefined) missing(span, 'say in quotes which file', 'import');
+    return { kind: 'import', from: span.from, to: span.to, file: named };
+  }
+
+  function procedure(): Statement {
+    const span = here();
+    const front = head();
+    let name: Name | undefined;
+    let parameters: Name[] | undefined;
+    let body: Block | undefined;
+    for (let more = enter(); more; more = next()) {
+      if (at() === 'Definition') name = named();
+      else if (at() === 'Parameters') parameters = names();
+      else if (at() === 'Block') body = block(span.from);
+    }
+    if (name === undefined) missing(front, 'name the procedure', 'procedure');
+    else if (parameters === undefined)
+      missing(front, 'name in parentheses what it is given', 'procedure');
+    else if (body === undefined)
+      noBlock(front, 'say in braces what the procedure does', 'procedure');
+    parameters ??= [];
+    return { kind: 'procedure', from: span.from, to: span.to, name, parameters, body };
+  }
+
+  function names(): Name[] {
+    const found: Name[] = [];
+    closedBy(')', here(), () => {
+      if (at() === 'Definition') found.push(named());
+    });
+    return found;
+  }
+
+  function outcomes(): Statement {
+    const span = here();
+    const front = head();
+    let observed: Expression[] | undefined;
+    let body: Block | undefined;
+    for (let more = enter(); more; more = next()) {
+      if (at() === 'Tuple') observed = tuple();
+      else if (at() === 'Block') body = block(span.from);
+    }
+    if (observed === undefined)
+      missing(front, 'say in parentheses what is looked at in the end', 'outcomes');
+    else if (body === undefined) noBlock(front, 'say in braces what may come out', 'outcomes');
+    return { kind: 'outcomes', from: span.from, to: span.to, observed, body };
+  }
+
+  function tuple(): Expression[] {
+    const found: Expression[] = [];
+    closedBy(')', here(), () => {
+      const made = expression();
+      if (made !== undefined) found.push(made);
+    });
+    return found;
+  }
+
+  function binding(kind: 'let' | 'const'): Statement {
     const span = here();
     let name: Name | undefined;
     let value: Expression | Operation | undefined;
@@ -468,9 +538,11 @@ function convert(text: string, lines: readonly number[], tree: Tree): Converted 
       else if (at() === 'Operation') value = operation();
       else value = expression() ?? value;
     }
-    if (name === undefined) missing(span, 'name the value', 'let');
-    else if (value === undefined) missing(span, `say what \`${name.text}\` is`, 'let');
-    return { kind: 'let', from: span.from, to: span.to, name, value };
+    if (name === undefined) missing(span, 'name the value', kind);
+    else if (value === undefined) missing(span, `say what \`${name.text}\` is`, kind);
+    if (kind === 'let') return { kind, from: span.from, to: span.to, name, value };
+    if (value?.kind === 'operation') value = undefined; // the grammar has none there
+    return { kind, from: span.from, to: span.to, name, value };
   }
 
   function repeat(): Statement {
@@ -535,6 +607,7 @@ function convert(text: string, lines: readonly number[], tree: Tree): Converted 
   function operation(): Operation {
     const span = here();
     let verb: Name = { from: span.from, to: span.to, text: '' };
+    let parameters: Expression[] | undefined;
     let target: Path | undefined;
     let value: Expression | undefined;
     let result: Path | undefined;
@@ -562,7 +635,10 @@ function convert(text: string, lines: readonly number[], tree: Tree): Converted 
           clauses.push(clause());
           break;
         case 'Argument':
-          words.push(named());
+          words.push(argument());
+          break;
+        case 'Tuple':
+          parameters = tuple();
           break;
         case 'Result':
           result = asPath(inside());
@@ -582,6 +658,7 @@ function convert(text: string, lines: readonly number[], tree: Tree): Converted 
       from: span.from,
       to: span.to,
       verb,
+      parameters,
       target,
       value,
       clauses,
@@ -590,6 +667,11 @@ function convert(text: string, lines: readonly number[], tree: Tree): Converted 
       failure,
       body,
     };
+  }
+
+  /** A word, a number, or a text without its quotes. */
+  function argument(): Name {
+    return text[c.from] === '"' ? quoted() : named();
   }
 
   function clause(): Clause {

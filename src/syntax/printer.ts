@@ -27,8 +27,8 @@ interface Token {
   readonly gap: string;
   /** On a line with a problem everything stays as typed. */
   readonly verbatim: boolean;
-  /** First word of its statement is `surface`, where a parenthesis is no call. */
-  readonly inSurface: boolean;
+  /** In a `surface` or in what concerns `outcomes`, where a parenthesis is no call. */
+  readonly apart: boolean;
   /** Nothing but blanks stands before it on its line. */
   readonly beginsLine: boolean;
   /** For `{`: whether its block is spread over lines. */
@@ -39,11 +39,16 @@ const lexemes =
   /(?<comment>\/\/[^\n\r]*)|(?<text>"[^"\n\r]*"?)|(?<newline>\r\n|\n|\r)|(?<word>\w+)|(?<sign>==|!=|<=|>=|\.\.|[^])/y;
 const settingWord = /(?<word>[A-Za-z_][\w.-]*)/y;
 
+/** Statements whose blocks hold settings. */
+const withSettings: ReadonlySet<string> = new Set(['machine', 'explore']);
+/** Statements in which a parenthesis stands apart from the word in front of it. */
+const apart: ReadonlySet<string> = new Set(['surface', 'outcomes']);
+
 /** All tokens of the text. Inside of `machine { … }` a word may hold dots and hyphens: `linux-6.1`. */
 function tokensOf({ text, lines, problems }: Parsed): Token[] {
   const wrong = new Set(problems.map((problem) => lineAt(lines, problem.from)));
   const tokens: Token[] = [];
-  const blocks: { brace: Token; settings: boolean }[] = [];
+  const blocks: { brace: Token; first: string }[] = [];
   let first = '';
   let line = 0;
   let offset = 0;
@@ -53,7 +58,7 @@ function tokensOf({ text, lines, problems }: Parsed): Token[] {
     const blanks = gap.exec(text)?.[0] ?? '';
     offset += blanks.length;
     if (offset >= text.length) break;
-    const pattern = blocks.at(-1)?.settings === true ? settingWord : lexemes;
+    const pattern = withSettings.has(blocks.at(-1)?.first ?? '') ? settingWord : lexemes;
     pattern.lastIndex = offset;
     let found = pattern.exec(text);
     if (found === null) {
@@ -70,7 +75,7 @@ function tokensOf({ text, lines, problems }: Parsed): Token[] {
       kind,
       gap: blanks.replace('\ufeff', ''),
       verbatim: wrong.has(line),
-      inSurface: first === 'surface',
+      apart: apart.has(first) || blocks.at(-1)?.first === 'outcomes',
       beginsLine: tokens.length === 0 || tokens.at(-1)?.kind === 'newline',
       multi: false,
     };
@@ -80,7 +85,7 @@ function tokensOf({ text, lines, problems }: Parsed): Token[] {
       for (const { brace } of blocks) brace.multi = true;
       first = '';
     } else if (lexeme === '{') {
-      blocks.push({ brace: token, settings: first === 'machine' || first === 'explore' });
+      blocks.push({ brace: token, first });
       first = '';
     } else if (lexeme === '}') blocks.pop();
     else if (lexeme === ',') first = '';
@@ -217,7 +222,7 @@ class Printing {
     if (a === '(' || a === '[' || a === '.' || this.unary) return '';
     if (b === ')' || b === ']' || b === ',' || b === '.' || b === ':') return '';
     if (b === '[') return this.beforeOperand() ? ' ' : '';
-    if (b === '(') return this.beforeOperand() || token.inSurface ? ' ' : '';
+    if (b === '(') return this.beforeOperand() || token.apart ? ' ' : '';
     return ' ';
   }
 }

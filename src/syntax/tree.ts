@@ -32,6 +32,10 @@ export interface Block extends Span {
 }
 
 export type Statement =
+  | Import
+  | Const
+  | Procedure
+  | Outcomes
   | Machine
   | Explore
   | Schedule
@@ -44,6 +48,34 @@ export type Statement =
   | Assert
   | Property
   | Operation;
+
+/** `import "rings.coh"`: what stands there before the first scenario. */
+export interface Import extends Span {
+  readonly kind: 'import';
+  readonly file: Name | undefined;
+}
+
+/** `const section = 32KiB` */
+export interface Const extends Span {
+  readonly kind: 'const';
+  readonly name: Name | undefined;
+  readonly value: Expression | undefined;
+}
+
+/** `procedure fill(range, value) { … }`; called as `fill(p[0 .. 4KiB], 7)`. */
+export interface Procedure extends Span {
+  readonly kind: 'procedure';
+  readonly name: Name | undefined;
+  readonly parameters: readonly Name[];
+  readonly body: Block | undefined;
+}
+
+/** `outcomes (gpu(ring)[0], reader.x) { allowed (0, 1) … }` */
+export interface Outcomes extends Span {
+  readonly kind: 'outcomes';
+  readonly observed: readonly Expression[] | undefined;
+  readonly body: Block | undefined;
+}
 
 /** `machine { kernel series-v2, cpus 2, with bz-01 }` */
 export interface Machine extends Span {
@@ -137,6 +169,8 @@ export interface Property extends Span {
 export interface Operation extends Span {
   readonly kind: 'operation';
   readonly verb: Name;
+  /** In parentheses behind the verb: `fill(p, 7)`, `allowed (0, 1)`. */
+  readonly parameters: readonly Expression[] | undefined;
   readonly target: Path | undefined;
   /** Behind `=`. */
   readonly value: Expression | undefined;

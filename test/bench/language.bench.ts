@@ -62,7 +62,7 @@ const checks = measured(() => check(text, known));
 const checked = check(text, known);
 if (checked.diagnostics.length > 0) throw new Error(checked.diagnostics[0]?.message);
 const tree2 = measured(() => parse(edited, checked.parsed));
-const checks2 = measured(() => check(edited, known, checked));
+const checks2 = measured(() => check(edited, known, { previous: checked }));
 const printed = measured(() => print(checked.parsed));
 const completion = measured(() => complete(checked, at, known));
 const shown = measured(() => hover(checked, at, known));

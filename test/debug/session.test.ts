@@ -49,7 +49,7 @@ test('reverse continue visits every stop of continue, in the other order, condit
       const wanted: [Wanted, SourceKey?][] = [
         [wish(1, { kind: 'line', line: 5 }, { condition: 'n > 9' }), grow],
         [wish(2, { kind: 'line', line: 7 }, { hitCondition: `% ${n}` }), grow],
-        [wish(3, { kind: 'line', line: 1 }), { kind: 'scenario' }],
+        [wish(3, { kind: 'line', line: 1 }), { kind: 'scenario', path: '/toys/x.toy' }],
         [wish(4, { kind: 'function', name: 'handle_*' }, { hitCondition: `>= ${n}` })],
         [wish(5, { kind: 'filter', filter: 'fault' }, { condition: 'address > 8191' })],
       ];
@@ -147,7 +147,7 @@ test('every line of a listing that stands for an operation is found again from t
     'void handle_fault(unsigned long address, struct toy_page *page)',
   );
   const session = new Session(load('thread a\n  add 1\n\n  add 2\n'));
-  expect(breakableLines(session, { kind: 'scenario' }, 0, 9)).toEqual([1, 3]);
+  expect(breakableLines(session, { kind: 'scenario', path: '/toys/x.toy' }, 0, 9)).toEqual([1, 3]);
 });
 
 test('hit counts, function patterns, entries and paths are read as written', () => {
@@ -166,7 +166,10 @@ test('hit counts, function patterns, entries and paths are read as written', () 
   expect(pteText({ lo: 0x103867, hi: -0x80000000 })).toBe('P W U A D SD NX pfn 0x103');
   expect(pteText({ lo: 0, hi: 0 })).toBe('none');
   const sources = new Sources((file) => `listing:/${file}`);
-  const session = new Session({ ...load('thread a\n  add 1'), path: 'c:\\s\\x y.coh' });
+  const session = new Session({
+    ...load('thread a\n  add 1'),
+    files: [{ path: 'c:\\s\\x y.coh', text: '' }],
+  });
   const same = (path: string) => sources.keyOf(session, { path })?.kind;
   expect(['C:/s/x y.coh', 'file:///C:/s/x%20y.coh', 'c:/s/y.coh'].map(same)).toEqual([
     'scenario',

@@ -1,6 +1,7 @@
 // A toy debuggee for the tests of the debugger: threads of `add N`, `touch ADDRESS`, `spin N` and `await N` over one
 // counter, in a language of one statement a line. It has what the debugger looks for: statements with spans, kernel
 // routines with locks and events, structs of every kind of field, a worker, expressions, findings.
+import { lineStarts, positionAt } from '../../src/base/text';
 import type { Host } from '../../src/debug/adapter';
 import type {
   Debuggee,
@@ -205,6 +206,8 @@ export function toyLoad(
     name: 'toy',
     path,
     text,
+    files: [{ path, text }],
+    placeAt: (offset) => ({ path, ...positionAt(lineStarts(text), offset) }),
     threads: [...tasks, daemon].map(({ name }, task) => ({ task, name })),
     schedule: options.schedule ?? [],
     get done() {

@@ -11,14 +11,17 @@ describe('what can stand at the cursor', () => {
   test('in an empty file: the parts of a scenario', () => {
     expect(labels('|')).toEqual([
       'scenario',
+      'import',
+      'const',
+      'procedure',
       'machine',
       'explore',
       'schedule',
       'surface',
       'process',
-      'let',
       'always',
       'never',
+      'outcomes',
       'finally',
     ]);
   });

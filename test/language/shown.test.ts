@@ -49,7 +49,7 @@ describe('semantic colours', () => {
   });
 
   test('a name that is a constant is read only', () => {
-    expect(coloured('let size = 1\nscenario "x"\nprocess a { let b = size }\n')).toEqual([
+    expect(coloured('const size = 1\nscenario "x"\nprocess a { let b = size }\n')).toEqual([
       'size variable declaration readonly',
       'a namespace declaration',
       'b variable declaration',
@@ -82,7 +82,7 @@ describe('inlay hints', () => {
   });
 
   test('compute constants, and end an open range of a surface with it', () => {
-    const text = `let part = 32KiB\n${inThread('submit { draw reads ring[part * 2 ..] }')}`;
+    const text = `const part = 32KiB\n${inThread('submit { draw reads ring[part * 2 ..] }')}`;
     expect(hinted(text)).toContain('submit { draw reads ring[part * 2 ..] ‹pages 16 to 23›');
   });
 

@@ -19,8 +19,8 @@ ${more}`;
 
 /** The verdict and what was found, with every access held to the rules of routines. */
 function checked(text: string): { problems: readonly string[]; broken: readonly string[] } {
-  const { meaning } = load(text);
-  const run = composeRun(meaning, text, variantSet('series-v2'), true);
+  const { meaning, checked } = load(text);
+  const run = composeRun(meaning, checked.sources, variantSet('series-v2'), true);
   const ended = new Timeline(run.engine).run(() => undefined, stepsMax) === 'end';
   const problems = run.problems(ended).map(({ kind, message }) => `${kind}: ${message}`);
   return { problems, broken: run.engine.checker?.broken.map(({ message }) => message) ?? [] };

@@ -59,13 +59,14 @@ const cases = folders.flatMap(([folder, seeds]) =>
 
 describe.each(cases)('$path', ({ path, seeds }) => {
   const text = readFileSync(path, 'utf8');
-  const { meaning } = check(text, known).scenarios[0]!;
+  const { scenarios, sources } = check(text, known);
+  const { meaning } = scenarios[0]!;
 
   for (const preset of Object.keys(presets) as (keyof typeof presets)[])
     for (const seed of seeds) {
       const schedule = seed === 0 ? 'the default schedule' : `random schedule ${seed}`;
       const stand = (checked: boolean) =>
-        composeRun(meaning, text, variantSet(preset), checked).engine;
+        composeRun(meaning, sources, variantSet(preset), checked).engine;
 
       test(`on ${preset}, ${schedule}: follows the rules, goes back to its start, repeats`, () => {
         const engine = stand(true);

@@ -10,8 +10,9 @@ import { print } from '../../src/syntax/printer';
 import { Timeline } from '../../src/timeline/timeline';
 
 /** The verdict of a scenario's run, or what is wrong with its text. */
-function verdict(text: string): string {
-  const loaded = loadScenario(text);
+function verdict(document: string, text: string): string {
+  const read = (path: string) => readFileSync(path, 'utf8');
+  const loaded = loadScenario(text, {}, { path: document, read });
   if (!('run' in loaded)) return JSON.stringify([loaded.problems, loaded.checked.diagnostics]);
   const { run, schedule }: Loaded = loaded;
   const completed = new Timeline(run.engine, schedule).run(() => undefined, stepsMax) === 'end';
@@ -25,7 +26,7 @@ describe.each(['README.md', 'docs/language.md'])('%s', (document) => {
     const title = /scenario "([^"]*)"/.exec(text)?.[1] ?? 'a scenario without a title';
 
     test(`"${title}" ${expected === '' ? 'holds' : `is ${expected}`}`, () => {
-      expect(verdict(text)).toBe(expected === '' ? 'holds' : expected);
+      expect(verdict(document, text)).toBe(expected === '' ? 'holds' : expected);
     });
 
     test(`"${title}" is in canonical form`, () => {

@@ -11,7 +11,7 @@ process app {
   write p[0 .. 4KiB] = 7
 }`);
 new Timeline(run.engine).run(() => undefined, 100_000);
-const at = run.text.length - 2; // inside of the process
+const at = run.sources.text.length - 2; // inside of the process
 const seen = (expression: string) =>
   watch(expression, resolved.notes, at, run.look, (name) => (name === 'page' ? 3 : undefined));
 

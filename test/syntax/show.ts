@@ -38,6 +38,22 @@ function showStatement(statement: Statement, margin: string): string[] {
           ({ key, values }) => `${margin}  ${[key, ...values].map(({ text }) => text).join(' ')}`,
         ),
       ];
+    case 'import':
+      return [line('import', statement.file === undefined ? '_' : `"${statement.file.text}"`)];
+    case 'const':
+      return [line('const', statement.name?.text ?? '_', '=', show(statement.value))];
+    case 'procedure': {
+      const names = statement.parameters.map(({ text }) => text).join(' ');
+      return [
+        line('procedure', statement.name?.text ?? '_', `(${names})`),
+        ...block(statement.body, margin),
+      ];
+    }
+    case 'outcomes':
+      return [
+        line('outcomes', `(${(statement.observed ?? []).map(show).join(' ')})`),
+        ...block(statement.body, margin),
+      ];
     case 'schedule':
       return [
         line('schedule', statement.text && `"${statement.text.text}"`),
@@ -93,9 +109,10 @@ function conditional({ condition, then, otherwise }: If, margin: string): string
 }
 
 function operation(node: Operation): string[] {
-  const { verb, target, value, clauses, words, result, failure } = node;
+  const { verb, parameters, target, value, clauses, words, result, failure } = node;
   return [
     verb.text,
+    ...(parameters === undefined ? [] : [`(${parameters.map(show).join(' ')})`]),
     ...(target === undefined ? [] : [show(target)]),
     ...(value === undefined ? [] : [`= ${show(value)}`]),
     ...clauses.map(
