@@ -39,8 +39,7 @@ export interface Told extends Finding {
 
 /** Sizes of what is observed. */
 export interface ContractLimits {
-  readonly surfaces: number;
-  readonly surfaceBytes: number; // room for each
+  readonly surfaceBytes: readonly number[]; // of each surface
   readonly mappings: number;
   readonly tasks: number;
 }
@@ -55,6 +54,9 @@ const mappingCells = 6;
 /** Findings whose cause is told: who loses thousands of pages loses them alike, and each cause reads the whole log. */
 const causesMax = 100;
 
+/** Surfaces begin with a block, so that bytes of the same place lie alike in memory, copy and here. */
+const wholeBlocks = (bytes: number): number => Math.ceil(bytes / blockBytes) * blockBytes;
+
 /** Everything an access needs to be judged. */
 interface Range {
   readonly surface: number;
@@ -64,6 +66,7 @@ interface Range {
 
 export class Contract {
   private readonly found: Finding[] = [];
+  private readonly starts: number[] = []; // of each surface among the bytes of all
   private readonly expected: Contents;
   private readonly storeEpoch: Numbers; // submissions made when the CPU last stored to the byte, plus 1
   private readonly gpuRead: Numbers; // last submission that read the byte
@@ -80,7 +83,7 @@ export class Contract {
     /** Bytes of the device's copy of a surface; an edge, read as the device reads it. */
     private readonly deviceCopy: (surface: number) => Contents | undefined,
   ) {
-    const bytes = limits.surfaces * limits.surfaceBytes;
+    const bytes = this.layOut();
     this.expected = new Contents(k.store, k.store.region('contract expected').base, bytes);
     this.storeEpoch = new Numbers(k, 'contract store epoch', bytes);
     this.gpuRead = new Numbers(k, 'contract gpu read', bytes);
@@ -91,12 +94,12 @@ export class Contract {
   }
 
   static reserve(plan: StorePlan, limits: ContractLimits): void {
-    const bytes = limits.surfaces * limits.surfaceBytes;
+    const bytes = limits.surfaceBytes.reduce((sum, n) => sum + wholeBlocks(n), 0);
     plan.region('contract expected', 'contents', Math.ceil(bytes / blockBytes));
     for (const name of ['store epoch', 'gpu read', 'gpu write']) {
       Numbers.reserve(plan, `contract ${name}`, bytes);
     }
-    const cells = 1 + limits.surfaces + limits.tasks + limits.mappings * mappingCells;
+    const cells = 1 + limits.surfaceBytes.length + limits.tasks + limits.mappings * mappingCells;
     plan.region('contract', 'state', cells);
     plan.region('contract findings', 'history', 1);
   }
@@ -346,21 +349,32 @@ export class Contract {
 
   /** The last submission that a task knows to be over. */
   private waited(task: number): number {
-    return this.k.store.peek(this.stateAt + 1 + this.limits.surfaces + task);
+    return this.k.store.peek(this.stateAt + 1 + this.limits.surfaceBytes.length + task);
   }
 
   private raiseWaited(task: number, submission: number): void {
     if (submission > this.waited(task)) {
-      this.setCell(1 + this.limits.surfaces + task, submission);
+      this.setCell(1 + this.limits.surfaceBytes.length + task, submission);
     }
   }
 
   private place(range: Range): number {
-    return range.surface * this.limits.surfaceBytes + range.offset;
+    return this.starts[range.surface]! + range.offset;
+  }
+
+  /** Puts the surfaces one behind the other; returns where they end. */
+  private layOut(): number {
+    let end = 0;
+    for (const bytes of this.limits.surfaceBytes) {
+      this.starts.push(end);
+      end += wholeBlocks(bytes);
+    }
+    return end;
   }
 
   private mappingAt(i: number): number {
-    return this.stateAt + 1 + this.limits.surfaces + this.limits.tasks + i * mappingCells;
+    const { surfaceBytes, tasks } = this.limits;
+    return this.stateAt + 1 + surfaceBytes.length + tasks + i * mappingCells;
   }
 
   private map(

@@ -166,6 +166,19 @@ export class Search {
         : engine.taskOfAgent(choice.agent);
     const agent = engine.agentOfTask(task);
     this.steps?.run(task, () => this.note({ agent, branch: 0 }));
+    this.idle(engine.cpuOf(task));
+  }
+
+  /**
+   * A CPU on which nobody can go on any more idles at once. What else could come first is a shootdown, which flushes the
+   * TLB that the CPU would keep and flush when it comes back.
+   */
+  private idle(cpu: number): void {
+    const { engine } = this.run;
+    const agent = engine.agents - engine.cpus + cpu;
+    if (this.steps === undefined || cpu < 0 || !engine.runnable(agent)) return;
+    engine.step(agent);
+    this.note({ agent, branch: 0 });
   }
 
   private note(choice: Choice): void {

@@ -8,9 +8,9 @@ import { PAGE_SIZE } from './pte';
 
 const blocksPerFrame = PAGE_SIZE / blockBytes;
 
-/** First frame number of data and of page tables; far apart, so that a number tells what it is. */
+/** First frame number of data, and of page tables unless there are more data; a number tells what it is. */
 export const dataPfn = 0x1_0000;
-export const tablePfn = 0x8_0000;
+const tablePfn = 0x8_0000;
 
 /** What a store puts into memory: one byte everywhere, or a 32-bit word of its own repeated, low byte first. */
 export interface StoreValue {
@@ -146,6 +146,8 @@ const peekFrom = ({ contents, at }: BytesFrom, i: number): number => contents?.p
 
 /** The frames of a machine. */
 export class Memory {
+  /** First frame number of page tables. */
+  private readonly tablePfn: number;
   private readonly framesAt: number;
   private readonly tableStride: number;
   private readonly tablesAt: number;
@@ -155,6 +157,7 @@ export class Memory {
     private readonly k: Engine,
     readonly frames: number,
   ) {
+    this.tablePfn = Math.max(tablePfn, dataPfn + frames);
     this.framesAt = k.store.region('memory').base;
     const tables = k.objects.pool('page_table');
     this.tablesAt = tables.region.base + 1;
@@ -190,11 +193,11 @@ export class Memory {
 
   /** Frame number of the page table at `table`, and back. */
   pfnOfTable(table: number): number {
-    return tablePfn + (table - this.tablesAt) / this.tableStride;
+    return this.tablePfn + (table - this.tablesAt) / this.tableStride;
   }
 
   tableOfPfn(pfn: number): number {
-    return this.tablesAt + (pfn - tablePfn) * this.tableStride;
+    return this.tablesAt + (pfn - this.tablePfn) * this.tableStride;
   }
 
   /** Address in the store of entry `index` of the table in frame `pfn`. */

@@ -24,7 +24,7 @@ import { ScenarioState, scenarioStaticSize, scenarioStruct } from './state';
 /** Commands of the device's ring: more than one submission with its updates ever has in flight. */
 const ringCommands = 4096;
 
-/** Mappings, or pieces of them, that a loop may leave behind before mmap() finds no memory. */
+/** Mappings, or pieces of them, that a statement in loops may leave behind before mmap() finds no memory. */
 const mappingsInLoops = 256;
 
 /** A run that stands before its first step. With `checked`, every access is held to the rules of routines. */
@@ -119,9 +119,16 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
   const pages = surfaces.map((s) => pagesOf(s.bytes));
   const most = Math.max(1, ...pages);
   const all = pages.reduce((sum, n) => sum + n, 0);
-  const maps = count(meaning, (s) => s.kind === 'map');
-  const moves = count(meaning, (s) => s.kind === 'remap');
-  const splits = count(meaning, (s) => ['unmap', 'protect', 'advise', 'remap'].includes(s.kind));
+  const maps = count(meaning, (s) => Number(s.kind === 'map'));
+  const splits = count(meaning, (s) =>
+    Number(['unmap', 'protect', 'advise', 'remap'].includes(s.kind)),
+  );
+  // Where the author chose an address, each mapping may need tables of its own at every level.
+  const tablesFor = (pages: number) => 3 + Math.ceil(pages / 512) + 1;
+  const tables = count(meaning, (s) => {
+    if (s.kind === 'map') return tablesFor(pagesOf(s.surface.bytes));
+    return s.kind === 'remap' ? tablesFor(most) : 0;
+  });
   const commands = mostCommands(meaning);
   const submissions = meaning.fences.reduce((sum, f) => sum + f.size, 0) + 64;
   const objects = Math.max(1, surfaces.length);
@@ -129,15 +136,13 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
   const aligned = variants.active.has('huge-faults') ? HPAGE_PMD_NR * (surfaces.length + 1) : 0;
   const machine: Limits = {
     frames: all + 64 + processes.length * privatePages(meaning, pagesOf) + aligned,
-    // Where the author chose an address, each mapping may need tables of its own at every level.
-    tables: processes.length * (4 + (maps + moves) * (3 + Math.ceil(most / 512) + 1)),
+    tables: processes.length * (4 + tables),
     vmas: 8 + processes.length * (maps * 4 + splits * 2),
     files: 8,
     heldLocks: 16 + surfaces.length, // a submission reserves the objects of all
   };
   const contract: ContractLimits = {
-    surfaces: objects,
-    surfaceBytes: most * PAGE_SIZE,
+    surfaceBytes: surfaces.map((s) => s.bytes),
     mappings: machine.vmas,
     tasks: tasks.length + 1 + meaning.machine.cpus,
   };
@@ -176,19 +181,19 @@ function* allSteps(meaning: ScenarioMeaning): Generator<Step> {
 }
 
 /**
- * How often there can be such steps: what those of a loop leave behind may all stay, as far as that can be meant. So
- * many mappings there can be at a time.
+ * What the steps weigh that there can be: what those of a loop leave behind may all stay, as far as that can be meant.
+ * So many mappings there can be at a time.
  */
-function count(meaning: ScenarioMeaning, such: (step: Step) => boolean): number {
-  const within = (steps: readonly Step[]): number =>
+function count(meaning: ScenarioMeaning, weight: (step: Step) => number): number {
+  const within = (steps: readonly Step[], turns: number): number =>
     steps.reduce((sum, s) => {
-      if (such(s)) return sum + 1;
-      if (s.kind !== 'repeat') return sum + within(innerSteps(s));
-      const turns = s.count.kind === 'number' ? s.count.value : mappingsInLoops;
-      return sum + Math.min(turns * within(s.body), Math.max(mappingsInLoops, within(s.body)));
+      const own = sum + turns * weight(s);
+      if (s.kind !== 'repeat') return own + within(innerSteps(s), turns);
+      const wanted = s.count.kind === 'number' ? s.count.value : mappingsInLoops;
+      return own + within(s.body, Math.min(turns * wanted, Math.max(mappingsInLoops, turns)));
     }, 0);
   return meaning.processes.reduce(
-    (sum, p) => sum + within(p.setup) + p.threads.reduce((n, t) => n + within(t.body), 0),
+    (sum, p) => sum + within(p.setup, 1) + p.threads.reduce((n, t) => n + within(t.body, 1), 0),
     0,
   );
 }

@@ -9,6 +9,9 @@ import { type CounterName, counters } from './vocabulary';
 
 const names = Object.keys(counters) as CounterName[];
 
+/** Two uploads of a large surface pass 2^31 bytes. */
+const cellsEach = 2; // low, high
+
 export class Counters {
   private readonly at: number;
 
@@ -18,16 +21,23 @@ export class Counters {
   }
 
   static reserve(plan: StorePlan): void {
-    plan.region('counters', 'history', names.length);
+    plan.region('counters', 'history', cellsEach * names.length);
   }
 
   get(counter: CounterName): number {
-    return this.k.store.peek(this.at + names.indexOf(counter));
+    const at = this.cell(counter);
+    return this.k.store.peek(at + 1) * 0x1_0000_0000 + (this.k.store.peek(at) >>> 0);
+  }
+
+  private cell(counter: CounterName): number {
+    return this.at + cellsEach * names.indexOf(counter);
   }
 
   private add(counter: CounterName, amount = 1): void {
-    const at = this.at + names.indexOf(counter);
-    this.k.store.put(at, this.k.store.peek(at) + amount);
+    const at = this.cell(counter);
+    const sum = this.get(counter) + amount;
+    this.k.store.put(at, sum | 0);
+    this.k.store.put(at + 1, Math.floor(sum / 0x1_0000_0000));
   }
 
   private hear(event: LoggedEvent): void {

@@ -2,6 +2,7 @@
 import { nearest } from '../base/suggest';
 import { variantSet } from '../kernel/variants';
 import { type Choice, parseSchedule } from '../routine/schedule';
+import { NoRoom } from '../state/store';
 import { composeRun } from './compose';
 import { type Checked, check } from './diagnostics';
 import { known } from './known';
@@ -69,14 +70,18 @@ export function loadScenario(
     [...trackingVariant(meaning), ...meaning.machine.with, ...(options.with ?? [])],
     [...meaning.machine.without, ...(options.without ?? [])],
   );
-  return {
-    checked,
-    resolved,
-    meaning,
-    run: composeRun(meaning, checked.sources, variants),
-    schedule,
-  };
+  try {
+    const run = composeRun(meaning, checked.sources, variants);
+    return { checked, resolved, meaning, run, schedule };
+  } catch (error) {
+    if (!(error instanceof NoRoom)) throw error;
+    return { checked, problems: [noRoom] };
+  }
 }
+
+const noRoom =
+  'the surfaces and mappings of this scenario need more room than a machine has: declare fewer or smaller ones, ' +
+  'and map parts of them (each surface takes as much as the largest)';
 
 /** What `tracking` says, as a variant; `auto` is what the driver does without one. */
 function trackingVariant({ machine: { tracking } }: ScenarioMeaning): string[] {

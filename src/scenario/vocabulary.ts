@@ -242,7 +242,7 @@ export const trackings = ['auto', 'pagetable', 'mkwrite', 'off'] as const;
 export type Tracking = (typeof trackings)[number];
 
 export const CPUS_MAX = 8;
-export const SURFACE_BYTES_MAX = 64 * 1024 * 1024;
+export const SURFACE_BYTES_MAX = 1024 * 1024 * 1024;
 
 /** What `explore { … }` can set. */
 export const exploreSettings = {

@@ -18,8 +18,10 @@ export interface Pool {
   readonly region: Region;
   readonly stride: number; // cells from one object to the next, header included
   readonly count: number;
-  /** The cell that says how many places were ever in use. It is history: it saves work and decides nothing. */
+  /** The cells that say how many places were ever in use, and below which all are live. They are history: they save
+   * work and decide nothing. */
   readonly used: number;
+  readonly full: number;
   readonly references: readonly Reference[];
 }
 
@@ -68,7 +70,7 @@ export class Objects {
     for (const { struct, count, tail = 0 } of sizes) {
       plan.region(`pool ${struct.name}`, 'state', count * (struct.cells + tail + 1));
     }
-    plan.region('places used', 'history', sizes.length);
+    plan.region('places used', 'history', 2 * sizes.length);
     for (const { name, struct, tail = 0 } of statics) {
       plan.region(`static ${name}`, 'state', struct.cells + tail);
     }
@@ -81,7 +83,16 @@ export class Objects {
       const region = store.region(`pool ${struct.name}`);
       const cells = struct.cells + tail;
       const references = referencesOf(struct, cells);
-      const pool = { struct, region, stride: cells + 1, count, used: used + i, references };
+      const [usedAt, fullAt] = [used + 2 * i, used + 2 * i + 1];
+      const pool = {
+        struct,
+        region,
+        stride: cells + 1,
+        count,
+        used: usedAt,
+        full: fullAt,
+        references,
+      };
       objects.pools.push(pool);
       objects.byStruct.set(struct.name, pool);
     }
@@ -112,12 +123,17 @@ export class Objects {
     const pool = this.pool(struct);
     const { store } = this;
     const used = store.peek(pool.used);
-    for (let i = 0; i < pool.count; i++) {
+    let full = -1; // the first place that is not live and stays so
+    for (let i = store.peek(pool.full); i < pool.count; i++) {
       const header = pool.region.base + i * pool.stride;
       if (store.peek(header) === live) continue;
-      if (i < used && this.isNamed(pool, header + 1)) continue; // what was never in use is not named
+      if (i < used && this.isNamed(pool, header + 1)) {
+        if (full < 0) full = i; // what was never in use is not named
+        continue;
+      }
       store.put(header, live);
       if (i === used) store.put(pool.used, i + 1);
+      store.put(pool.full, full < 0 ? i + 1 : full);
       return header + 1;
     }
     return 0;
@@ -148,6 +164,8 @@ export class Objects {
     assert(object.at === header + 1, `free of a whole ${pool.struct.name}`);
     assert(this.store.peek(header) === live, `free of a live ${pool.struct.name}`);
     for (let i = 0; i < pool.stride; i++) this.store.put(header + i, 0);
+    const index = (header - pool.region.base) / pool.stride;
+    if (index < this.store.peek(pool.full)) this.store.put(pool.full, index);
   }
 
   /** True while the object is allocated. */
@@ -159,7 +177,7 @@ export class Objects {
   /** Every live object of a struct, by address. */
   *all(struct: string): Generator<number> {
     const pool = this.pool(struct);
-    for (let i = 0; i < pool.count; i++) {
+    for (let i = 0; i < this.store.peek(pool.used); i++) {
       const header = pool.region.base + i * pool.stride;
       if (this.store.peek(header) === live) yield header + 1;
     }
@@ -202,7 +220,8 @@ export class Objects {
   private isNamed(pool: Pool, from: number): boolean {
     const { store } = this;
     const to = from + pool.stride - 1;
-    for (const { base, stride, count, offsets } of this.namersOf(pool)) {
+    for (const { base, stride, used, offsets } of this.namersOf(pool)) {
+      const count = used < 0 ? 1 : store.peek(used);
       for (let i = 0, at = base; i < count; i++, at += stride) {
         if (stride > 0 && store.peek(at - 1) !== live) continue;
         for (const offset of offsets) {
@@ -226,11 +245,11 @@ export class Objects {
         )
         .map(({ offset }) => offset);
     const found: Namers[] = [];
-    for (const { region, stride, count, references } of this.pools) {
-      found.push({ base: region.base + 1, stride, count, offsets: offsets(references) });
+    for (const { region, stride, used, references } of this.pools) {
+      found.push({ base: region.base + 1, stride, used, offsets: offsets(references) });
     }
     for (const { at, references } of this.statics.values()) {
-      found.push({ base: at, stride: 0, count: 1, offsets: offsets(references) });
+      found.push({ base: at, stride: 0, used: -1, offsets: offsets(references) });
     }
     const namers = found.filter((n) => n.offsets.length > 0);
     this.namers.set(pool, namers);
@@ -238,11 +257,12 @@ export class Objects {
   }
 }
 
-/** Objects side by side with references at some offsets; a `stride` of 0: a static, which has no header. */
+/** Objects side by side with references at some offsets, and the cell with their number; none of a static, which is one
+ * and has no header. */
 interface Namers {
   readonly base: number;
   readonly stride: number;
-  readonly count: number;
+  readonly used: number;
   readonly offsets: readonly number[];
 }
 

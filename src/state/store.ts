@@ -31,6 +31,16 @@ export interface Span {
 /** What belongs to a moment besides the cells: both lanes of the hash, and the clock. */
 type Moment = readonly [lo: number, hi: number, clock: number];
 
+/** Cells that a store can have: addresses below 2^29, for what is held is an address and two bits in one cell. */
+export const cellsMax = 2 ** 29;
+
+/** A machine is too large for a store. */
+export class NoRoom extends Error {
+  constructor(readonly cells: number) {
+    super(`${cells} cells, of at most ${cellsMax}`);
+  }
+}
+
 /** Collects the regions of a store before it is made. Regions of a kind follow each other in the order asked for. */
 export class StorePlan {
   private readonly wanted: { name: string; kind: CellKind; cells: number }[] = [];
@@ -41,7 +51,10 @@ export class StorePlan {
     this.wanted.push({ name, kind, cells });
   }
 
+  /** Throws `NoRoom` when that is more than a store can have. */
   build(): Store {
+    const wanted = this.wanted.reduce((sum, r) => sum + r.cells, 1);
+    if (wanted > cellsMax) throw new NoRoom(wanted);
     const regions: Region[] = [];
     let next = 1; // cell 0 is nobody's: 0 is NULL
     const ends: Partial<Record<CellKind, number>> = {};
@@ -52,7 +65,11 @@ export class StorePlan {
       }
       ends[kind] = next;
     }
-    return new Store(regions, ends.state!, ends.contents!, next);
+    try {
+      return new Store(regions, ends.state!, ends.contents!, next);
+    } catch (error) {
+      throw error instanceof RangeError ? new NoRoom(wanted) : error; // the host has not so much memory
+    }
   }
 }
 

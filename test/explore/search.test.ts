@@ -71,7 +71,7 @@ describe('a store that only some orders lose', () => {
       'the GPU read 0 instead of 7, which the CPU had stored before: page 0 of a, from byte 0 on',
     );
     expect(switches).toBe(1);
-    expect(states).toBeLessThan(300_000);
+    expect(states).toBeLessThan(150_000);
     expect(outcome(window, { schedule }).problems).toEqual([`R1: ${problem.message}`]);
   });
 

