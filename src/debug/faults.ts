@@ -1,5 +1,5 @@
 // Page faults of a run, explained: what stood in memory and TLBs when one was raised is read where the run was at that
-// moment, by going back there; what came of it, off the logs.
+// moment, by going back there once; what came of it, off the logs.
 import { entryFault, peekWalk } from '../hardware/mmu';
 import {
   _PAGE_PRESENT,
@@ -48,10 +48,19 @@ interface Raised {
   readonly entry: string;
 }
 
+/** What was read of a fault by going to its moments; `call` is the return that ended it. */
+interface Read {
+  readonly raised: Raised;
+  readonly call: LoggedEvent | undefined;
+  readonly after: string;
+}
+
 /** The faults of one run. To be made before its first step: from then on the fault path is traced. */
 export class Faults {
   private readonly engine: Engine;
   private readonly start: number; // micro-steps made before the timeline began
+  /** By the entry of the log: who comes by here on another way logs another one. */
+  private readonly known = new WeakMap<LoggedEvent, Read>();
 
   constructor(
     private readonly debuggee: Named,
@@ -91,29 +100,42 @@ export class Faults {
     return this.engine.events.slice().filter(({ name }) => name === 'page_fault');
   }
 
-  /** What came of them is read first, from here; then each moment is visited, and this one again. */
+  /** What came of them is read first, from here; then the moments not yet known are visited, and this one again. */
   private explained(events: readonly LoggedEvent[]): Fault[] {
-    const { engine, timeline } = this;
+    const { engine, timeline, known } = this;
     if (engine.program.named(attempt) === undefined) return [];
     const here = timeline.position;
     const seen = events.map((event) => ({ event, course: courseOf(engine, event) }));
-    const faults = seen.map(({ event, course: { attempts, end } }) => {
-      const { fault, entry } = this.raisedBy(event);
-      if (end === undefined) return { ...fault, course: { attempts, end: null } };
-      this.goTo(end.step);
-      const { step, result, counted } = end;
-      const after = entryText(engine, rootOf(engine, event.task), fault.address);
-      const asPredicted = agrees(fault.branch, attempts, result);
-      const told = { step, result, counted, before: entry, after, asPredicted };
-      return { ...fault, course: { attempts, end: told } };
+    const read = seen.map(({ event, course: { end } }) => {
+      const found = known.get(event);
+      return found !== undefined && found.call === end?.call ? found : this.read(event, end?.call);
     });
     timeline.seek(here);
-    return faults;
+    return seen.map(({ event, course: { attempts, end } }, i) => {
+      const { raised, after } = read[i]!;
+      const { fault, entry } = raised;
+      // Going there may have logged both anew.
+      const call = end && engine.calls.at(end.call.index);
+      known.set(engine.events.at(event.index), { raised, call, after });
+      if (end === undefined) return { ...fault, course: { attempts, end: null } };
+      const { result, counted } = end;
+      const asPredicted = agrees(fault.branch, attempts, result);
+      const told = { step: end.call.step, result, counted, before: entry, after, asPredicted };
+      return { ...fault, course: { attempts, end: told } };
+    });
   }
 
-  private raisedBy(event: LoggedEvent): Raised {
+  private read(event: LoggedEvent, call: LoggedEvent | undefined): Read {
+    const { engine, debuggee } = this;
     this.goTo(event.step);
-    return this.engine.store.unobserved(() => raisedNow(this.debuggee, event));
+    const raised = engine.store.unobserved(() => raisedNow(debuggee, event));
+    if (call === undefined) return { raised, call, after: '' };
+    this.goTo(call.step);
+    return {
+      raised,
+      call,
+      after: entryText(engine, rootOf(engine, event.task), raised.fault.address),
+    };
   }
 
   private goTo(step: number): void {
@@ -125,7 +147,9 @@ export class Faults {
 
 interface Seen {
   readonly attempts: FaultAttempt[];
-  readonly end: { step: number; result: string; counted: 'minor' | 'major' | null } | undefined;
+  readonly end:
+    | { call: LoggedEvent; result: string; counted: 'minor' | 'major' | null }
+    | undefined;
 }
 
 /** The calls of a task from its exception to the return of that, those of exceptions within left out. */
@@ -143,7 +167,7 @@ export function courseOf(k: Engine, { index, step, task }: LoggedEvent): Seen {
       else if (nested > 0) nested--;
       else {
         const counted = countedBetween(k.events, index, call.step, task);
-        return { attempts, end: { step: call.step, result: resultText(Number(value)), counted } };
+        return { attempts, end: { call, result: resultText(Number(value)), counted } };
       }
     } else if (nested > 0) continue;
     else if (call.name === attempt && returned) attempts.at(-1)!.returned = faultCodes(value);

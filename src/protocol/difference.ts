@@ -1,5 +1,6 @@
 // What changed between two moments: one tree out of two, in which each node says what it was. A node that is gone is
-// kept in its place for this stop. The panels mark changes with words and icons from here, never by colour alone.
+// kept in its place for this stop; an event is neither marked nor kept. The panels mark changes with words and icons
+// from here, never by colour alone.
 import type { OutlineNode } from './outline';
 
 export type Change = 'same' | 'changed' | 'added' | 'removed';
@@ -22,6 +23,7 @@ export function marked(
   const old = new Map(before.map((node) => [node.id, node]));
   const nodes = now.map((node) => {
     const was = old.get(node.id);
+    if (node.event) return mark(null, node, 'same');
     if (was === undefined) return mark(null, node, 'added');
     const [oldParts, parts] = [partsOf(was), partsOf(node)];
     const gone = oldParts.filter((part) => !parts.includes(part));
@@ -29,7 +31,10 @@ export function marked(
     const change = gone.length + come.length === 0 ? 'same' : 'changed';
     return { ...mark(was, node, change), gone, come };
   });
-  return withRemoved(before, nodes);
+  return withRemoved(
+    before.filter(({ event }) => event === undefined),
+    nodes,
+  );
 }
 
 function mark(before: OutlineNode | null, now: OutlineNode, change: Change): MarkedNode {

@@ -48,6 +48,7 @@ export interface OutlineNode {
   readonly open: boolean; // shown with its children at first
   readonly object?: string; // the buffer object whose grid it leads to
   readonly text?: string; // what is copied of it as text
+  readonly event?: true; // happened at one moment: it is not compared with the stop before
   readonly children: readonly OutlineNode[];
 }
 
@@ -79,6 +80,7 @@ function faultNode(fault: Fault): OutlineNode {
     icon: 'fault',
     open: course.end === null,
     text: faultText(fault).join('\n'),
+    event: true,
     children: faultParts(fault).map((part) => faultPartNode(id, part)),
   };
 }

@@ -484,6 +484,22 @@ test('a cached translation that denies raises a fault although memory allows the
   `);
 });
 
+test('gone back to and taken another way, the same fault is told as it went now', () => {
+  const run = racing((b) => [read(b, 0, 8)], [(b, at) => [loads(b, at)]], 'pagetable');
+  const outcome = () => {
+    until(run, 0, over(run, 0));
+    const { attempts, end } = run.faults.latestOf(0)!.course;
+    return [attempts[0]?.path.at(-1), end?.asPredicted];
+  };
+  until(run, 0, raised(run, 0));
+  const at = run.timeline.position;
+  until(run, 1, over(run, 1));
+  expect(outcome()).toEqual(['handle_pte_fault', false]);
+  expect(outcome()).toEqual(['handle_pte_fault', false]);
+  run.timeline.seek(at);
+  expect(outcome()).toEqual(['vmw_bo_vm_fault', true]);
+});
+
 test('what a run looks like does not depend on whether its faults are looked at', () => {
   const [one, other] = [1, 2].map(() => load(text('write p[0 .. 8] = 1', 'mkwrite')).run.engine);
   const timeline = new Timeline(one!);

@@ -110,3 +110,31 @@ test('letters, runs and boxes are said in words', () => {
     '2: 0,1,0 64x32x1',
   );
 });
+
+test('an event is neither marked as new at one stop nor kept as gone at the next', () => {
+  const node = (id: string, label: string, value: string): OutlineNode => ({
+    id,
+    label,
+    value: [value],
+    detail: '',
+    spoken: label,
+    icon: 'fault',
+    open: true,
+    event: true,
+    children: [],
+  });
+  checkTree(
+    [node('fault 1', 'Read fault', 'tried again')],
+    [node('fault 2', 'Write fault', 'not over yet')],
+    `
+Write fault: not over yet
+`,
+  );
+  checkTree(
+    [node('fault 2', 'Write fault', 'not over yet')],
+    [node('fault 2', 'Write fault', 'tried again')],
+    `
+Write fault: tried again
+`,
+  );
+});
