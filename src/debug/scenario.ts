@@ -1,6 +1,6 @@
 // A scenario as the debugger's debuggee: loads it, evaluates what the user types, puts names to addresses.
 import { lineStarts, positionAt } from '../base/text';
-import { peekWalk } from '../hardware/mmu';
+import { peekEntry } from '../hardware/mmu';
 import type { Thing } from '../scenario/expressions';
 import { type Loaded, loadScenario } from '../scenario/load';
 import { formProblem, watch } from '../scenario/watch';
@@ -22,6 +22,8 @@ export const loadDebuggee: Load = (path, text, options, read) => {
 /** A loaded scenario as a debuggee. */
 export const debuggeeOf = (path: string, text: string, loaded: Loaded): Debuggee =>
   new ScenarioDebuggee(path, text, loaded);
+/** The looks at an entry of a page table, from the root down. */
+const levelsOf = ['pgd', 'pud', 'pmd', 'pte'];
 
 class ScenarioDebuggee implements Debuggee {
   readonly engine;
@@ -142,10 +144,20 @@ class ScenarioDebuggee implements Debuggee {
   private valueOf(thing: Thing): Evaluated {
     const { run } = this.loaded;
     switch (thing.kind) {
-      case 'pte': {
-        const address = run.look.variable(thing.mapping) + run.evaluate(thing.offset);
-        const found = peekWalk(this.engine, run.where.root(thing.mapping.process), address);
-        return found === undefined || found.level !== 3
+      case 'behind': {
+        const { look, mapping } = thing;
+        const offset = run.evaluate(thing.offset);
+        if (look === 'vma') {
+          const vma = run.where.vma(mapping, offset);
+          return vma === undefined
+            ? { error: 'nothing is mapped there' }
+            : { value: { struct: structNamed('vm_area_struct'), at: vma.at } };
+        }
+        const level = levelsOf.indexOf(look);
+        if (level < 0) break;
+        const address = run.look.variable(mapping) + offset;
+        const found = peekEntry(this.engine, run.where.root(mapping.process), address, level);
+        return found === undefined
           ? { error: 'there is no page table for this page yet' }
           : { value: { field: pte, at: found.at } };
       }
@@ -163,8 +175,7 @@ class ScenarioDebuggee implements Debuggee {
           ? { value: 'not tracked' }
           : { value: { struct: structNamed('vmw_bo_dirty'), at: bo.dirty.at } };
       }
-      default:
-        return { error: 'this has no value; ask for one of its fields' };
     }
+    return { error: 'this has no value; ask for one of its fields' };
   }
 }

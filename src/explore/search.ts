@@ -302,6 +302,7 @@ function rememberedBy(meaning: ScenarioMeaning): readonly Value[] {
     const value = part as Value;
     if (value.kind === 'counter') found.set(value.counter, value);
     else if (value.kind === 'occurred') found.set(value.what, value);
+    else if (value.kind === 'history') found.set(`${value.from}:${value.to}`, value);
     for (const inner of Object.values(part)) walk(inner);
   };
   walk(meaning);

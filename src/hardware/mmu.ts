@@ -198,6 +198,23 @@ export function peekLeaf(
   return { entry, level, pfn: pte_pfn(entry) + frameWithin(address, level) };
 }
 
+/** The entry of `level` (0: the root's) for an address, looking only; undefined where there is no such table. */
+export function peekEntry(
+  k: Engine,
+  pgd: number,
+  address: number,
+  level: number,
+): { entry: U64; at: number } | undefined {
+  for (let table = pgd, above = 0; table !== 0; above++) {
+    const at = k.parts.memory.entryAt(table, levelIndex(address, above));
+    const entry = { lo: k.store.peek(at), hi: k.store.peek(at + 1) };
+    if (above === level) return { entry, at };
+    const leads = (entry.lo & _PAGE_PRESENT) !== 0 && (entry.lo & _PAGE_PSE) === 0;
+    table = leads ? pte_pfn(entry) : 0;
+  }
+  return undefined;
+}
+
 /**
  * The hardware's walk: sets A in every entry it uses and D in the leaf on a write, and fills the TLB. Returns -1, or
  * the error code of the page fault.

@@ -3,6 +3,7 @@
 import type { Checked } from '../scenario/diagnostics';
 import type { Known } from '../scenario/known';
 import type { Entity } from '../scenario/names';
+import { tracepoints } from '../scenario/tracepoints';
 import {
   advices,
   commands,
@@ -11,6 +12,7 @@ import {
   errors,
   exploreSettings,
   fenceFields,
+  fieldsOf,
   looks,
   machineSettings,
   mapWords,
@@ -18,10 +20,8 @@ import {
   occurrences,
   operations,
   protections,
-  pteFields,
   statementMeanings,
   surfaceAttributes,
-  trackerFields,
   trackings,
 } from '../scenario/vocabulary';
 import { forms, statementWords } from '../syntax/forms';
@@ -71,7 +71,7 @@ function itemsAt(place: Place, checked: Checked, known: Known): readonly Item[] 
   if (block === 'explore') return before === '' ? entries(exploreSettings, 'field') : [];
   if (before === '') return statementItems(place);
   if (/\.\s*$/.test(before) && !/\.\.\s*$/.test(before))
-    return fieldItems(ownerBefore(before.replace(/\.\s*$/, '')));
+    return fieldItems(before.replace(/\.\s*$/, ''));
   if (/\bon\s+$/.test(before)) return cpuItems(checked);
   if (/^surface\s+\w+\s*:\s*$/.test(before))
     return [entryItem('buffer', surfaceAttributes.buffer, 'keyword')];
@@ -148,10 +148,13 @@ function statementItems(place: Place): readonly Item[] {
   return [...items, ...entries(operations, 'operation'), ...named(place, ['procedure'])];
 }
 
-function fieldItems(owner: string | undefined): readonly Item[] {
-  const table: Readonly<Record<string, string>> | undefined =
-    owner === 'pte' ? pteFields : owner === 'tracker' ? trackerFields : undefined;
+function fieldItems(before: string): readonly Item[] {
+  const owner = ownerBefore(before);
+  const table = fieldsOf[owner ?? ''];
   if (table !== undefined) return fields(table);
+  const event = /\b(?:first|last)\s*\(\s*(\w+)[^()]*\)$/.exec(before)?.[1];
+  const args = tracepoints[event ?? '']?.args;
+  if (args !== undefined) return fields(args);
   const prefix = `${owner ?? ''}.`;
   const counted = Object.entries(counters).filter(([name]) => name.startsWith(prefix));
   if (counted.length > 0)
@@ -180,6 +183,11 @@ function operandItems(place: Place): readonly Item[] {
   const { before } = place;
   const verb = /^(?:let\s+\w+\s*=\s*)?(\w+)\s+$/.exec(before)?.[1];
   if (verb === 'map') return named(place, ['surface']);
+  if (/\b(?:events|first|last)\s*\(\s*$/.test(before))
+    return Object.entries(tracepoints).map(([name, { does, args }]) =>
+      value(name, Object.keys(args).join(', '), does),
+    );
+  if (/\btlb\s*\(\s*$/.test(before)) return named(place, ['cpu']);
   const words = wordsBehind(before);
   if (words !== undefined) return entries(words, 'keyword');
   if (verb !== undefined && onMappings.has(verb)) return mappings(place);
@@ -213,7 +221,7 @@ function wordsBehind(before: string): Readonly<Record<string, Entry>> | undefine
 function expressionItems(place: Place): readonly Item[] {
   const counted = new Set(Object.keys(counters).map((name) => name.replace(/\..*/, '')));
   return [
-    ...named(place, ['variable', 'constant', 'parameter', 'surface', 'fence']),
+    ...named(place, ['argument', 'variable', 'constant', 'parameter', 'surface', 'fence']),
     ...entries(looks, 'operation'),
     ...[...counted].map((name) => value(name, 'counter', counterDoes(name))),
     ...Object.entries(occurrences).map(([name, does]) => value(name, 'condition', does)),

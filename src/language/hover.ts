@@ -5,6 +5,7 @@ import { describe } from '../scenario/expressions';
 import type { Known } from '../scenario/known';
 import type { Entity } from '../scenario/names';
 import { procedureForm } from '../scenario/statements';
+import { tracepoints } from '../scenario/tracepoints';
 import {
   advices,
   commands,
@@ -13,16 +14,15 @@ import {
   errors,
   exploreSettings,
   fenceFields,
+  fieldsOf,
   looks,
   machineSettings,
   mapWords,
   occurrences,
   operations,
   protections,
-  pteFields,
   statementMeanings,
   surfaceAttributes,
-  trackerFields,
 } from '../scenario/vocabulary';
 import { type FormName, forms } from '../syntax/forms';
 import { PAGE_SIZE, readNumber, showBytes } from '../syntax/numbers';
@@ -130,6 +130,10 @@ function wordText(word: string, place: Place, known: Known): string | undefined 
     const { value, does } = errors[word as keyof typeof errors];
     return `${value}: ${does}`;
   }
+  if (/\b(?:events|first|last)\s*\(\s*$/.test(place.before) && Object.hasOwn(tracepoints, word)) {
+    const { does = '', args = {} } = tracepoints[word] ?? {};
+    return `event \`${word}(${Object.keys(args).join(', ')})\`: ${does}`;
+  }
   const verb = /^(\w+)\s/.exec(place.before)?.[1];
   if (verb === 'protect' && Object.hasOwn(protections, word)) return table(word, protections);
   if (verb === 'advise' && Object.hasOwn(advices, word)) return table(word, advices);
@@ -141,11 +145,10 @@ function wordText(word: string, place: Place, known: Known): string | undefined 
 }
 
 function fieldText(word: string, owner: string | undefined): string | undefined {
-  const fields: Readonly<Record<string, string>> =
-    owner === 'pte' ? pteFields : owner === 'tracker' ? trackerFields : { ...fenceFields };
+  const fields = fieldsOf[owner ?? ''] ?? fenceFields;
   const full = Object.entries(counters).find(([name]) => name === `${owner ?? ''}.${word}`);
   if (full !== undefined) return `counter: ${full[1]}`;
-  return Object.hasOwn(fields, word) ? fields[word] : undefined;
+  return Object.hasOwn(fields, word) ? (fields as Record<string, string>)[word] : undefined;
 }
 
 function table(

@@ -46,7 +46,7 @@ function statementBefore(line: string): string {
     const sign = line[i];
     if (sign === ')' || sign === ']') depth++;
     else if (sign === '(' || sign === '[') depth--;
-    else if (sign === '{' || sign === '}' || (sign === ',' && depth >= 0))
+    else if (sign === '{' || sign === '}' || (sign === ',' && depth === 0))
       return line.slice(i + 1).trimStart();
   }
   return line.trimStart();

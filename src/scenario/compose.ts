@@ -7,11 +7,12 @@ import { driverParts } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_drv';
 import { ofHandle } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_fence';
 import { task_mmu_statics } from '../kernel/fs/proc/task_mmu';
 import { HPAGE_PMD_NR } from '../kernel/mm/huge_memory';
+import { find_vma } from '../kernel/mm/mmap';
 import { buildMachine, type Limits, type Part, type ProcessTask } from '../machine/machine';
 import { Checker } from '../routine/check';
 import type { Engine } from '../routine/engine';
 import type { Routine, VariantSet } from '../routine/routine';
-import { NULL } from '../state/layout';
+import { isNull, NULL } from '../state/layout';
 import { commandsMax } from '../user/limits';
 import { Counters } from './counters';
 import { MachineLook, type Whereabouts } from './look';
@@ -221,6 +222,11 @@ function whereabouts(
   mms: readonly number[],
   state: ScenarioState,
 ): Whereabouts {
+  const resource: Whereabouts['resource'] = (surface) => {
+    const handle = state.get(`surface ${surface.name}`);
+    const at = handle <= 0 ? 0 : ofHandle(k.the('surface_handles', 'vmw_fpriv'), handle);
+    return at === 0 ? NULL : k.view('vmw_resource', at);
+  };
   const mm = (process: string): number => {
     const index = meaning.processes.findIndex((p) => p.name === process);
     return mms[index] ?? 0;
@@ -237,10 +243,15 @@ function whereabouts(
       const routine = variable.frame === 0 ? root : calls.get(variable.frame);
       return { task, routine, field: localName(meaning, variable) };
     },
+    resource,
+    vma: (mapping, offset) => {
+      const base = k.parts.scenario.look.variable(mapping);
+      const vma = find_vma(k.view('mm_struct', mm(mapping.process)), base + offset);
+      return base === 0 || isNull(vma) || vma.vm_start > base + offset ? undefined : vma;
+    },
     object: (surface) => {
-      const handle = state.get(`surface ${surface.name}`);
-      const at = handle <= 0 ? 0 : ofHandle(k.the('surface_handles', 'vmw_fpriv'), handle);
-      return at === 0 ? NULL : k.view('vmw_resource', at).backup;
+      const found = resource(surface);
+      return isNull(found) ? NULL : found.backup;
     },
     fence: (handle) => k.view('dma_fence', ofHandle(k.the('fence_handles', 'vmw_fpriv'), handle)),
   };

@@ -1,8 +1,9 @@
 // Evaluates expressions. They only look: what they look at is behind the interface `Look`, which a machine
 // implements with `peek`, so that no fault is taken, no TLB filled and no bit set.
 import { unreachable } from '../base/assert';
-import type { Family, Place, SurfaceMeaning, Value, Variable } from './meaning';
-import type { CounterName, OccurrenceName, PteField, TrackerField } from './vocabulary';
+import type { LoggedEvent } from '../state/events';
+import type { BehindLook, Family, Place, SurfaceMeaning, Value, Variable } from './meaning';
+import type { CounterName, FenceField, OccurrenceName, TrackerField } from './vocabulary';
 
 /** Bytes with their bounds computed. `end` is behind the last byte. */
 export type Bytes =
@@ -27,28 +28,35 @@ export interface Look {
   mapped(mapping: Variable): { readonly start: number; readonly bytes: number };
   counter(counter: CounterName): number;
   occurred(what: OccurrenceName): boolean;
-  /** One field of the PTE that maps `offset` of the mapping; 0 where there is no page table. */
-  pte(mapping: Variable, offset: number, field: PteField): number;
+  /** A field of what stands behind byte `offset` of the mapping; 0 where there is no such thing. */
+  behind(look: BehindLook, cpu: number, mapping: Variable, offset: number, field: string): number;
+  box(surface: SurfaceMeaning, field: string): number;
   tracker(surface: SurfaceMeaning, field: TrackerField, offset: number | undefined): number;
   /** The byte that all of these hold, or -1 when they differ. */
   uniform(bytes: Bytes): number;
   same(left: Bytes, right: Bytes): boolean;
+  fence(family: Family, index: number, field: FenceField): number;
   signaled(family: Family, index: number): boolean;
+  /** The events of a tracepoint, oldest first. */
+  history(tracepoint: string): readonly LoggedEvent[];
 }
 
+/** Arguments of the event that a condition is about. */
+type Arguments = LoggedEvent['args'] | undefined;
+
 /** The value of an expression, looked at now. Division by zero gives 0. */
-export function evaluate(value: Value, look: Look): number {
+export function evaluate(value: Value, look: Look, args?: Arguments): number {
   switch (value.kind) {
     case 'number':
       return value.value;
     case 'variable':
       return look.variable(value.variable);
     case 'binary':
-      return binary(value, look);
+      return binary(value, look, args);
     case 'not':
-      return evaluate(value.operand, look) === 0 ? 1 : 0;
+      return evaluate(value.operand, look, args) === 0 ? 1 : 0;
     case 'negative':
-      return -evaluate(value.operand, look);
+      return -evaluate(value.operand, look, args);
     case 'counter':
       return look.counter(value.counter);
     case 'occurred':
@@ -57,17 +65,44 @@ export function evaluate(value: Value, look: Look): number {
       return look.uniform(bytesOf(value.place, look));
     case 'same':
       return Number(look.same(bytesOf(value.left, look), bytesOf(value.right, look)));
-    case 'pte':
-      return look.pte(value.mapping, evaluate(value.offset, look), value.field);
+    case 'behind': {
+      const { cpu, mapping, field } = value;
+      return look.behind(value.look, cpu, mapping, evaluate(value.offset, look, args), field);
+    }
+    case 'address':
+      return look.variable(value.mapping) + evaluate(value.offset, look, args);
+    case 'box':
+      return look.box(value.surface, value.field);
     case 'tracker': {
       const offset = value.offset === undefined ? undefined : evaluate(value.offset, look);
       return look.tracker(value.surface, value.field, offset);
     }
-    case 'signaled':
-      return Number(look.signaled(value.fence.family, evaluate(value.fence.index, look)));
+    case 'fence': {
+      const { member, field } = value;
+      return look.fence(member.family, evaluate(member.index, look, args), field);
+    }
+    case 'event': {
+      const { family, index } = value.member;
+      return Number(look.signaled(family, evaluate(index, look, args)));
+    }
+    case 'history':
+      return history(value, look);
+    case 'argument':
+      return Number(args?.[value.name] ?? 0);
     default:
       return unreachable(value);
   }
+}
+
+/** An event is numbered by its place in the log, from 1. */
+function history(value: Value & { kind: 'history' }, look: Look): number {
+  const { ask, where, field } = value;
+  const such = ({ args }: LoggedEvent) => where === undefined || evaluate(where, look, args) !== 0;
+  const events = look.history(value.tracepoint);
+  if (ask === 'events') return where === undefined ? events.length : events.filter(such).length;
+  const found = ask === 'first' ? events.find(such) : events.findLast(such);
+  if (found === undefined) return 0;
+  return field === undefined ? found.index + 1 : Number(found.args[field] ?? 0);
 }
 
 /** The bounds of a place, computed. */
@@ -78,13 +113,13 @@ export function bytesOf(place: Place, look: Look): Bytes {
   return { of: place.of, surface: place.surface, start, end: end ?? place.surface.bytes };
 }
 
-function binary(value: Value & { kind: 'binary' }, look: Look): number {
-  const left = evaluate(value.left, look);
+function binary(value: Value & { kind: 'binary' }, look: Look, args: Arguments): number {
+  const left = evaluate(value.left, look, args);
   // Both sides only look, so it does not matter that the right one is skipped.
   if (value.operator === 'and' && left === 0) return 0;
   if (value.operator === 'or' && left !== 0) return 1;
   if (value.operator === 'implies' && left === 0) return 1;
-  return apply(value.operator, left, evaluate(value.right, look));
+  return apply(value.operator, left, evaluate(value.right, look, args));
 }
 
 /** An operator on two numbers: whole-number division, booleans as 0 and 1. */

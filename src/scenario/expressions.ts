@@ -15,6 +15,7 @@ import type {
 } from '../syntax/tree';
 import { apply } from './evaluate';
 import type {
+  BehindLook,
   Extent,
   Family,
   Member,
@@ -26,18 +27,21 @@ import type {
   Variable,
 } from './meaning';
 import { builtins, type Report, type Scope } from './names';
+import { tracepoints } from './tracepoints';
 import {
   type CounterName,
   counters,
   errors,
+  eventFields,
+  type FenceField,
   fenceFields,
+  fieldsOf,
   looks,
   methods,
+  numberFields,
   type OccurrenceName,
   occurrences,
   operations,
-  type PteField,
-  pteFields,
   type TrackerField,
   trackerFields,
 } from './vocabulary';
@@ -49,7 +53,16 @@ export type Thing =
   | { readonly kind: 'surface'; readonly surface: SurfaceMeaning }
   | { readonly kind: 'device'; readonly surface: SurfaceMeaning }
   | { readonly kind: 'mapping'; readonly mapping: Variable }
-  | { readonly kind: 'pte'; readonly mapping: Variable; readonly offset: Value }
+  | {
+      readonly kind: 'behind';
+      readonly look: BehindLook;
+      readonly cpu: number;
+      readonly mapping: Variable;
+      readonly offset: Value;
+    }
+  | { readonly kind: 'box'; readonly surface: SurfaceMeaning }
+  | { readonly kind: 'history'; readonly value: Value & { kind: 'history' } }
+  | { readonly kind: 'cpu'; readonly name: string }
   | {
       readonly kind: 'tracker';
       readonly surface: SurfaceMeaning;
@@ -294,6 +307,13 @@ function reference(
       return undefined;
     case 'parameter':
       return entity.thing && spelled(entity.thing, name);
+    case 'cpu':
+      return { kind: 'cpu', name: entity.name };
+    case 'argument': {
+      const { from, to, text } = name;
+      const { type } = entity;
+      return { kind: 'value', value: { kind: 'argument', from, to, type, name: text } };
+    }
     default:
       return { kind: 'agent', name: entity.name };
   }
@@ -370,29 +390,32 @@ function member(path: MemberPath, scope: Scope, report: Report): Thing | undefin
       const counter = name as CounterName;
       return { kind: 'value', value: { kind: 'counter', from, to, type: 'number', counter } };
     }
-    case 'pte': {
-      if (!Object.hasOwn(pteFields, field.text)) {
-        unknownField(field, 'a PTE', Object.keys(pteFields), report);
-        return undefined;
-      }
-      const type = field.text === 'frame' ? 'number' : 'boolean';
-      const { mapping, offset } = object;
-      const pteField = field.text as PteField;
-      return {
-        kind: 'value',
-        value: { kind: 'pte', from, to, type, mapping, offset, field: pteField },
-      };
+    case 'behind':
+    case 'box': {
+      const look = object.kind === 'box' ? 'box' : object.look;
+      if (!knownField(field, `\`${look}(…)\``, fieldsOf[look] ?? {}, report)) return undefined;
+      const type = numberFields.has(field.text) ? 'number' : 'boolean';
+      const of = { from, to, type, field: field.text } as const;
+      return { kind: 'value', value: { ...object, ...of } };
     }
+    case 'history':
+      return historyField(object.value, path, field, report);
     case 'tracker':
       return trackerField(object, path, field, report);
-    case 'fence': {
-      if (!Object.hasOwn(fenceFields, field.text)) {
-        unknownField(field, 'a fence', Object.keys(fenceFields), report);
+    case 'fence':
+    case 'event': {
+      const table = object.kind === 'fence' ? fenceFields : eventFields;
+      if (
+        !knownField(field, `a${object.kind === 'fence' ? '' : 'n'} ${object.kind}`, table, report)
+      )
         return undefined;
-      }
-      const fence = oneOf(object, path.object, report);
-      if (fence === undefined) return undefined;
-      return { kind: 'value', value: { kind: 'signaled', from, to, type: 'boolean', fence } };
+      const member = oneOf(object, path.object, report);
+      if (member === undefined) return undefined;
+      const type = numberFields.has(field.text) ? 'number' : 'boolean';
+      const of = { from, to, type, member } as const;
+      return object.kind === 'event'
+        ? { kind: 'value', value: { kind: 'event', ...of } }
+        : { kind: 'value', value: { kind: 'fence', ...of, field: field.text as FenceField } };
     }
     default:
       report(field, `${describe(object)} has no fields`);
@@ -406,10 +429,7 @@ function trackerField(
   name: Span & { readonly text: string },
   report: Report,
 ): Thing | undefined {
-  if (!Object.hasOwn(trackerFields, name.text)) {
-    unknownField(name, 'a tracker', Object.keys(trackerFields), report);
-    return undefined;
-  }
+  if (!knownField(name, 'a tracker', trackerFields, report)) return undefined;
   const field = name.text as TrackerField;
   if (field === 'dirty' && offset === undefined) {
     report(
@@ -422,6 +442,40 @@ function trackerField(
   }
   const type = field === 'dirty' ? 'boolean' : field === 'method' ? 'method' : 'number';
   return { kind: 'value', value: { kind: 'tracker', from, to, type, surface, offset, field } };
+}
+
+/** Says which fields there are when this is none of them. */
+function knownField(
+  field: Name,
+  owner: string,
+  table: Readonly<Record<string, string>>,
+  report: Report,
+): boolean {
+  if (Object.hasOwn(table, field.text)) return true;
+  unknownField(field, owner, Object.keys(table), report);
+  return false;
+}
+
+/** An argument of the first or last event. */
+function historyField(
+  value: Value & { kind: 'history' },
+  { from, to }: Span,
+  field: Name,
+  report: Report,
+): Thing | undefined {
+  const { ask, tracepoint } = value;
+  if (ask === 'events') {
+    report(field, `\`events(…)\` is a number; ask \`last(${tracepoint}).${field.text}\``);
+    return undefined;
+  }
+  const args = tracepoints[tracepoint]?.args ?? {};
+  const type = Object.hasOwn(args, field.text) ? args[field.text] : undefined;
+  if (type !== undefined)
+    return { kind: 'value', value: { ...value, from, to, type, field: field.text } };
+  const names = Object.keys(args);
+  if (names.length > 0) unknownField(field, `\`${tracepoint}\``, names, report);
+  else report(field, `\`${tracepoint}\` has no arguments`);
+  return undefined;
 }
 
 function unknownField(field: Name, owner: string, known: readonly string[], report: Report): void {
@@ -509,23 +563,30 @@ function call(path: Call, scope: Scope, report: Report): Thing | undefined {
   const name = callee.kind === 'reference' ? callee.name : '';
   if (!Object.hasOwn(looks, name)) {
     const guess = didYouMean(name, Object.keys(looks));
+    const list = Object.keys(looks).map((look) => `\`${look}\``);
     report(
       callee,
-      `nothing can be asked as \`${name || '…'}(…)\`${guess || '; there are `pte`, `tracker` and `gpu`'}`,
+      `nothing can be asked as \`${name || '…'}(…)\`${guess || `; there are ${list.join(', ')}`}`,
       'error',
       respelled({ ...callee, text: name }, Object.keys(looks)),
     );
     return undefined;
   }
   const look = name as keyof typeof looks;
-  const [parameter, ...more] = path.parameters;
-  if (parameter === undefined || more.length > 0 || !isPath(parameter)) {
-    report(path, `\`${look}\` is asked about one thing: \`${looks[look].form}\``);
+  if (look === 'events' || look === 'first' || look === 'last')
+    return history(path, look, scope, report);
+  const parameters = [...path.parameters];
+  const cpu = look === 'tlb' && parameters.length > 1 ? cpuOf(parameters, scope, report) : 0;
+  const [parameter, ...more] = parameters;
+  if (cpu === undefined) return undefined;
+  if (parameter === undefined || more.length > 0 || !isPath(parameter) || isBareTlb(path, look)) {
+    const things = look === 'tlb' ? 'a CPU and one byte of a mapping' : 'one thing';
+    report(path, `\`${look}\` is asked about ${things}: \`${looks[look].form}\``);
     return undefined;
   }
   const thing = resolvePath(parameter, scope, report);
   if (thing === undefined) return undefined;
-  const found = lookAt(look, thing);
+  const found = lookAt(look, cpu, thing, path);
   if (found === undefined)
     report(
       parameter,
@@ -534,19 +595,85 @@ function call(path: Call, scope: Scope, report: Report): Thing | undefined {
   return found;
 }
 
-function lookAt(look: keyof typeof looks, thing: Thing): Thing | undefined {
-  if (look === 'pte') {
-    if (thing.kind !== 'place' || thing.place.of !== 'mapping') return undefined;
-    return { kind: 'pte', mapping: thing.place.mapping, offset: thing.place.start };
+const isBareTlb = ({ parameters }: Call, look: string): boolean =>
+  look === 'tlb' && parameters.length < 2;
+
+/** Takes the CPU off the parameters of `tlb(cpu0, p[0])`. */
+function cpuOf(parameters: Expression[], scope: Scope, report: Report): number | undefined {
+  const first = parameters.shift();
+  const thing = first !== undefined && isPath(first) ? first : undefined;
+  const entity = thing?.kind === 'reference' ? scope.find(thing.name) : undefined;
+  if (entity?.kind === 'cpu') return entity.cpu;
+  const cpus = scope.entities().filter(({ kind }) => kind === 'cpu').length;
+  const there = cpus === 1 ? 'it has `cpu0` only' : `it has \`cpu0\` to \`cpu${cpus - 1}\``;
+  if (first !== undefined) report(first, `\`tlb\` is asked about a CPU of the machine: ${there}`);
+  return undefined;
+}
+
+/** What has happened: the events of a tracepoint, with a condition on their arguments. */
+function history(
+  path: Call,
+  ask: 'events' | 'first' | 'last',
+  scope: Scope,
+  report: Report,
+): Thing | undefined {
+  const { from, to } = path;
+  const [which, condition, ...more] = path.parameters;
+  if (which?.kind !== 'reference' || more.length > 0) {
+    report(path, `\`${ask}\` is asked about an event: \`${looks[ask].form}\``);
+    return undefined;
   }
+  const tracepoint = which.name;
+  const entry = Object.hasOwn(tracepoints, tracepoint) ? tracepoints[tracepoint] : undefined;
+  if (entry === undefined) {
+    const names = Object.keys(tracepoints);
+    const guess = didYouMean(tracepoint, names);
+    report(
+      which,
+      `there is no event \`${tracepoint}\`${guess || '; completion lists them'}`,
+      'error',
+      respelled({ ...which, text: tracepoint }, names),
+    );
+    return undefined;
+  }
+  let where: Value | undefined;
+  if (condition !== undefined) {
+    const inner = scope.inner(condition);
+    const declared = { from: which.from, to: which.to };
+    for (const [name, type] of Object.entries(entry.args))
+      inner.override({ kind: 'argument', name, declared, type });
+    where = resolveTyped(condition, 'boolean', `\`${ask}\``, inner, report);
+    if (where === undefined) return undefined;
+  }
+  const of = { from, to, type: 'number', ask, tracepoint, where, field: undefined } as const;
+  return { kind: 'history', value: { kind: 'history', ...of } };
+}
+
+function lookAt(
+  look: Exclude<keyof typeof looks, 'events' | 'first' | 'last'>,
+  cpu: number,
+  thing: Thing,
+  { from, to }: Span,
+): Thing | undefined {
   const surface = thing.kind === 'surface' ? thing.surface : undefined;
   const part = thing.kind === 'place' && thing.place.of === 'memory' ? thing.place : undefined;
-  if (look === 'tracker') {
-    if (surface !== undefined) return { kind: 'tracker', surface, offset: undefined };
-    return part && { kind: 'tracker', surface: part.surface, offset: part.start };
+  switch (look) {
+    case 'tracker':
+      if (surface !== undefined) return { kind: 'tracker', surface, offset: undefined };
+      return part && { kind: 'tracker', surface: part.surface, offset: part.start };
+    case 'box':
+      return surface && { kind: 'box', surface };
+    case 'gpu':
+      if (surface !== undefined) return { kind: 'device', surface };
+      return part && { kind: 'place', single: false, place: { ...part, of: 'device' } };
+    default: {
+      if (thing.kind !== 'place' || thing.place.of !== 'mapping') return undefined;
+      const { mapping, start: offset } = thing.place;
+      if (look !== 'address') return { kind: 'behind', look, cpu, mapping, offset };
+      const of = { from, to, type: 'number', mapping, offset } as const;
+      return { kind: 'value', value: { kind: 'address', ...of } };
+    }
   }
-  if (surface !== undefined) return { kind: 'device', surface };
-  return part && { kind: 'place', single: false, place: { ...part, of: 'device' } };
 }
 
 export function isPath(expression: Expression): expression is Path {
@@ -568,9 +695,14 @@ function asValue(thing: Thing, span: Span, report: Report): Value | undefined {
       const bounds = { from, to, start: numberValue(span, 0), end: undefined };
       return { kind: 'bytes', from, to, type: 'number', place: placeOf(thing, bounds) };
     }
-    case 'pte':
-      report(span, `say what to look at: ${fields(pteFields, 'pte(…)')}`);
+    case 'behind':
+    case 'box': {
+      const look = thing.kind === 'box' ? 'box' : thing.look;
+      report(span, `say what to look at: ${fields(fieldsOf[look] ?? {}, `${look}(…)`)}`);
       return undefined;
+    }
+    case 'history':
+      return thing.value;
     case 'tracker':
       report(span, `say what to look at: ${fields(trackerFields, 'tracker(…)')}`);
       return undefined;
@@ -672,8 +804,14 @@ export function describe(thing: Thing): string {
       return `the device's copy of \`${thing.surface.name}\``;
     case 'mapping':
       return `the mapping \`${thing.mapping.name}\``;
-    case 'pte':
-      return 'a PTE';
+    case 'behind':
+      return `\`${thing.look}(…)\``;
+    case 'box':
+      return 'a dirty box';
+    case 'history':
+      return 'a number';
+    case 'cpu':
+      return 'a CPU';
     case 'tracker':
       return 'a tracker';
     case 'fence':

@@ -5,10 +5,10 @@ import type { BinaryOperator } from '../syntax/tree';
 import type {
   AdviceName,
   CounterName,
+  FenceField,
   OccurrenceName,
   OutcomeWord,
   ProtectionName,
-  PteField,
   TrackerField,
   Tracking,
 } from './vocabulary';
@@ -257,6 +257,9 @@ export function deviceCommands(commands: readonly Command[]): number {
   );
 }
 
+/** What can be asked about a byte of a mapping, and has fields. */
+export type BehindLook = 'pte' | 'pmd' | 'pud' | 'pgd' | 'tlb' | 'vma' | 'pagemap';
+
 export type Type = 'number' | 'boolean' | 'method';
 
 /**
@@ -279,12 +282,18 @@ export type Value = Span & { readonly type: Type } & (
     | { readonly kind: 'bytes'; readonly place: Place }
     /** Two ranges, byte for byte. */
     | { readonly kind: 'same'; readonly left: Place; readonly right: Place }
+    /** A field of what stands behind a byte of a mapping: an entry of a table, of a TLB, a VMA, pagemap. */
     | {
-        readonly kind: 'pte';
+        readonly kind: 'behind';
+        readonly look: BehindLook;
+        /** Of a TLB; else 0. */
+        readonly cpu: number;
         readonly mapping: Variable;
         readonly offset: Value;
-        readonly field: PteField;
+        readonly field: string;
       }
+    | { readonly kind: 'address'; readonly mapping: Variable; readonly offset: Value }
+    | { readonly kind: 'box'; readonly surface: SurfaceMeaning; readonly field: string }
     | {
         readonly kind: 'tracker';
         readonly surface: SurfaceMeaning;
@@ -292,7 +301,18 @@ export type Value = Span & { readonly type: Type } & (
         readonly offset: Value | undefined;
         readonly field: TrackerField;
       }
-    | { readonly kind: 'signaled'; readonly fence: Member }
+    | { readonly kind: 'fence'; readonly member: Member; readonly field: FenceField }
+    | { readonly kind: 'event'; readonly member: Member }
+    /** How many events of a tracepoint there were, or the place of the first or last; with a field, its argument. */
+    | {
+        readonly kind: 'history';
+        readonly ask: 'events' | 'first' | 'last';
+        readonly tracepoint: string;
+        readonly where: Value | undefined;
+        readonly field: string | undefined;
+      }
+    /** An argument of the event that `where` is asked about. */
+    | { readonly kind: 'argument'; readonly name: string }
   );
 
 /** Bytes that an expression looks at: through a mapping, in a surface's memory, or in the device's copy. */

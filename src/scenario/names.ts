@@ -19,6 +19,9 @@ export type Entity = { readonly name: string; readonly declared: Span } & (
   | { readonly kind: 'surface'; readonly surface: SurfaceMeaning }
   | { readonly kind: 'fence' | 'event'; readonly family: Family; readonly indexed: boolean }
   | { readonly kind: 'process' | 'thread' }
+  | { readonly kind: 'cpu'; readonly cpu: number }
+  /** Of an event, in the condition of `events(…)`. */
+  | { readonly kind: 'argument'; readonly type: 'number' | 'boolean' }
   /** Its own line has a problem; what follows from that is not reported. */
   | { readonly kind: 'broken' }
 );
@@ -40,7 +43,7 @@ export const builtins: ReadonlySet<string> = new Set([
   ...Object.keys(looks),
 ]);
 
-const isNoValue: ReadonlySet<Entity['kind']> = new Set(['process', 'thread', 'procedure']);
+const isNoValue: ReadonlySet<Entity['kind']> = new Set(['process', 'thread', 'cpu', 'procedure']);
 
 /**
  * What resolving leaves behind for the editor: every use of a name, which part of the text a scope covers, ranges of
@@ -93,7 +96,8 @@ export class Scope {
   /** Introduces a name; says so when it is taken, for then one of the two would be out of reach. */
   declare(entity: Entity, report: Report): void {
     const known = this.taken(entity.name);
-    if (builtins.has(entity.name))
+    // What is asked with parentheses is told apart by them.
+    if (builtins.has(entity.name) && !Object.hasOwn(looks, entity.name))
       report(entity.declared, `\`${entity.name}\` is a word of the language; choose another name`);
     else if (known !== undefined)
       report(

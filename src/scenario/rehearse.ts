@@ -171,7 +171,7 @@ class Rehearsal {
     else if (value.kind === 'same') {
       this.place(value.left);
       this.place(value.right);
-    } else if (value.kind === 'pte') {
+    } else if (value.kind === 'behind' || value.kind === 'address') {
       const size = this.mapped.get(value.mapping.slot);
       if (size !== undefined)
         this.bounds(

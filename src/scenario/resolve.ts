@@ -91,6 +91,8 @@ export function resolve(
   const own = [...file.shared, ...scenario.body];
   const body = [...imported, ...own];
   const machine = resolveMachine(own, imported, known, report);
+  for (let cpu = 0; cpu < machine.cpus; cpu++)
+    scope.override({ kind: 'cpu', name: `cpu${cpu}`, declared: scenario.heading, cpu });
   const surfaces = declareThings(body, scope, report);
   for (const statement of body)
     if (statement.kind === 'process' && statement.name !== undefined)

@@ -702,7 +702,7 @@ function deviceValue(
 }
 
 function isLook({ kind }: Value): boolean {
-  return ['counter', 'occurred', 'bytes', 'same', 'pte', 'tracker', 'signaled'].includes(kind);
+  return !['number', 'variable', 'binary', 'not', 'negative'].includes(kind);
 }
 
 /** Whether a part of the value, or itself, is such. */
@@ -724,12 +724,16 @@ export function partsOf(value: Value): readonly Value[] {
       return bounds(value.place);
     case 'same':
       return [...bounds(value.left), ...bounds(value.right)];
-    case 'pte':
+    case 'behind':
+    case 'address':
       return [value.offset];
     case 'tracker':
       return value.offset === undefined ? [] : [value.offset];
-    case 'signaled':
-      return [value.fence.index];
+    case 'fence':
+    case 'event':
+      return [value.member.index];
+    case 'history':
+      return value.where === undefined ? [] : [value.where];
     default:
       return [];
   }

@@ -149,19 +149,73 @@ export function entryOf<T extends Record<string, Entry>>(
   return Object.hasOwn(table, name) ? table[name] : undefined;
 }
 
-/** What `pte(p[0])` shows of the PTE that maps this byte; bit positions are those of x86-64. */
+/** What `pte(p[0])` shows of an entry of a page table; bit positions are those of x86-64. */
 export const pteFields = {
+  none: 'nothing is there: all bits but A and D are clear, or there is no such table',
   present: 'bit 0, _PAGE_PRESENT: the translation is valid',
   write: 'bit 1, _PAGE_RW: writes are allowed; clear means write-protected',
+  user: 'bit 2, _PAGE_USER: user mode may access',
+  writeThrough: 'bit 3, _PAGE_PWT: caching',
+  cacheDisabled: 'bit 4, _PAGE_PCD: caching',
   accessed: 'bit 5, _PAGE_ACCESSED: set by the walker on any use',
   dirty: 'bit 6, _PAGE_DIRTY: set by the walker on the first write',
+  pat: 'bit 7 of a PTE, _PAGE_PAT: caching (in the entries above it is `huge`)',
+  global: 'bit 8, _PAGE_GLOBAL: kept over context switches',
+  protNone: 'bit 8 without bit 0, _PAGE_PROTNONE: there for the kernel, absent for the walker',
+  special: 'bit 9, _PAGE_SPECIAL: no struct page behind it',
+  uffdWp: 'bit 10, _PAGE_UFFD_WP: write-protected for userfaultfd',
   softDirty: 'bit 11, _PAGE_SOFT_DIRTY: written since the process cleared its soft-dirty bits',
   huge: 'the page is mapped by a huge entry, of 2 MiB in the PMD or of 1 GiB in the PUD: the bits are those of all of it',
   frame:
     'bits 12 to 51: the number of the page frame; of a huge entry, that of the frame of this page',
+  devmap: 'bit 58, _PAGE_DEVMAP: memory of a device that has struct pages',
+  key: 'bits 59 to 62: the protection key',
+  noExecute: 'bit 63, _PAGE_NX: no instructions may be fetched',
 } as const;
 
 export type PteField = keyof typeof pteFields;
+
+/** What `tlb(cpu0, p[0])` shows of the translation that a CPU has cached. */
+export const tlbFields = {
+  present: 'there is one, of this address space',
+  write: 'it allows writes',
+  user: 'it allows user mode',
+  dirty: 'a write through it has set D: the next ones do not touch memory',
+  frame: 'the number of the page frame',
+  stale: 'it allows what the entry in memory does not, or not any more',
+} as const;
+
+/** What `vma(p[0])` shows of the mapping in which an address lies: flags of vm_area_struct, and its range. */
+export const vmaFields = {
+  present: 'there is one',
+  start: 'vm_start: its first address',
+  end: 'vm_end: the address behind it',
+  offset: 'vm_pgoff, from the beginning of the surface: its first page',
+  read: 'VM_READ',
+  write: 'VM_WRITE',
+  shared: 'VM_SHARED',
+  mayWrite: 'VM_MAYWRITE: mprotect() may allow writes',
+  pfnMap: 'VM_PFNMAP: bare frames (linux-6.1)',
+  mixedMap: 'VM_MIXEDMAP: bare frames and pages (series-v2)',
+  io: 'VM_IO: memory of a device',
+  sequential: 'VM_SEQ_READ: `advise … sequential`',
+  random: 'VM_RAND_READ: `advise … random`',
+  dontFork: 'VM_DONTCOPY: `advise … dontfork`',
+  softDirty: 'VM_SOFTDIRTY: all of it counts as soft-dirty, as from mmap() until `clear_refs`',
+} as const;
+
+/** What `pagemap(p[0])` shows: as /proc/PID/pagemap tells user space. */
+export const pagemapFields = {
+  present: 'bit 63: a page is there',
+  softDirty: 'bit 55: written since `clear_refs`; false in mappings of bare frames (VM_PFNMAP)',
+} as const;
+
+/** What `box(ring)` shows of the dirty box of a surface: what the next submission sends. */
+export const boxFields = {
+  dirty: 'whether anything is in it',
+  start: 'its first byte',
+  end: 'the byte behind it',
+} as const;
 
 /** What `tracker(ring)` shows of the `vmw_bo_dirty` of a surface's buffer object. */
 export const trackerFields = {
@@ -179,7 +233,16 @@ export type TrackerField = keyof typeof trackerFields;
 export const methods = { untracked: -1, pagetable: 0, mkwrite: 1 } as const;
 
 /** What `done[2].` can show of a fence. */
-export const fenceFields = { signaled: 'whether the fence has signaled' } as const;
+export const fenceFields = {
+  signaled: 'whether the fence has signaled',
+  submitted: 'whether it was submitted: before that there is no fence behind the name',
+  seqno: 'its sequence number, 0 before it was submitted',
+} as const;
+
+export type FenceField = keyof typeof fenceFields;
+
+/** What an event between threads can show. */
+export const eventFields = { signaled: 'whether a thread has signaled it' } as const;
 
 /** Counters of a run, each counted since its beginning. */
 export const counters = {
@@ -211,9 +274,51 @@ export const looks = {
     form: 'pte(p[0]).dirty',
     does: 'The page-table entry that maps this byte of a mapping, as it is in memory.',
   },
+  pmd: {
+    form: 'pmd(p[0]).present',
+    does: 'The entry above the PTE, for this byte of a mapping: it names the table of 512 PTEs.',
+  },
+  pud: { form: 'pud(p[0]).present', does: 'The entry above the PMD.' },
+  pgd: { form: 'pgd(p[0]).present', does: 'The entry of the root table.' },
+  tlb: {
+    form: 'tlb(cpu0, p[0]).dirty',
+    does: 'The translation that a CPU has cached for this byte of a mapping.',
+  },
+  vma: {
+    form: 'vma(p[0]).write',
+    does: 'The vm_area_struct in which this byte of a mapping lies.',
+  },
+  pagemap: {
+    form: 'pagemap(p[0]).softDirty',
+    does: 'What /proc/PID/pagemap tells of the page: clear_refs and pagemap are how soft-dirty is used.',
+  },
+  address: {
+    form: 'address(p[0])',
+    does: 'The virtual address of this byte of a mapping.',
+  },
   tracker: {
     form: 'tracker(ring).method',
     does: 'What the driver keeps to find written pages: struct vmw_bo_dirty.',
+  },
+  box: {
+    form: 'box(ring).start',
+    does: 'The dirty box of a surface: pages that were handed over to it and not sent yet.',
+  },
+  events: {
+    form: 'events(vmw_mkwrite, page == 3)',
+    does:
+      'How often something has happened up to now: the events of a tracepoint, or those of them for which the condition ' +
+      'holds; in it the arguments of the event are names.',
+  },
+  first: {
+    form: 'first(vmw_mkwrite, page == 3)',
+    does: 'When something happened first: its place among all events, from 1, or 0 when it did not.',
+  },
+  last: {
+    form: 'last(vmw_mkwrite).page',
+    does:
+      'When something happened last, as `first`; behind a dot the argument of that event. The order of two things is a ' +
+      'comparison: `first(tlb_flush) < last(vmw_dirty_sync)`.',
   },
   gpu: {
     form: 'gpu(ring)[64KiB]',
@@ -339,6 +444,29 @@ export const errors = {
     does: 'signal of an access that is not allowed, or where nothing is mapped',
   },
 } as const;
+
+/** The fields behind each look, by its name. */
+export const fieldsOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  pte: pteFields,
+  pmd: pteFields,
+  pud: pteFields,
+  pgd: pteFields,
+  tlb: tlbFields,
+  vma: vmaFields,
+  pagemap: pagemapFields,
+  tracker: trackerFields,
+  box: boxFields,
+};
+
+/** Fields that are numbers; all others hold or do not. */
+export const numberFields: ReadonlySet<string> = new Set([
+  'frame',
+  'key',
+  'start',
+  'end',
+  'offset',
+  'seqno',
+]);
 
 /** What each statement that has a word of its own means. */
 export const statementMeanings: Readonly<Record<keyof typeof forms, string>> = {

@@ -54,7 +54,7 @@ export function watch(
     const thing = resolvePath(parsed.tree, scope, report);
     if (thing === undefined || problems.length > 0)
       return { error: problems[0] ?? 'no such thing' };
-    if (thing.kind !== 'value' && thing.kind !== 'place') return { thing };
+    if (!['value', 'place', 'history'].includes(thing.kind)) return { thing };
   }
   const value = resolveValue(parsed.tree, scope, report);
   if (value === undefined || problems.length > 0) return { error: problems[0] ?? 'no value' };
@@ -91,9 +91,12 @@ function bounded(look: Look, problems: string[]): Look {
       return problems.length > 0 ? 0 : look.tracker(surface, field, offset);
     },
     signaled: (family, index) => look.signaled(family, index),
-    pte: (mapping, offset, field) => {
+    fence: (family, index, field) => look.fence(family, index, field),
+    box: (surface, field) => look.box(surface, field),
+    history: (tracepoint) => look.history(tracepoint),
+    behind: (of, cpu, mapping, offset, field) => {
       check(mapping.name, look.mapped(mapping).bytes, offset, offset + 1);
-      return problems.length > 0 ? 0 : look.pte(mapping, offset, field);
+      return problems.length > 0 ? 0 : look.behind(of, cpu, mapping, offset, field);
     },
     uniform: (bytes) => {
       checkBytes(bytes);

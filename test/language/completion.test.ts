@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { complete } from '../../src/language/completion';
+import { pteFields, tlbFields } from '../../src/scenario/vocabulary';
 import { inThread, known, marked } from './marked';
 
 function labels(text: string): string[] {
@@ -107,18 +108,14 @@ describe('what can stand at the cursor', () => {
   });
 
   test('behind a dot: the fields of what stands before it', () => {
-    expect(labels(inThread('assert pte(p[0]).|'))).toEqual([
-      'present',
-      'write',
-      'accessed',
-      'dirty',
-      'softDirty',
-      'huge',
-      'frame',
-    ]);
+    expect(labels(inThread('assert pte(p[0]).|'))).toEqual(Object.keys(pteFields));
+    expect(labels(inThread('assert tlb(cpu0, p[0]).|'))).toEqual(Object.keys(tlbFields));
+    expect(labels(inThread('assert last(vmw_mkwrite, page == 1).|'))).toEqual(['page', 'marked']);
+    expect(labels(inThread('assert events(|'))).toContain('vmw_mkwrite');
+    expect(labels(inThread('assert tlb(|'))).toEqual(['cpu0', 'cpu1']);
     expect(labels(inThread('assert tracker(ring).me|'))).toContain('method');
     expect(labels(inThread('assert faults.|'))).toEqual(['read', 'write', 'writeProtect']);
-    expect(labels(inThread('assert done.|'))).toEqual(['signaled']);
+    expect(labels(inThread('assert done.|'))).toEqual(['signaled', 'submitted', 'seqno']);
   });
 
   test('in a range nothing is taken for a dot', () => {

@@ -16,7 +16,13 @@ function looking(): { look: Look; asked: string[] } {
     variable: answer('variable', 3),
     counter: answer('counter', 9),
     occurred: (what) => answer('occurred', 1)(what) !== 0,
-    pte: answer('pte', 1),
+    behind: answer('behind', 1),
+    box: answer('box', 1),
+    fence: answer('fence', 0),
+    history: () => [
+      { index: 4, name: 'vmw_mkwrite', step: 1, task: 0, args: { page: 1, marked: true } },
+      { index: 7, name: 'vmw_mkwrite', step: 2, task: 0, args: { page: 3, marked: false } },
+    ],
     tracker: answer('tracker', 1),
     mapped: () => ({ start: 0, bytes: 8192 }),
     uniform: answer('uniform', 5),
@@ -65,13 +71,28 @@ test('arithmetic and logic on numbers', () => {
 test('looks go to the machine, with what they ask about', () => {
   expect(value('faults.write == 9').asked).toEqual(['counter "faults.write"']);
   expect(value('violation').asked).toEqual(['occurred "violation"']);
-  expect(value('pte(p[4KiB]).dirty').asked).toEqual(['pte "p" 4096 "dirty"']);
+  expect(value('pte(p[4KiB]).dirty').asked).toEqual(['behind "pte" 0 "p" 4096 "dirty"']);
+  expect(value('tlb(cpu1, p[0]).frame == 1').asked).toEqual(['behind "tlb" 1 "p" 0 "frame"']);
+  expect(value('address(p[1]) == 4').asked).toEqual([expect.stringMatching(/^variable /)]);
+  expect(value('box(ring).end == 1').asked).toEqual(['box "ring" "end"']);
   expect(value('tracker(ring).method == mkwrite')).toEqual({
     value: 1,
     asked: ['tracker "ring" "method" '],
   });
   expect(value('tracker(ring[1 page]).dirty').asked).toEqual(['tracker "ring" "dirty" 4096']);
-  expect(value('done.signaled')).toEqual({ value: 0, asked: ['signaled "done" 0'] });
+  expect(value('done.signaled')).toEqual({
+    value: 0,
+    asked: [expect.stringMatching(/^fence .*"signaled"$/)],
+  });
+});
+
+test('events are counted, and have places and arguments; the condition knows the arguments by name', () => {
+  expect(value('events(vmw_mkwrite) == 2').value).toBe(1);
+  expect(value('events(vmw_mkwrite, page == n and not marked) == 1').value).toBe(1);
+  expect(value('first(vmw_mkwrite) == 5 and last(vmw_mkwrite) == 8').value).toBe(1);
+  expect(value('last(vmw_mkwrite).page == 3').value).toBe(1);
+  expect(value('last(vmw_mkwrite, page < 2).page == 1').value).toBe(1);
+  expect(value('first(vmw_mkwrite, page > 9) == 0').value).toBe(1);
 });
 
 test('a range is the byte that all of it holds, and two ranges are compared byte for byte', () => {

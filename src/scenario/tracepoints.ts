@@ -1,0 +1,67 @@
+// The events of a run that expressions can ask about, by the names of their tracepoints: what each says, and its
+// arguments. Addresses of the emulator's own objects are left out; a test compares the table with the tracepoints.
+export interface TracepointEntry {
+  readonly does: string;
+  readonly args: Readonly<Record<string, 'number' | 'boolean'>>;
+}
+
+/** Arguments are separated by blanks; those that hold or do not have a question mark. */
+function of(does: string, args = ''): TracepointEntry {
+  const names = args.split(' ').filter((arg) => arg !== '');
+  const typed = names.map((arg) => [
+    arg.replace('?', ''),
+    arg.endsWith('?') ? ('boolean' as const) : ('number' as const),
+  ]);
+  return { does, args: Object.fromEntries(typed) };
+}
+
+/** What `events(…)`, `first(…)` and `last(…)` can be asked about. */
+export const tracepoints: Readonly<Record<string, TracepointEntry>> = {
+  page_fault: of('a page-fault exception', 'address error_code cpu pid'),
+  mm_fault: of('handle_mm_fault() is done with a fault', 'address flags ret'),
+  perf_page_fault: of('a fault was handled, and counts as major or minor', 'address major?'),
+  vmw_mkwrite: of('the driver was asked before a page becomes writable', 'page marked?'),
+  vmw_bo_dirty_scan: of('a scan for written pages', 'method count start end'),
+  vmw_bo_dirty_method: of('the tracker changed its method', 'method'),
+  vmw_bo_dirty_transfer: of('noted pages went over to a surface', 'start end'),
+  vmw_bo_dirty_unmap: of('pages were taken out of all mappings', 'start end'),
+  vmw_dirty_sync: of('an update command for the dirty box of a surface', 'sid x w'),
+  vmw_readback: of('a readback command of the driver', 'sid'),
+  vmw_execbuf: of('a submission was handed to the device', 'task seqno'),
+  dma_fence_emit: of('a fence was made', 'seqno'),
+  dma_fence_signaled: of('a fence was signaled', 'seqno'),
+  dma_fence_wait_start: of('somebody begins to wait for a fence', 'seqno task'),
+  dma_fence_wait_end: of('somebody has waited for a fence', 'seqno task'),
+  tlb_flush: of('a TLB was flushed', 'cpu reason'),
+  tlb_stale: of(
+    'an access went through a translation that memory no longer holds',
+    'cpu address write?',
+  ),
+  mmu_notifier_range_start: of('a range of an address space is about to change', 'event start end'),
+  mmu_notifier_range_end: of('a range of an address space has changed', 'event start end'),
+  pagemap_entry: of('an entry of pagemap was read', 'address flags'),
+  warn: of('the emulated kernel warned', 'where'),
+  cpu_store: of('a store reached memory', 'cpu address pfn length unique? value'),
+  cpu_load: of('a load read memory; `value` is its first byte', 'cpu address pfn length value'),
+  gpu_read: of('the device read its copy of a surface', 'sid offset length submission'),
+  gpu_write: of('the device wrote its copy of a surface', 'sid offset length value submission'),
+  gpu_copy: of(
+    'the device copied bytes between surfaces',
+    'sid offset length source from submission',
+  ),
+  svga_command: of('the device took a command', 'id sid offset length'),
+  svga_fence: of('the device passed a fence command', 'seqno'),
+  svga_irq: of('the device raised its interrupt'),
+  svga_error: of('the device refused a command', 'id sid submission'),
+  surface_created: of('a surface exists', 'bytes coherent? sid'),
+  surface_mapped: of('a surface was mapped', 'address length offset'),
+  surface_unmapped: of('a range was unmapped', 'address length'),
+  surface_moved: of('a mapping moved', 'address length'),
+  surfaces_inherited: of('a child got the mappings of its parent', 'from'),
+  submit: of('an application hands a submission to the driver', 'submission'),
+  fence_waited: of('a thread knows that a submission is over', 'submission'),
+  synchronized: of('a thread went on because of an event', 'from'),
+  violation: of('the contract was broken'),
+  race: of('the application raced with the GPU'),
+  assertion: of('a statement failed or a property was broken'),
+};
