@@ -64,3 +64,32 @@ test('a counter between CPU and GPU: a scan, a zap, an update, the dispatch, and
     'cpu_load value=11',
   ]);
 });
+
+const shared = ['alignments', 'table-borders', 'context-switches', 'two-cpus'];
+
+for (const name of shared) {
+  test(`${name}: 6.1 holds too, once the three faults of its driver are mended`, () => {
+    const mended = { kernel: 'linux-6.1', without: ['bz-01', 'bz-02', 'bz-53'] };
+    expect(outcome(usage(name), mended).problems).toEqual([]);
+    expect(outcome(usage(name), { kernel: 'linux-6.1' }).verdict).toBe(
+      name === 'alignments' ? 'holds' : 'violated',
+    );
+  });
+}
+
+test.each(['alignments', 'two-cpus'])(
+  '%s: a driver that does not flush after cleaning loses stores',
+  (name) => {
+    const options = { with: ['no-clean-flush', 'tracking-pagetable'] };
+    expect(outcome(usage(name), options).problems.join('\n')).toMatch(/^R1: the GPU read /m);
+    expect(outcome(usage(name), { with: ['tracking-pagetable'] }).problems).toEqual([]);
+  },
+);
+
+test('two processes on one CPU: each change empties the TLB, and a shootdown reaches the one that is loaded', () => {
+  const { events } = outcome(usage('context-switches'));
+  const flushes = events({ tlb_flush: 'cpu reason' });
+  const switches = flushes.filter((line) => line === 'tlb_flush cpu=0 reason=0');
+  expect(switches.length).toBeGreaterThanOrEqual(12); // to and fro, six times
+  expect(events({ tlb_stale: '' })).toEqual([]);
+});
