@@ -34,35 +34,99 @@ export interface Checked {
   readonly diagnostics: readonly Diagnostic[];
   /** One for each scenario of the file, in order. */
   readonly scenarios: readonly Resolved[];
+  /** What each scenario was found to be, for the next check. */
+  readonly judgements: readonly Judgement[];
 }
 
-/** Parses and checks. Never throws. */
+/** What the checks say of one scenario; as long as its text and what all scenarios share stay, it holds. */
+interface Judgement {
+  readonly known: Known;
+  /** What stands before the first scenario, and all that is imported. */
+  readonly shared: string;
+  readonly from: number;
+  readonly text: string;
+  /** How long the whole text is: behind it are the imports. */
+  readonly length: number;
+  readonly found: readonly Diagnostic[];
+  readonly resolved: Resolved;
+}
+
+/** Parses and checks; with an earlier result only what was edited since. Never throws. */
 export function check(text: string, known: Known, { previous, files }: CheckOptions = {}): Checked {
   const parsed = parse(text, previous?.parsed);
   const found: Diagnostic[] = parsed.problems.map((problem) => ({ ...problem, severity: 'error' }));
   const { file } = parsed;
-  const report: Report = (span, message, severity = 'error', fix = undefined) => {
-    const { from, to } = span;
-    found.push({ from, to, message, severity, fix });
-  };
+  const reportTo =
+    (list: Diagnostic[]): Report =>
+    ({ from, to }, message, severity = 'error', fix = undefined) =>
+      void list.push({ from, to, message, severity, fix });
+  const report = reportTo(found);
   const { sources, statements } = collect(parsed, files, report);
-  const reportHere: Report = (span, message, severity, fix) => {
-    if (span.from <= text.length) report(span, message, severity, fix);
-    else {
-      const { path = '', line } = sources.placeAt(span.from);
-      const { by } = sources.partAt(span.from);
-      report(by, `in "${fileName(path)}", line ${line + 1}: ${message}`, severity);
-    }
-  };
   if (file.scenarios.length === 0 && parsed.problems.length === 0)
     report(
       { from: 0, to: Math.min(1, text.length) },
       'there is no scenario here; begin with `scenario "what it shows"`',
     );
-  const scenarios = file.scenarios.map((scenario) =>
-    resolve(file, statements, scenario, known, reportHere),
+  const earlier = new Map(previous?.judgements.map((judgement) => [judgement.text, judgement]));
+  const shared = `${text.slice(0, file.scenarios[0]?.from)}\n${sources.text.slice(text.length)}`;
+  const judgements = file.scenarios.map((scenario): Judgement => {
+    const { from } = scenario;
+    const own = text.slice(from, scenario.to);
+    const meant = (to: Report): Resolved => resolve(file, statements, scenario, known, to);
+    const same = earlier.get(own);
+    if (same?.shared === shared && same.known === known)
+      return moved(same, from, text.length, statements.length > 0, meant);
+    const list: Diagnostic[] = [];
+    const resolved = meant(inImports(sources, reportTo(list)));
+    return { known, shared, from, text: own, length: text.length, found: list, resolved };
+  });
+  for (const judgement of judgements) found.push(...judgement.found);
+  const scenarios = judgements.map(({ resolved }) => resolved);
+  return { parsed, sources, files, diagnostics: inOrder(found, parsed), scenarios, judgements };
+}
+
+/** What is found in an imported file is reported where it is imported. */
+function inImports(sources: Sources, report: Report): Report {
+  return (span, message, severity, fix) => {
+    const { path, by } = sources.partAt(span.from);
+    if (path === undefined) return report(span, message, severity, fix);
+    const { line } = sources.placeAt(span.from);
+    report(by, `in "${fileName(path)}", line ${line + 1}: ${message}`, severity);
+  };
+}
+
+/** What was found before, at its new place. Its meaning is made when somebody asks for it: most edits ask nothing. */
+function moved(
+  judgement: Judgement,
+  from: number,
+  length: number,
+  imports: boolean,
+  meant: (report: Report) => Resolved,
+): Judgement {
+  const by = from - judgement.from;
+  if (by === 0 && (!imports || length === judgement.length)) return judgement;
+  const move = <T extends Span>(span: T): T =>
+    span.from < judgement.from ? span : { ...span, from: span.from + by, to: span.to + by };
+  const found = judgement.found.map(
+    (one): Diagnostic => ({
+      ...move(one),
+      fix: one.fix && { ...one.fix, edits: one.fix.edits.map(move) },
+    }),
   );
-  return { parsed, sources, files, diagnostics: inOrder(found, parsed), scenarios };
+  let made: Resolved | undefined;
+  const again = (): Resolved => {
+    made ??= meant(() => {});
+    return made;
+  };
+  const resolved: Resolved = {
+    get meaning() {
+      return again().meaning;
+    },
+    get notes() {
+      return again().notes;
+    },
+  };
+  return { ...judgement, from, length, found, resolved };
 }
 
 /** Sorted, each once; where the parser found a mistake, its line is not judged any further. */

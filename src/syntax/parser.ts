@@ -8,21 +8,22 @@ import { lineAt, lineStarts, type Span } from '../base/text';
 import { type FormName, forms, reserved, statementWords } from './forms';
 import { parser } from './grammar';
 import { readNumber } from './numbers';
-import type {
-  Binary,
-  BinaryOperator,
-  Block,
-  Clause,
-  Expression,
-  If,
-  Index,
-  Name,
-  Operation,
-  Path,
-  Scenario,
-  ScenarioFile,
-  Setting,
-  Statement,
+import {
+  type Binary,
+  type BinaryOperator,
+  type Block,
+  binaryOperators,
+  type Clause,
+  type Expression,
+  type If,
+  type Index,
+  type Name,
+  type Operation,
+  type Path,
+  type Scenario,
+  type ScenarioFile,
+  type Setting,
+  type Statement,
 } from './tree';
 
 export interface Problem extends Span {
@@ -848,7 +849,7 @@ function convert(text: string, lines: readonly number[], tree: Tree): Converted 
     let right: Expression | undefined;
     for (let more = enter(); more; more = next()) {
       if (at() === 'Operator') {
-        operator = text.slice(c.from, c.to) as BinaryOperator;
+        operator = operatorIn(text.slice(c.from, c.to)) ?? '==';
         sign = here();
         skip();
       } else if (operator === undefined) left = expression();
@@ -875,6 +876,11 @@ function convert(text: string, lines: readonly number[], tree: Tree): Converted 
       problem({ from: open, to: open + 1 }, `close the bracket with \`${bracket}\``, fix);
     }
   }
+}
+
+/** Recovery may have put an operator where the text has none. */
+function operatorIn(sign: string): BinaryOperator | undefined {
+  return binaryOperators.find((operator) => operator === sign);
 }
 
 function asPath(expression: Expression | undefined): Path | undefined {

@@ -262,21 +262,25 @@ export interface Unary extends Span {
   readonly operand: Expression | undefined;
 }
 
-export type BinaryOperator =
-  | '*'
-  | '/'
-  | '%'
-  | '+'
-  | '-'
-  | '=='
-  | '!='
-  | '<'
-  | '<='
-  | '>'
-  | '>='
-  | 'and'
-  | 'or'
-  | 'implies';
+/** Signs and words between two values. */
+export const binaryOperators = [
+  '*',
+  '/',
+  '%',
+  '+',
+  '-',
+  '==',
+  '!=',
+  '<',
+  '<=',
+  '>',
+  '>=',
+  'and',
+  'or',
+  'implies',
+] as const;
+
+export type BinaryOperator = (typeof binaryOperators)[number];
 
 export interface Binary extends Span {
   readonly kind: 'binary';

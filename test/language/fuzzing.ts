@@ -129,7 +129,7 @@ function askEverything(text: string, at: number, other: number): void {
   formatted(checked, span, offset);
   // What is known of the text before an edit changes nothing of what is said of the text behind it.
   const edited = text.slice(0, span.from) + (other % 2 === 0 ? 'x ' : '') + text.slice(span.to);
-  same(check(edited, known, checked), check(edited, known));
+  same(check(edited, known, { previous: checked }), check(edited, known));
   hold(performance.now() - begin < MILLISECONDS_MAX, 'an answer comes in time');
 }
 
@@ -149,7 +149,7 @@ function formatted(checked: Checked, span: { from: number; to: number }, offset:
   apart(text, edits);
   const printed = print(checked.parsed);
   hold(applyEdits(text, edits) === printed, 'the edits make what the printer prints');
-  const again = check(printed, known, checked);
+  const again = check(printed, known, { previous: checked });
   hold(print(again.parsed) === printed, 'the canonical form is that of itself');
   for (const some of [
     formatRange(checked, span),
