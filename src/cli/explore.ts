@@ -1,7 +1,7 @@
 // `coherence explore FILE`: searches the orders in which one scenario can run, says what was searched and what was not,
 // and prints for each violation a schedule that `coherence run --schedule` and the debugger follow to it.
 import { type Command, InvalidArgumentError } from 'commander';
-import { foundLines, searched, searchObject } from '../explore/report';
+import { foundLines, outcomeLines, searched, searchObject } from '../explore/report';
 import { Search } from '../explore/search';
 import type { Loaded } from '../scenario/load';
 import type { Verdict } from '../scenario/run';
@@ -56,6 +56,7 @@ function explore(path: string, loaded: Loaded, options: ExploreOptions): Verdict
     const lines = [
       meaning.title,
       ...searched(search).map((line) => `  ${line}`),
+      ...outcomeLines(search, run).map((line) => `  ${line}`),
       ...foundLines(search, (p) => `${p.path ?? path}:${p.line}:${p.column}`),
       verdict,
     ];

@@ -74,11 +74,12 @@ export class PrivateSteps implements AccessObserver {
   }
 
   /**
-   * Locks, waits and choices are never private. Nor are steps of user mode and of interrupts: a scenario's expressions,
-   * and the handler of a shootdown, look at the machine unobserved.
+   * Locks, waits and choices are never private. Nor are steps of user mode, of instructions and of interrupts: a
+   * scenario's expressions, a TLB that may drop what memory no longer says, and the handler of a shootdown look at the
+   * machine unobserved.
    */
   private mayBe({ code, of }: Op): boolean {
     if (code === Code.call || code === Code.ret) return of.mode !== 'user' || code === Code.ret;
-    return code === Code.step && of.mode !== 'user' && of.mode !== 'interrupt';
+    return code === Code.step && (of.mode === 'kernel' || of.mode === 'device');
   }
 }

@@ -1,5 +1,7 @@
 // What a search says of itself: what it found, what it has looked at, and what it has not. Sentences for the command
 // line and the editor, and one object for programs.
+
+import { outcomeText, statusOf } from '../scenario/outcomes';
 import type { Problem, Run } from '../scenario/run';
 import type { Found, Search } from './search';
 
@@ -40,9 +42,20 @@ function plural(n: number, word: string): string {
   return `${n} ${n === 1 ? word : word === 'switch' ? 'switches' : `${word}s`}`;
 }
 
+/** The outcomes that were reached, a line each, with what the scenario says of them. */
+export function outcomeLines(search: Search, { meaning: { outcomes } }: Run): string[] {
+  if (outcomes === undefined) return [];
+  return search.reached.map(({ values, schedule }) => {
+    const status = statusOf(outcomes, values);
+    const way = status === 'allowed' || status === 'required' ? '' : `; schedule: ${schedule}`;
+    return `outcome ${outcomeText(outcomes, values)}: ${status}${way}`;
+  });
+}
+
 /** The violations of a search, a few lines each; `at` names a place of the file. */
 export function foundLines(search: Search, at: (problem: Problem) => string): string[] {
-  return search.found.flatMap((found) => {
+  const missing = search.missing.map((p) => `${at(p)}: ${p.kind}: ${p.message}`);
+  const lines = search.found.flatMap((found) => {
     const { problem: p, schedule } = found;
     return [
       `${at(p)}: ${p.kind}: ${p.message}`,
@@ -51,6 +64,7 @@ export function foundLines(search: Search, at: (problem: Problem) => string): st
       `  schedule: ${schedule}`,
     ];
   });
+  return [...lines, ...missing];
 }
 
 /** The object of `--json`. */
@@ -67,7 +81,12 @@ export function searchObject(search: Search, run: Run) {
       switches,
       cause: p.cause,
     })),
-    outcomes: search.reached.map(({ values, schedule }) => ({ values, schedule })),
+    missing: search.missing.map(({ message, line, column }) => ({ message, at: { line, column } })),
+    outcomes: search.reached.map(({ values, schedule }) => ({
+      values,
+      status: statusOf(run.meaning.outcomes!, values),
+      schedule,
+    })),
     searched: searched(search),
     counters: { states: search.states, transitions: search.transitions, ends: search.ends },
   };

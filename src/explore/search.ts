@@ -4,7 +4,7 @@
 // (private.ts). It goes in slices: who calls decides how long, and may stop at any time.
 import { type Choice, scheduleText } from '../routine/schedule';
 import { evaluate } from '../scenario/evaluate';
-import type { ScenarioMeaning, Value } from '../scenario/meaning';
+import type { OutcomeRow, ScenarioMeaning, Value } from '../scenario/meaning';
 import type { Problem, Run, Verdict } from '../scenario/run';
 import { Timeline } from '../timeline/timeline';
 import { PrivateSteps } from './private';
@@ -114,8 +114,20 @@ export class Search {
     return this.collects;
   }
 
+  /** Required outcomes that no order ends with; known when all have been looked at. */
+  get missing(): readonly Problem[] {
+    const { run, state, cut } = this;
+    if (state !== 'over' || cut) return [];
+    const reached = [...this.outcomes.values()];
+    const isReached = (row: OutcomeRow) =>
+      reached.some(({ values }) => values.every((value, i) => value === row.values[i]));
+    return (run.meaning.outcomes?.rows ?? [])
+      .filter((row) => row.word === 'required' && !isReached(row))
+      .map((row) => run.missingOutcome(row));
+  }
+
   get verdict(): Verdict {
-    if (this.violations.size > 0) return 'violated';
+    if (this.violations.size > 0 || this.missing.length > 0) return 'violated';
     return this.state === 'over' ? 'holds' : 'incomplete';
   }
 
@@ -241,7 +253,8 @@ export class Search {
 
   private find(problems: readonly Problem[], switches: number): void {
     for (const problem of problems) {
-      const key = `${problem.kind} ${problem.line}:${problem.column}`;
+      const what = problem.kind === 'outcome' ? problem.message : '';
+      const key = `${problem.kind} ${problem.line}:${problem.column} ${what}`;
       const known = this.violations.get(key);
       if (known === undefined || known.switches > switches) {
         this.violations.set(key, { problem, ...this.witness(switches) });
@@ -251,9 +264,8 @@ export class Search {
   }
 
   private collect(switches: number): void {
-    const { meaning } = this.run;
-    if (meaning.outcomes === undefined) return;
-    const values = meaning.outcomes.observed.map((value) => evaluate(value, this.run.look));
+    if (!this.collects || !this.run.engine.done) return;
+    const values = this.run.observed();
     const key = values.join(' ');
     const known = this.outcomes.get(key);
     if (known === undefined || known.switches > switches) {

@@ -46,7 +46,18 @@ export function newVariable(
   mapping?: MappingMeaning,
 ): Variable {
   const slot = variables.length;
-  const variable: Variable = { from, to, slot, name, type, process, thread, frame, mapping };
+  const variable: Variable = {
+    from,
+    to,
+    slot,
+    name,
+    type,
+    process,
+    thread,
+    frame,
+    kept: false,
+    mapping,
+  };
   variables.push(variable);
   return variable;
 }

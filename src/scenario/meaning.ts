@@ -89,13 +89,15 @@ export interface Variable extends Span {
   readonly thread: string | undefined;
   /** The call whose frame it is in; 0: none, it is the thread's own. */
   readonly frame: number;
+  /** It is looked at when the thread has ended, so the scenario's state has it. */
+  readonly kept: boolean;
   /** For a mapping: what it maps. */
   readonly mapping: MappingMeaning | undefined;
 }
 
 /** Whether it is a field of a frame, of a thread or of a call; else the scenario's state has it. */
-export function isLocal({ thread, frame }: Variable): boolean {
-  return thread !== undefined || frame !== 0;
+export function isLocal({ thread, frame, kept }: Variable): boolean {
+  return !kept && (thread !== undefined || frame !== 0);
 }
 
 export interface MappingMeaning {

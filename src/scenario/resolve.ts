@@ -28,7 +28,6 @@ import {
   type Family,
   type Fork,
   innerSteps,
-  isLocal,
   type MachineOptions,
   type ProcessMeaning,
   type PropertyMeaning,
@@ -39,6 +38,7 @@ import {
   type Variable,
 } from './meaning';
 import { type Entity, emptyNotes, type Notes, type Report, Scope } from './names';
+import { resolveOutcomes } from './outcomes';
 import { rehearse } from './rehearse';
 import {
   baseOf,
@@ -130,7 +130,6 @@ export function resolve(
         misplacedLet(statement, report);
         break;
       case 'outcomes':
-        report(headOf(statement), 'outcomes are not compared yet', 'warning');
         break;
       case 'import':
         if (scenario.body.includes(statement))
@@ -164,7 +163,7 @@ export function resolve(
     variables,
     properties,
     schedule,
-    outcomes: undefined,
+    outcomes: resolveOutcomes(body, { scope, notes, variables, processes, report }),
     explore: resolveExplore(body, report),
   };
   const sizeOf = rehearse(meaning, report, errors > 0);
@@ -672,7 +671,7 @@ function inherit(
   }
   scope.use(parent);
   const names = variables
-    .filter((v) => v.process === text && !isLocal(v) && v.name !== '')
+    .filter((v) => v.process === text && v.thread === undefined && v.frame === 0 && v.name !== '')
     .map((of) => {
       const own: Variable = { ...of, slot: variables.length, process };
       variables.push(own);

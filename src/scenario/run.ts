@@ -9,7 +9,8 @@ import type { LoggedEvent } from '../state/events';
 import type { Counters } from './counters';
 import { evaluate, type Look } from './evaluate';
 import type { Whereabouts } from './look';
-import type { PropertyMeaning, ScenarioMeaning, Value } from './meaning';
+import type { OutcomeRow, PropertyMeaning, ScenarioMeaning, Value } from './meaning';
+import { outcomeText, rowOf, statusOf } from './outcomes';
 import type { Sources } from './sources';
 import type { ScenarioState } from './state';
 
@@ -153,6 +154,8 @@ export class Run {
         this.problem('deadlock', 'nobody can go on', this.stuckAt(), steps, this.stacks()),
       );
     }
+    const unexpected = this.unexpectedOutcome();
+    if (unexpected !== undefined) found.push(unexpected);
     for (const p of this.meaning.properties.filter((p) => p.when === 'finally')) {
       if (evaluate(p.condition, this.look) !== 0) continue;
       found.push(this.problem('finally', this.brokenText(p), p.from, this.engine.steps));
@@ -179,6 +182,35 @@ export class Run {
       return forks !== undefined && state.get(`forked ${name}`) === 0;
     };
     return this.threads.every((t) => engine.isDaemon(t) || engine.isFinished(t) || unborn(t));
+  }
+
+  /** What `outcomes` looks at, as it is now. */
+  observed(): readonly number[] {
+    const { observed = [] } = this.meaning.outcomes ?? {};
+    return observed.map((value) => evaluate(value, this.look));
+  }
+
+  /** What is wrong with the way the run has ended, if its outcome is not one that is meant to be. */
+  private unexpectedOutcome(): Problem | undefined {
+    const { outcomes } = this.meaning;
+    if (outcomes === undefined || !this.engine.done) return undefined;
+    const values = this.observed();
+    const says = statusOf(outcomes, values);
+    if (says === 'allowed' || says === 'required') return undefined;
+    const text = outcomeText(outcomes, values);
+    const message =
+      says === 'forbidden'
+        ? `${text} is forbidden`
+        : `${text} is none of the outcomes that are listed`;
+    const at = rowOf(outcomes, values) ?? outcomes;
+    return this.problem('outcome', message, at.from, this.engine.steps);
+  }
+
+  /** A required outcome that no order ends with. */
+  missingOutcome(row: OutcomeRow): Problem {
+    const { outcomes } = this.meaning;
+    const message = `${outcomeText(outcomes!, row.values)} is required, and no order ends so`;
+    return this.problem('outcome', message, row.from, this.engine.steps);
   }
 
   /** The races of the application, listed whether or not they count. */

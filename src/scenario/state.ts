@@ -10,8 +10,9 @@ import { type Family, isLocal, type ScenarioMeaning, type Variable } from './mea
 /** Name of the static. */
 export const scenarioStatic = 'scenario';
 
-/** The name of the field of a process's variable. */
-export const fieldName = (v: Variable): string => `${v.process}.${v.name}`;
+/** The name of the field of a process's variable, or of one that is kept. */
+export const fieldName = (v: Variable): string =>
+  v.thread === undefined ? `${v.process}.${v.name}` : `${v.process}.${v.thread}.${v.name}`;
 
 /** The fields beside a mapping's own that say which bytes of its surface it has; `name` is that of its field. */
 export const mappedFields = (name: string) => ({

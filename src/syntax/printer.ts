@@ -50,6 +50,7 @@ function tokensOf({ text, lines, problems }: Parsed): Token[] {
   const tokens: Token[] = [];
   const blocks: { brace: Token; first: string }[] = [];
   let first = '';
+  let brackets = 0;
   let line = 0;
   let offset = 0;
   while (offset < text.length) {
@@ -75,7 +76,7 @@ function tokensOf({ text, lines, problems }: Parsed): Token[] {
       kind,
       gap: blanks.replace('\ufeff', ''),
       verbatim: wrong.has(line),
-      apart: apart.has(first) || blocks.at(-1)?.first === 'outcomes',
+      apart: brackets === 0 && (apart.has(first) || blocks.at(-1)?.first === 'outcomes'),
       beginsLine: tokens.length === 0 || tokens.at(-1)?.kind === 'newline',
       multi: false,
     };
@@ -84,11 +85,15 @@ function tokensOf({ text, lines, problems }: Parsed): Token[] {
       line++;
       for (const { brace } of blocks) brace.multi = true;
       first = '';
+      brackets = 0;
     } else if (lexeme === '{') {
       blocks.push({ brace: token, first });
       first = '';
     } else if (lexeme === '}') blocks.pop();
-    else if (lexeme === ',') first = '';
+    else if (lexeme === ',' && brackets === 0) first = '';
+    else if (kind === 'sign' && (lexeme === '(' || lexeme === '[')) brackets++;
+    else if (kind === 'sign' && (lexeme === ')' || lexeme === ']'))
+      brackets = Math.max(0, brackets - 1);
     else if (first === '') first = lexeme;
   }
   return tokens;

@@ -29,6 +29,7 @@ const apart = `scenario "accesses of two threads to one page"
 surface a: buffer 1 page coherent
 process app {
   let p = map a
+  write p = 0
   thread writer on cpu0 {
     write p[0] = 7
   }

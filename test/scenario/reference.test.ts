@@ -60,6 +60,7 @@ describe('docs/language.md', () => {
       vocabulary.occurrences,
       vocabulary.machineSettings,
       vocabulary.exploreSettings,
+      vocabulary.outcomeWords,
       vocabulary.surfaceAttributes,
       vocabulary.mapWords,
       vocabulary.protections,
