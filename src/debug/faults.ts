@@ -29,6 +29,7 @@ import type {
 } from '../protocol/fault';
 import { hex } from '../protocol/snapshot';
 import type { Engine } from '../routine/engine';
+import type { SourceSpan } from '../routine/routine';
 import type { EventLog, LoggedEvent } from '../state/events';
 import { isNull, type Structs, type U64 } from '../state/layout';
 import type { Timeline } from '../timeline/timeline';
@@ -37,10 +38,11 @@ import { bitsOf, cached, rawText } from './entries';
 import { attempt, branchOf, exception, resultText, tracedRoutines } from './faultBranch';
 import { isScenario } from './listings';
 import { pageInObject } from './objects';
+import { firstLine } from './placing';
 import { mapsFlags } from './snapshot';
 
 /** What names and places are taken from. */
-type Named = Pick<Debuggee, 'engine' | 'text' | 'describe' | 'nameOf'>;
+type Named = Pick<Debuggee, 'engine' | 'path' | 'files' | 'placeAt' | 'describe' | 'nameOf'>;
 
 /** A fault as it was raised, and the entry that it was about. */
 interface Raised {
@@ -260,12 +262,13 @@ function rootOf(k: Engine, task: number): number {
 
 /** The access that faults: its instruction is in the frames below the exception's. */
 function accessOf(
-  { engine: k, text }: Named,
+  debuggee: Named,
   task: number,
   cpu: number,
   write: boolean,
   user: boolean,
 ): FaultAccess {
+  const { engine: k } = debuggee;
   const stack = k.stack(task);
   const below = stack.findIndex(({ code }, i) => i > 0 && code.mode !== 'instruction');
   const instruction = stack[below - 1];
@@ -281,8 +284,13 @@ function accessOf(
     bytes,
     cpu,
     by: user ? null : (stack[below]?.code.routine.name ?? 'the kernel'),
-    statement: span === undefined ? null : statementAt(text, span.from, span.to),
+    statement: span === undefined ? null : statementOf(debuggee, span),
   };
+}
+
+function statementOf(debuggee: Named, span: SourceSpan): FaultAccess['statement'] {
+  const { path, line, text } = firstLine(debuggee, span);
+  return { file: path === debuggee.path ? null : path, line: line + 1, text };
 }
 
 /** Whether the access was refused by what the TLB held; translate_address() remembers that it believed it. */
@@ -294,12 +302,6 @@ function isByTlb(k: Engine, task: number): boolean {
     return Number(field.get(k.store, frame.at + offset));
   };
   return local('serves') === 0 && local('other') !== 0;
-}
-
-function statementAt(text: string, from: number, to: number): { line: number; text: string } {
-  const line = text.slice(0, from).split(/\r\n|\r|\n/).length;
-  const [first = ''] = text.slice(from, to).split(/[\r\n]/, 1);
-  return { line, text: first.trim() };
 }
 
 function mappingOf(

@@ -5,6 +5,7 @@ import type { Position } from '../base/text';
 import type { Op } from '../routine/program';
 import type { SourceSpan } from '../routine/routine';
 import { type Breakpoint, functionPattern, type Placed, parseHitCondition } from './breakpoints';
+import type { Debuggee } from './debuggee';
 import type { Session } from './session';
 import { filters } from './stops';
 import { withNames } from './values';
@@ -153,6 +154,17 @@ function atLine(
   const placed = { breakpoint: breakpoint(`line ${at + 1}`), ops: here.map((s) => s.op) };
   const { start, end } = spanRange(session, here[0].span);
   return { placed, problem: undefined, range: { start, end } };
+}
+
+/** The first line of what a span holds, and where it is; lines from 0. */
+export function firstLine(
+  debuggee: Pick<Debuggee, 'files' | 'placeAt'>,
+  { from, to }: SourceSpan,
+): { path: string; line: number; text: string } {
+  const { path, line, column } = debuggee.placeAt(from);
+  const text =
+    debuggee.files.find((file) => file.path === path)?.text.split(/\r\n|\r|\n/)[line] ?? '';
+  return { path, line, text: text.slice(column, column + to - from).trim() };
 }
 
 /** The first operation of every statement in a file of the scenario, with the line that the statement begins on. */

@@ -8,6 +8,7 @@ import { type Breakpoint, Breakpoints } from './breakpoints';
 import type { Debuggee, DebugThread, Evaluated, Spot, Value, Where } from './debuggee';
 import { Faults } from './faults';
 import { isScenario, Listings } from './listings';
+import { firstLine } from './placing';
 import {
   backward,
   endless,
@@ -429,10 +430,8 @@ export class Session {
     const [top] = this.engine.stack(task);
     if (top === undefined || op === undefined) return 'Stopped';
     if (!isScenario(top.code)) return `${top.code.routine.name}: ${op.text}`;
-    const { text } = this.debuggee;
-    const [line = ''] =
-      op.span === undefined ? [] : text.slice(op.span.from, op.span.to).split('\n');
-    return line === '' ? 'Stopped' : `Stopped before: ${shortened(line.trim())}`;
+    const line = op.span === undefined ? '' : firstLine(this.debuggee, op.span).text;
+    return line === '' ? 'Stopped' : `Stopped before: ${shortened(line)}`;
   }
 
   private quietStop(reason: StopReason, task: number, title: string): Stop {

@@ -28,7 +28,14 @@ export interface FaultAccess {
   readonly bytes: number | null;
   readonly cpu: number;
   readonly by: string | null; // the kernel's routine that made it; null: user mode
-  readonly statement: { readonly line: number; readonly text: string } | null; // lines from 1
+  readonly statement: FaultStatement | null;
+}
+
+/** The statement of the scenario; lines from 1. */
+export interface FaultStatement {
+  readonly file: string | null; // where it is in a file that the scenario imports
+  readonly line: number;
+  readonly text: string;
 }
 
 /** The VMA. `flags` as in /proc/PID/maps, `smaps` as VmFlags in /proc/PID/smaps, `offset` in pages. */
@@ -170,7 +177,8 @@ const pathText = (path: readonly string[]): string => path.join(' → ');
 function accessText({ access: { kind, bytes, by, cpu, statement } }: Fault): string {
   const size = bytes === null ? '' : ` of ${bytes} ${bytes === 1 ? 'byte' : 'bytes'}`;
   const mode = by === null ? 'user mode' : `the kernel, in ${by}`;
-  const where = statement === null ? '' : `; line ${statement.line}: ${statement.text}`;
+  const file = statement?.file == null ? '' : ` of ${statement.file}`;
+  const where = statement === null ? '' : `; line ${statement.line}${file}: ${statement.text}`;
   return `${kind}${size} by ${mode} on cpu${cpu}${where}`;
 }
 

@@ -11,6 +11,7 @@ import type { Machine } from '../../src/machine/machine';
 import { type Fault, faultParts, faultText } from '../../src/protocol/fault';
 import type { Engine } from '../../src/routine/engine';
 import { type AnyBuilder, type Node, routine } from '../../src/routine/routine';
+import { loadScenario } from '../../src/scenario/load';
 import { int, long } from '../../src/state/layout';
 import { Timeline } from '../../src/timeline/timeline';
 import { create, driverMachine, map, read, write } from '../kernel/driver';
@@ -35,11 +36,20 @@ interface Watched {
   readonly faults: Faults;
 }
 
+/** An engine without a text or names. */
+const nameless = (engine: Engine) => ({
+  engine,
+  path: '',
+  files: [],
+  placeAt: () => ({ path: '', line: 0, column: 0 }),
+  describe: () => undefined,
+  nameOf: () => undefined,
+});
+
 /** A machine's engine on a timeline, its faults to be explained without names. */
 function watched({ engine }: Machine): Watched {
   const timeline = new Timeline(engine);
-  const debuggee = { engine, text: '', describe: () => undefined, nameOf: () => undefined };
-  return { engine, timeline, faults: new Faults(debuggee, timeline) };
+  return { engine, timeline, faults: new Faults(nameless(engine), timeline) };
 }
 
 /** The faults of a machine, run to its end under the default schedule. */
@@ -198,6 +208,22 @@ test('a store through a read-only mapping is SIGSEGV before any table is looked 
       because: the mapping may not be written (no VM_WRITE)
     outcome: SIGSEGV (SEGV_ACCERR)
       entry: no PUD, as before
+    "
+  `);
+});
+
+test('a store in a procedure of an imported file is named by that file and its line', () => {
+  const main = text('fill(p)').replace('scenario', 'import "lib.coh"\n\nscenario');
+  const lib = '// Fills.\nprocedure fill(range) {\n  write range = 1\n}\n';
+  const files = { path: 'a.coh', read: () => lib };
+  const loaded = loadScenario(main, {}, files);
+  if (!('run' in loaded)) throw new Error(JSON.stringify(loaded.checked.diagnostics));
+  const timeline = new Timeline(loaded.run.engine);
+  const faults = new Faults(debuggeeOf('a.coh', main, loaded), timeline);
+  timeline.run(() => undefined, 200_000);
+  expect(parts(faults.all()[0]!, 'access')).toMatchInlineSnapshot(`
+    "
+    access: store of 4096 bytes by user mode on cpu0; line 3 of lib.coh: write range = 1
     "
   `);
 });
@@ -503,8 +529,7 @@ test('gone back to and taken another way, the same fault is told as it went now'
 test('what a run looks like does not depend on whether its faults are looked at', () => {
   const [one, other] = [1, 2].map(() => load(text('write p[0 .. 8] = 1', 'mkwrite')).run.engine);
   const timeline = new Timeline(one!);
-  const debuggee = { engine: one!, text: '', describe: () => undefined, nameOf: () => undefined };
-  const faults = new Faults(debuggee, timeline);
+  const faults = new Faults(nameless(one!), timeline);
   timeline.run(() => {
     faults.all();
     return undefined;
