@@ -1,7 +1,11 @@
 // Why a byte is stale: the chain of events that lost it, read off the event log after the fact. The log is looked at
 // by the names of its tracepoints only; nothing of the driver's state is.
+import { boxHolds, boxText, type SurfaceShape, type SVGA3dBox } from '../hardware/svga/shapes';
 import type { Engine } from '../routine/engine';
 import type { LoggedEvent } from '../state/events';
+
+/** What an event of an update says of it. */
+type Update = SVGA3dBox & { readonly shape: SurfaceShape; readonly image: number };
 
 const pageOf = (byte: number): number => Math.floor(byte / 4096);
 
@@ -86,15 +90,10 @@ export function causeOf(
         ),
       );
     } else if (e.name === 'vmw_dirty_sync' && args(e).sid === sid) {
-      const { x, w } = args(e);
-      const has = offset >= x! && offset < x! + w!;
-      chain.push(
-        sentence(
-          k,
-          e,
-          `an update of bytes ${x} to ${x! + w! - 1}${has ? '' : ', the byte not among them'}`,
-        ),
-      );
+      const { shape, image, ...box } = e.args as unknown as Update;
+      const text = boxText(shape, image, box);
+      const has = boxHolds(shape, image, box, offset);
+      chain.push(sentence(k, e, `an update of ${text}${has ? '' : ', the byte not among them'}`));
     }
   }
   if (!scanned) chain.push('no scan looked for written pages between the store and the read');

@@ -2,10 +2,7 @@
 // and vmwgfx's structs by peeking. An object counts from when it has pages until its place is freed.
 import { peekLeaf } from '../hardware/mmu';
 import { levels, PAGE_SIZE } from '../hardware/pte';
-import {
-  type SVGA3dBox,
-  VMW_BO_DIRTY_PAGETABLE,
-} from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_drv.h';
+import { VMW_BO_DIRTY_PAGETABLE } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_drv.h';
 import { VMW_PL_MOB } from '../kernel/include/drm/ttm/ttm_bo_api';
 import { DMA_FENCE_FLAG_SIGNALED_BIT } from '../kernel/include/linux/dma-fence';
 import type {
@@ -123,8 +120,7 @@ function resourcesOf(k: Engine, object: number, nameOf: NameOf): Resource[] {
 
 function boxesOf({ num_subres, boxes }: Structs['vmw_surface_dirty']): Box[] {
   return Array.from({ length: num_subres }, (_, subresource) => {
-    const box: SVGA3dBox = boxes.get(subresource);
-    return { subresource, ...box };
+    return { subresource, ...boxes.get(subresource) };
   }).filter(({ d }) => d !== 0);
 }
 

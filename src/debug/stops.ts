@@ -1,6 +1,8 @@
 // Exception filters: on which events a run stops, and what is said then. Events are the kernel's tracepoints by name;
 // an explanation tells what happened, where, and what comes next, in words that need no manual.
+
 import { X86_PF_PROT, X86_PF_WRITE } from '../hardware/pte';
+import { boxText, type SurfaceShape, type SVGA3dBox } from '../hardware/svga/shapes';
 import { warningTexts } from '../kernel/include/asm-generic/bug';
 import { type Fault, faultSummary, faultTitle } from '../protocol/fault';
 import type { LoggedEvent } from '../state/events';
@@ -182,7 +184,11 @@ export function explain(event: LoggedEvent, debuggee: Debuggee, fault?: Fault): 
           `${object('bo', 'vmw_buffer_object')}. It is used from now on.`,
       );
     case 'vmw_dirty_sync': {
-      const range = `bytes ${n('x')} to ${n('x') + n('w') - 1}`;
+      const { shape, image, ...box } = event.args as unknown as SVGA3dBox & {
+        shape: SurfaceShape;
+        image: number;
+      };
+      const range = boxText(shape, image, box);
       return plain(
         `Flush of ${range} of ${surface()}`,
         `The dirty ${range} of ${surface()} leave the tracker as an update command. The device copies them ` +

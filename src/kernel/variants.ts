@@ -95,6 +95,29 @@ const registry = [
     releases: '5.5 and later',
   },
   {
+    id: 'bz-04',
+    sentence:
+      'Dirty boxes go to the device by UPDATE_GB_IMAGE, which knows faces of cubes but no layers of arrays.',
+    source:
+      'vmw_surface_dirty_sync() of vmwgfx_surface.c as posted, to 5.14 (fixed by a12be0277316, 5.15)',
+    releases: '5.5 to 5.14',
+  },
+  {
+    id: 'sheets-folded',
+    sentence:
+      'A dirty range that reaches from one sample sheet into the next is folded into one sheet: part of it is lost.',
+    source: 'vmw_surface_tex_dirty_range_add() of vmwgfx_surface.c as posted, fixed in 2021',
+    releases: '5.5 to 5.13',
+  },
+  {
+    id: 'multisample-stride',
+    sentence:
+      'Strides of multisample surfaces count all samples, the sizes of levels one: a dirty page gives too few rows.',
+    source:
+      'vmw_surface_setup_cache() of vmw_surface_cache.h, from the fourth posting on; that sheets lie one after the other is our reading',
+    releases: '5.5 and later',
+  },
+  {
     id: 'bz-11',
     sentence: 'A fault cleans the resources of 4096 pages, for a page count was taken for bytes.',
     source: 'vmw_bo_vm_fault() of vmwgfx_page_dirty.c, 5.5 to 6.1',
@@ -158,6 +181,7 @@ const presetSets = {
     'drm-6.1',
     'bz-01',
     'bz-02',
+    'multisample-stride',
     'bz-11',
     'bz-53',
   ],

@@ -160,6 +160,7 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
     driver: {
       surfaces: objects,
       surfacePages: most,
+      subresources: 1,
       fences: submissions,
       submitters: tasks.length,
       commands,

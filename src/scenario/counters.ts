@@ -52,7 +52,7 @@ export class Counters {
         break;
       case 'vmw_dirty_sync':
         this.add('updates');
-        this.add('flushedBytes', a.w!);
+        this.add('flushedBytes', a.bytes!);
         break;
       case 'tlb_flush':
         if (a.reason !== TLB_FLUSH_ON_TASK_SWITCH && a.pages !== 0) this.add('tlbFlushes');

@@ -4,12 +4,14 @@ import type { Span } from '../base/text';
 import {
   GPU_CMD_READ,
   GPU_CMD_WRITE,
+  ofBytes,
   SVGA_3D_CMD_DX_BUFFER_COPY,
+  SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE,
   SVGA_3D_CMD_READBACK_GB_SURFACE,
-  SVGA_3D_CMD_UPDATE_GB_IMAGE,
   type SvgaCommand,
   svgaCommand,
 } from '../hardware/svga/commands';
+import { bufferShape } from '../hardware/svga/shapes';
 import { CLEAR_REFS_SOFT_DIRTY, clear_refs_write } from '../kernel/fs/proc/task_mmu';
 import { EINVAL, errnoName } from '../kernel/include/linux/errno';
 import { PROT_READ, PROT_WRITE } from '../kernel/include/linux/mm';
@@ -286,7 +288,11 @@ class StatementBuilder {
     return b.statement(surface, [
       b.call(
         gb_surface_create,
-        () => ({ bytes: surface.bytes, coherent: surface.coherent, surface: surface.index }),
+        () => ({
+          shape: bufferShape(surface.bytes),
+          coherent: surface.coherent,
+          surface: surface.index,
+        }),
         '(result)',
       ),
       b.step(`${surface.name} = the handle`, (f: F, k) => {
@@ -652,7 +658,7 @@ class StatementBuilder {
         const sid = state(k).get(`surface ${extent.surface.name}`);
         const byte = value === undefined ? 0 : now(value, k);
         if (end <= offset) fail(k, extent, `${textOf(k, extent)} is empty`);
-        return svgaCommand({ id, sid, offset, length: Math.max(0, end - offset), value: byte });
+        return svgaCommand({ id, sid, ...ofBytes(offset, Math.max(0, end - offset)), value: byte });
       },
     });
     switch (c.verb) {
@@ -674,7 +680,7 @@ class StatementBuilder {
           },
         ];
       case 'update':
-        return [on(SVGA_3D_CMD_UPDATE_GB_IMAGE, c.target, 'update')];
+        return [on(SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE, c.target, 'update')];
       case 'readback':
         return [on(SVGA_3D_CMD_READBACK_GB_SURFACE, c.target, 'readback')];
     }

@@ -128,7 +128,7 @@ export const commands = {
   update: {
     form: 'update ring[0 .. 4KiB]',
     does:
-      'The application itself says what it wrote: SVGA_3D_CMD_UPDATE_GB_IMAGE, guest memory to the ' +
+      'The application itself says what it wrote: SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE, guest memory to the ' +
       'device. Needed without coherence, redundant with it.',
   },
   readback: {

@@ -1,9 +1,10 @@
 // What an application and its driver in user space do: Mesa's svga winsys (src/gallium/winsys/svga/drm) as far as the
 // emulated ioctls go, and plain loads and stores. Routines of mode `user`; every argument is a number:
 //
-//   gb_surface_create {surface, bytes, coherent}                     -> handle, or a negative errno
-//   gb_surface_create_in {surface, bytes, coherent, room, buffer, offset} -> as before, in a buffer of its own of `room`
-//                                                                       bytes, or in that of the surface `buffer`
+//   gb_surface_create {surface, shape, coherent}                     -> handle, or a negative errno
+//   gb_surface_create_in {surface, shape, coherent, room, buffer, offset} -> as before, in a buffer of its own of at
+//                                                                       least `room` bytes, or in that of the surface
+//                                                                       `buffer`
 //   gb_surface_destroy {handle}                                      -> 0, or a negative errno
 //   map_surface {handle, surface, offset, length, readonly, private, at} -> address, or a negative errno; `at`: where,
 //                                                                       whatever is there, or -1: where there is room
@@ -19,10 +20,12 @@
 //   fence_forget {handle}                                            -> 0, or a negative errno
 //
 // `surface` counts surfaces from 0, `submission` submissions from 1: the application's own numbers, which the edges
-// carry. Commands are queued with `queueCommand`; they name a surface by its handle. Left out: contexts, state objects.
+// carry. Commands are queued with `queueCommand`; they name a surface by its handle. `shape` says what a surface is
+// (hardware/svga/shapes). Left out: contexts, state objects.
 import { load, store } from '../hardware/cpu';
 import { PAGE_SIZE } from '../hardware/pte';
 import type { SvgaCommand } from '../hardware/svga/commands';
+import { shapeBytes, shapeField } from '../hardware/svga/shapes';
 import { vmw_execbuf_process } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_execbuf';
 import {
   vmw_fence_obj_signaled_ioctl,
@@ -73,9 +76,9 @@ export function backupOf(k: Engine, handle: number): Backup {
   return { bo, start: peek('ttm_buffer_object', bo, 'vma_node_start') };
 }
 
-const surfaceArgs = { surface: int, bytes: long, coherent: bool };
+const surfaceArgs = { surface: int, shape: shapeField, coherent: bool };
 
-/** Creates a buffer surface with a buffer of its own. */
+/** Creates a surface with a buffer of its own. */
 export const gb_surface_create = routine(
   file,
   'gb_surface_create',
@@ -85,9 +88,9 @@ export const gb_surface_create = routine(
       gb_surface_create_in,
       (f) => ({
         surface: f.surface,
-        bytes: f.bytes,
+        shape: f.shape,
         coherent: f.coherent,
-        room: f.bytes,
+        room: 0,
         buffer: 0,
         offset: 0,
       }),
@@ -97,7 +100,7 @@ export const gb_surface_create = routine(
   ],
 );
 
-/** Creates a buffer surface in a larger buffer of its own, or, at `offset`, in that of the surface `buffer`. */
+/** Creates a surface in a larger buffer of its own, or, at `offset`, in that of the surface `buffer`. */
 export const gb_surface_create_in = routine(
   file,
   'gb_surface_create_in',
@@ -112,7 +115,7 @@ export const gb_surface_create_in = routine(
       vmw_gb_surface_define_ioctl,
       (f) => ({
         number: f.surface,
-        size: f.bytes,
+        shape: f.shape,
         coherent: f.coherent,
         room: f.room,
         buffer: f.buffer,
@@ -122,7 +125,8 @@ export const gb_surface_create_in = routine(
     ),
     when('ok', (f) => f.handle > 0, [
       step('rep.handle, rep.buffer_map_handle', (f, k) => {
-        const { surface, bytes, coherent } = f;
+        const { surface, shape, coherent } = f;
+        const bytes = shapeBytes(shape);
         const { bo } = backupOf(k, f.handle);
         k.emit(edges.surface_created, { surface, bytes, coherent, sid: -1, bo });
       }),

@@ -3,6 +3,7 @@
 import type { SvgaCommand } from '../../src/hardware/svga/commands';
 import { svgaCommand } from '../../src/hardware/svga/commands';
 import { deviceParts } from '../../src/hardware/svga/device';
+import { bufferShape, type SurfaceShape } from '../../src/hardware/svga/shapes';
 import { driverParts } from '../../src/kernel/drivers/gpu/drm/vmwgfx/vmwgfx_drv';
 import { vmw_irq_handler } from '../../src/kernel/drivers/gpu/drm/vmwgfx/vmwgfx_irq';
 import { type Preset, variantSet } from '../../src/kernel/variants';
@@ -20,6 +21,7 @@ export interface DriverOptions {
   readonly without?: readonly string[];
   readonly pages?: number;
   readonly surfaces?: number;
+  readonly subresources?: number;
   readonly check?: boolean;
   readonly frames?: number;
 }
@@ -46,6 +48,7 @@ export function driverMachine(
       driverParts({
         surfaces,
         surfacePages: pages,
+        subresources: options.subresources ?? 1,
         fences: 16,
         submitters: bodies.length,
         commands: 16,
@@ -69,15 +72,17 @@ const locals = { handle: int, other: int, fence: int, result: int, address: long
 
 /** Statements over the locals above. */
 export const create = (b: AnyBuilder, bytes: number, coherent = true): Node =>
+  createShape(b, bufferShape(bytes), coherent);
+export const createShape = (b: AnyBuilder, shape: SurfaceShape, coherent = true): Node =>
   b.statement(undefined, [
-    b.call(winsys.gb_surface_create, () => ({ surface: 0, bytes, coherent }), 'handle'),
+    b.call(winsys.gb_surface_create, () => ({ surface: 0, shape, coherent }), 'handle'),
   ]);
 /** A surface at the start of a larger buffer. */
 export const createIn = (b: AnyBuilder, bytes: number, room: number): Node =>
   b.statement(undefined, [
     b.call(
       winsys.gb_surface_create_in,
-      () => ({ surface: 0, bytes, coherent: true, room, buffer: 0, offset: 0 }),
+      () => ({ surface: 0, shape: bufferShape(bytes), coherent: true, room, buffer: 0, offset: 0 }),
       'handle',
     ),
   ]);
@@ -86,7 +91,14 @@ export const createBeside = (b: AnyBuilder, bytes: number, offset: number): Node
   b.statement(undefined, [
     b.call(
       winsys.gb_surface_create_in,
-      (f) => ({ surface: 1, bytes, coherent: true, room: 0, buffer: f.handle, offset }),
+      (f) => ({
+        surface: 1,
+        shape: bufferShape(bytes),
+        coherent: true,
+        room: 0,
+        buffer: f.handle,
+        offset,
+      }),
       'other',
     ),
   ]);

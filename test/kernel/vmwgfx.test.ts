@@ -5,7 +5,9 @@ import { DEVICE_VECTOR } from '../../src/hardware/cpu';
 import {
   GPU_CMD_READ,
   GPU_CMD_WRITE,
-  SVGA_3D_CMD_UPDATE_GB_IMAGE,
+  ofBytes,
+  SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE,
+  type SvgaCommand,
 } from '../../src/hardware/svga/commands';
 import { SVGA_IRQFLAG_ANY_FENCE } from '../../src/hardware/svga/device';
 import type { AnyBuilder, Node } from '../../src/routine/routine';
@@ -206,13 +208,14 @@ test('CPU and GPU own halves of a page: neither loses its half', () => {
 });
 
 describe('without coherence', () => {
-  const program = (commands: typeof draws) => (b: AnyBuilder) => [
-    create(b, 8 * KiB, false),
-    map(b, 8 * KiB),
-    write(b, 0, 8 * KiB, 5),
-    submit(b, 1, commands(0, 8 * KiB)),
-    wait(b, 1),
-  ];
+  const program =
+    (commands: (offset: number, length: number) => Partial<SvgaCommand>[]) => (b: AnyBuilder) => [
+      create(b, 8 * KiB, false),
+      map(b, 8 * KiB),
+      write(b, 0, 8 * KiB, 5),
+      submit(b, 1, commands(0, 8 * KiB)),
+      wait(b, 1),
+    ];
 
   test('the device sees nothing that was not flushed', () => {
     const machine = driverMachine([program(draws)]);
@@ -223,7 +226,7 @@ describe('without coherence', () => {
 
   test('an update of its own brings the bytes over', () => {
     const flushes = (offset: number, length: number) => [
-      { id: SVGA_3D_CMD_UPDATE_GB_IMAGE, offset, length },
+      { id: SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE, ...ofBytes(offset, length) },
     ];
     const machine = driverMachine([program(flushes)]);
     run(machine);
@@ -301,7 +304,7 @@ test('dirty bits are collected from both mappings of an object', () => {
       map(b, 8 * KiB),
       write(b, page, 8, 2),
       submit(b, 1, [
-        { id: SVGA_3D_CMD_UPDATE_GB_IMAGE, offset: 0, length: page },
+        { id: SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE, ...ofBytes(0, page) },
         ...draws(0, 8 * KiB),
       ]),
       wait(b, 1),
@@ -317,11 +320,11 @@ test('dirty bits are collected from both mappings of an object', () => {
   ]);
   // The kernel's update comes before the application's own, which repeats a part of it.
   const updates = events(machine, { svga_command: 'id offset length' }).filter((e) =>
-    e.includes(`id=${SVGA_3D_CMD_UPDATE_GB_IMAGE} `),
+    e.includes(`id=${SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE} `),
   );
   expect(updates).toEqual([
-    'svga_command id=1101 offset=0 length=8192',
-    'svga_command id=1101 offset=0 length=4096',
+    'svga_command id=1182 offset=0 length=8192',
+    'svga_command id=1182 offset=0 length=4096',
   ]);
 });
 

@@ -44,10 +44,10 @@ describe('the copy', () => {
   test('validates both surfaces, and only the target becomes dirty', () => {
     const { events } = outcome(there);
     const what = { vmw_bo_dirty_unmap: '', vmw_dirty_sync: 'surface', svga_command: 'id' };
-    expect(events(what).filter((e) => !/id=(1097|1099|1135|30)$/.test(e))).toEqual([
+    expect(events(what).filter((e) => !/id=(1134|1099|1135|30)$/.test(e))).toEqual([
       'vmw_dirty_sync surface=0',
       'vmw_bo_dirty_unmap',
-      'svga_command id=1101',
+      'svga_command id=1182',
       'svga_command id=1209',
       'svga_command id=1104',
     ]);

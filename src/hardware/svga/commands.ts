@@ -1,19 +1,22 @@
 // The SVGA device's commands: ids of svga3d_cmd.h and svga_reg.h (Linux drivers/gpu/drm/vmwgfx/device_include), each
 // with the fields that the model needs. Draws are generic: a command reads or writes a range of bytes of a surface.
 import type { Field } from '../../state/layout';
+import type { SurfaceShape, SVGA3dBox } from './shapes';
 
 export const SVGA_CMD_FENCE = 30; // value: the sequence number to write
 export const SVGA_3D_CMD_DESTROY_GB_MOB = 1094; // arg: mob
-export const SVGA_3D_CMD_DEFINE_GB_SURFACE = 1097; // length: bytes of the surface; value: its name for display
+export const SVGA_3D_CMD_DEFINE_GB_SURFACE_V2 = 1134; // the shape, see `defineSurface`; value: its name for display
 export const SVGA_3D_CMD_DESTROY_GB_SURFACE = 1098;
 export const SVGA_3D_CMD_BIND_GB_SURFACE = 1099; // arg: mob, or SVGA3D_INVALID_ID; offset: where in it
-export const SVGA_3D_CMD_UPDATE_GB_IMAGE = 1101; // the box of a buffer: x = offset, w = length
+export const SVGA_3D_CMD_UPDATE_GB_IMAGE = 1101; // arg: face of a cube, else 0; image: mip level; a box
 export const SVGA_3D_CMD_UPDATE_GB_SURFACE = 1102;
-export const SVGA_3D_CMD_READBACK_GB_IMAGE = 1103;
+export const SVGA_3D_CMD_READBACK_GB_IMAGE = 1103; // arg: face; image: mip level
 export const SVGA_3D_CMD_READBACK_GB_SURFACE = 1104;
-export const SVGA_3D_CMD_INVALIDATE_GB_IMAGE = 1105;
+export const SVGA_3D_CMD_INVALIDATE_GB_IMAGE = 1105; // arg: face; image: mip level
 export const SVGA_3D_CMD_INVALIDATE_GB_SURFACE = 1106;
 export const SVGA_3D_CMD_DEFINE_GB_MOB64 = 1135; // arg: mob; value: address of its page table; length: bytes
+export const SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE = 1182; // image: subresource; a box
+export const SVGA_3D_CMD_DX_READBACK_SUBRESOURCE = 1183; // image: subresource
 /** Copies within the device: `length` bytes of surface `sid` from `offset` on, to surface `arg` from `value` on. */
 export const SVGA_3D_CMD_DX_BUFFER_COPY = 1209;
 
@@ -27,7 +30,7 @@ export const SVGA3D_INVALID_ID = -1;
 export const svgaCommandNames: Readonly<Record<number, string>> = {
   [SVGA_CMD_FENCE]: 'FENCE',
   [SVGA_3D_CMD_DESTROY_GB_MOB]: 'DESTROY_GB_MOB',
-  [SVGA_3D_CMD_DEFINE_GB_SURFACE]: 'DEFINE_GB_SURFACE',
+  [SVGA_3D_CMD_DEFINE_GB_SURFACE_V2]: 'DEFINE_GB_SURFACE_V2',
   [SVGA_3D_CMD_DESTROY_GB_SURFACE]: 'DESTROY_GB_SURFACE',
   [SVGA_3D_CMD_BIND_GB_SURFACE]: 'BIND_GB_SURFACE',
   [SVGA_3D_CMD_UPDATE_GB_IMAGE]: 'UPDATE_GB_IMAGE',
@@ -37,6 +40,8 @@ export const svgaCommandNames: Readonly<Record<number, string>> = {
   [SVGA_3D_CMD_INVALIDATE_GB_IMAGE]: 'INVALIDATE_GB_IMAGE',
   [SVGA_3D_CMD_INVALIDATE_GB_SURFACE]: 'INVALIDATE_GB_SURFACE',
   [SVGA_3D_CMD_DEFINE_GB_MOB64]: 'DEFINE_GB_MOB64',
+  [SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE]: 'DX_UPDATE_SUBRESOURCE',
+  [SVGA_3D_CMD_DX_READBACK_SUBRESOURCE]: 'DX_READBACK_SUBRESOURCE',
   [SVGA_3D_CMD_DX_BUFFER_COPY]: 'DX_BUFFER_COPY',
   [GPU_CMD_READ]: 'GPU_READ',
   [GPU_CMD_WRITE]: 'GPU_WRITE',
@@ -47,8 +52,13 @@ export interface SvgaCommand {
   readonly id: number;
   readonly sid: number;
   readonly arg: number;
-  readonly offset: number;
-  readonly length: number;
+  readonly image: number; // a subresource, or a level of it
+  readonly offset: number; // the box: x; of a buffer in bytes
+  readonly y: number;
+  readonly z: number;
+  readonly length: number; // w; of a buffer in bytes
+  readonly h: number;
+  readonly d: number;
   readonly value: number;
   readonly submission: number; // the number the application gave its submission; 0 for the kernel's own commands
 }
@@ -57,8 +67,13 @@ const noCommand: SvgaCommand = {
   id: 0,
   sid: 0,
   arg: 0,
+  image: 0,
   offset: 0,
+  y: 0,
+  z: 0,
   length: 0,
+  h: 0,
+  d: 0,
   value: 0,
   submission: 0,
 };
@@ -68,6 +83,58 @@ const order = Object.keys(noCommand) as (keyof SvgaCommand)[];
 export const svgaCommand = (fields: Partial<SvgaCommand>): SvgaCommand => ({
   ...noCommand,
   ...fields,
+});
+
+/** The fields of a command that are a box. */
+export const ofBox = ({ x, y, z, w, h, d }: SVGA3dBox): Partial<SvgaCommand> => ({
+  offset: x,
+  y,
+  z,
+  length: w,
+  h,
+  d,
+});
+
+/** The box that a command names. */
+export const boxOf = (c: Omit<SVGA3dBox, 'x' | 'w'> & { offset: number; length: number }) => ({
+  x: c.offset,
+  y: c.y,
+  z: c.z,
+  w: c.length,
+  h: c.h,
+  d: c.d,
+});
+
+/** The bytes [offset, offset + length) of a buffer, as a box. */
+export const ofBytes = (offset: number, length: number): Partial<SvgaCommand> =>
+  ofBox({ x: offset, y: 0, z: 0, w: length, h: 1, d: 1 });
+
+/** Defines a surface: a shape takes the place of box and image. */
+export const defineSurface = (sid: number, shape: SurfaceShape, name: number): SvgaCommand =>
+  svgaCommand({
+    id: SVGA_3D_CMD_DEFINE_GB_SURFACE_V2,
+    sid,
+    value: name,
+    arg: shape.format,
+    length: shape.width,
+    h: shape.height,
+    d: shape.depth,
+    image: shape.mips,
+    y: shape.layers,
+    z: shape.samples,
+    offset: shape.cube ? 1 : 0,
+  });
+
+/** The shape in the command that defines a surface. */
+export const definedShape = (c: Omit<SvgaCommand, 'id' | 'sid'>): SurfaceShape => ({
+  format: c.arg,
+  width: c.length,
+  height: c.h,
+  depth: c.d,
+  mips: c.image,
+  layers: c.y,
+  samples: c.z,
+  cube: c.offset !== 0,
 });
 
 /** A place for one command, as in a command buffer. */

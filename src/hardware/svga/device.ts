@@ -1,7 +1,7 @@
 // The virtual GPU: registers, a queue of commands, and its own copy of every guest-backed surface. It never snoops:
 // memory and copy differ until an update or a readback. Executes one command after the other, asynchronously to the
-// CPUs. Linux drivers/gpu/drm/vmwgfx/device_include is the guest's side of it. Left out: formats other than buffers,
-// contexts and shaders. A surface is defined as zeroes, and binding a MOB copies nothing. A copy whose ranges overlap is
+// CPUs. Linux drivers/gpu/drm/vmwgfx/device_include is the guest's side of it. Left out: contexts and
+// shaders. A surface is defined as zeroes, and binding a MOB copies nothing. A copy whose ranges overlap is
 // refused: every API that ends here forbids it (glCopyBufferSubData, vkCmdCopyBuffer, CopySubresourceRegion).
 
 import type { RegionRule } from '../../routine/check';
@@ -9,22 +9,26 @@ import type { Engine, TaskSpec } from '../../routine/engine';
 import { routine } from '../../routine/routine';
 import { blockBytes } from '../../state/blocks';
 import { tracepoint } from '../../state/events';
-import { int, NULL, ref, struct, tail, u32, type View } from '../../state/layout';
+import { type FieldsView, int, NULL, ref, struct, tail, u32, type View } from '../../state/layout';
 import type { PoolSize, StaticSize } from '../../state/objects';
 import type { StorePlan } from '../../state/store';
 import { DEVICE_VECTOR } from '../cpu';
 import { Contents } from '../memory';
 import { PAGE_SIZE } from '../pte';
 import {
+  boxOf,
   command,
+  definedShape,
   GPU_CMD_READ,
   GPU_CMD_WRITE,
   SVGA_3D_CMD_BIND_GB_SURFACE,
   SVGA_3D_CMD_DEFINE_GB_MOB64,
-  SVGA_3D_CMD_DEFINE_GB_SURFACE,
+  SVGA_3D_CMD_DEFINE_GB_SURFACE_V2,
   SVGA_3D_CMD_DESTROY_GB_MOB,
   SVGA_3D_CMD_DESTROY_GB_SURFACE,
   SVGA_3D_CMD_DX_BUFFER_COPY,
+  SVGA_3D_CMD_DX_READBACK_SUBRESOURCE,
+  SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE,
   SVGA_3D_CMD_READBACK_GB_IMAGE,
   SVGA_3D_CMD_READBACK_GB_SURFACE,
   SVGA_3D_CMD_UPDATE_GB_IMAGE,
@@ -32,6 +36,7 @@ import {
   SVGA_CMD_FENCE,
   SVGA3D_INVALID_ID,
 } from './commands';
+import { boxRuns, type Runs, shapeBytes, shapeField, wholeBox } from './shapes';
 
 export const SVGA_IRQFLAG_ANY_FENCE = 1 << 0;
 
@@ -61,7 +66,14 @@ export const svga_mob = struct('svga_mob', {
 
 /** The device's own record of a surface; the copy of its bytes is `Svga.copy`. */
 export const svga_surface = struct('svga_surface', {
-  own: { sid: int, name: int, length: int, mob: ref('svga_mob'), mob_offset: int },
+  own: {
+    sid: int,
+    name: int,
+    shape: shapeField,
+    length: int, // in bytes
+    mob: ref('svga_mob'),
+    mob_offset: int,
+  },
 });
 
 /** The engine's own state: where it takes the next command. */
@@ -205,51 +217,104 @@ interface Walk {
 }
 
 /** Begins a walk over a range of a surface; nothing to walk when the surface cannot be. */
-function beginWalk(f: Walk, k: Engine, id: number, needsMob: boolean): void {
+function beginWalk(f: Walk, k: Engine, id: number): void {
   f.surface = surfaceOf(k, f.sid);
   f.pos = f.offset;
   f.end = f.offset;
   const { surface } = f;
   const end = f.length < 0 ? surface.length : f.offset + f.length;
-  const bad =
-    surface.at === 0 || end > surface.length || f.offset < 0 || (needsMob && surface.mob.at === 0);
+  const bad = surface.at === 0 || end > surface.length || f.offset < 0;
   if (bad) k.emit(svga_error, { id, sid: f.sid, submission: f.submission ?? 0 });
   else f.end = end;
 }
 
-/** Copies bytes of the bound MOB to the device's copy; `length` -1 is the whole surface. */
+const images = { sid: int, image: int, offset: int, y: int, z: int, length: int, h: int, d: int };
+const imageWalk = { ...walk, row: int, rows: int };
+
+interface ImageWalk extends Walk {
+  readonly image: number;
+  readonly y: number;
+  readonly z: number;
+  readonly h: number;
+  readonly d: number;
+  row: number;
+  rows: number;
+}
+
+/** As the image of a command: all of the surface. */
+const wholeSurface = -1;
+/** As the image of a command: none that there is. */
+const noImage = -2;
+
+/** The bytes of the box that a command names. */
+function runsOf(f: ImageWalk): Runs | undefined {
+  const { image, surface } = f;
+  if (image === wholeSurface) return { length: surface.length, count: 1, begin: () => 0 };
+  return boxRuns(surface.shape, image, boxOf(f));
+}
+
+/** Begins a walk over the rows of a box; nothing to walk when surface, MOB or box cannot be. */
+function beginImage(f: ImageWalk, k: Engine, id: number): void {
+  f.surface = surfaceOf(k, f.sid);
+  const { surface } = f;
+  const runs = surface.at === 0 || surface.mob.at === 0 ? undefined : runsOf(f);
+  if (runs === undefined) k.emit(svga_error, { id, sid: f.sid, submission: 0 });
+  f.row = 0;
+  f.rows = runs?.count ?? 0;
+  beginRow(f, runs);
+}
+
+function beginRow(f: ImageWalk, runs: Runs | undefined): void {
+  if (runs === undefined || f.row >= f.rows) return;
+  f.pos = runs.begin(f.row);
+  f.end = f.pos + runs.length;
+}
+
+/** The next bytes of the box that lie in one page of the MOB; moves on behind them. */
+function nextOfImage(f: ImageWalk): { offset: number; length: number } {
+  const { pos: offset, surface } = f;
+  const length = chunk(offset + surface.mob_offset, f.end + surface.mob_offset);
+  f.pos += length;
+  if (f.pos >= f.end) {
+    f.row++;
+    beginRow(f, runsOf(f));
+  }
+  return { offset, length };
+}
+
+/** Copies the bytes of a box from the bound MOB to the device's copy. */
 export const update_gb_image = routine(
   file,
   'update_gb_image',
-  { mode: 'device', args: range, locals: walk },
+  { mode: 'device', args: images, locals: imageWalk },
   ({ step, when, loop, leave }) => [
-    step('surface = lookup(sid)', (f, k) => beginWalk(f, k, SVGA_3D_CMD_UPDATE_GB_IMAGE, true)),
-    loop('for each page of the range', [
-      when('pos == end', (f) => f.pos >= f.end, [leave()]),
+    step('surface = lookup(sid)', (f, k) => beginImage(f, k, SVGA_3D_CMD_UPDATE_GB_IMAGE)),
+    loop('for each page of each row', [
+      when('row == rows', (f) => f.row >= f.rows, [leave()]),
       step('copy from the page of the MOB to the device', (f, k) => {
-        const length = chunk(f.pos + f.surface.mob_offset, f.end + f.surface.mob_offset);
-        const [frame, from] = placeInMob(k, f.surface.mob, f.pos + f.surface.mob_offset);
-        k.parts.svga.copy(f.surface.at).copy(f.pos, frame, from, length);
-        f.pos += length;
+        const { surface } = f;
+        const { offset, length } = nextOfImage(f);
+        const [frame, from] = placeInMob(k, surface.mob, offset + surface.mob_offset);
+        k.parts.svga.copy(surface.at).copy(offset, frame, from, length);
       }),
     ]),
   ],
 );
 
-/** Copies bytes of the device's copy to the bound MOB. */
+/** Copies the bytes of a box from the device's copy to the bound MOB. */
 export const readback_gb_image = routine(
   file,
   'readback_gb_image',
-  { mode: 'device', args: range, locals: walk },
+  { mode: 'device', args: images, locals: imageWalk },
   ({ step, when, loop, leave }) => [
-    step('surface = lookup(sid)', (f, k) => beginWalk(f, k, SVGA_3D_CMD_READBACK_GB_IMAGE, true)),
-    loop('for each page of the range', [
-      when('pos == end', (f) => f.pos >= f.end, [leave()]),
+    step('surface = lookup(sid)', (f, k) => beginImage(f, k, SVGA_3D_CMD_READBACK_GB_IMAGE)),
+    loop('for each page of each row', [
+      when('row == rows', (f) => f.row >= f.rows, [leave()]),
       step('copy from the device to the page of the MOB', (f, k) => {
-        const length = chunk(f.pos + f.surface.mob_offset, f.end + f.surface.mob_offset);
-        const [frame, to] = placeInMob(k, f.surface.mob, f.pos + f.surface.mob_offset);
-        frame.copy(to, k.parts.svga.copy(f.surface.at), f.pos, length);
-        f.pos += length;
+        const { surface } = f;
+        const { offset, length } = nextOfImage(f);
+        const [frame, to] = placeInMob(k, surface.mob, offset + surface.mob_offset);
+        frame.copy(to, k.parts.svga.copy(surface.at), offset, length);
       }),
     ]),
   ],
@@ -263,7 +328,7 @@ export const gpu_reads = routine(
   'gpu_reads',
   { mode: 'device', args: work, locals: walk },
   ({ step, when, loop, leave }) => [
-    step('surface = lookup(sid)', (f, k) => beginWalk(f, k, GPU_CMD_READ, false)),
+    step('surface = lookup(sid)', (f, k) => beginWalk(f, k, GPU_CMD_READ)),
     loop('for each page of the range', [
       when('pos == end', (f) => f.pos >= f.end, [leave()]),
       step('read the bytes', (f, k) => {
@@ -282,7 +347,7 @@ export const gpu_writes = routine(
   'gpu_writes',
   { mode: 'device', args: { ...work, value: int }, locals: walk },
   ({ step, when, loop, leave }) => [
-    step('surface = lookup(sid)', (f, k) => beginWalk(f, k, GPU_CMD_WRITE, false)),
+    step('surface = lookup(sid)', (f, k) => beginWalk(f, k, GPU_CMD_WRITE)),
     loop('for each page of the range', [
       when('pos == end', (f) => f.pos >= f.end, [leave()]),
       step('write the bytes', (f, k) => {
@@ -306,7 +371,7 @@ export const gpu_copies = routine(
     locals: { ...walk, into: ref('svga_surface') },
   },
   ({ step, when, loop, leave, ret }) => [
-    step('surface = lookup(sid)', (f, k) => beginWalk(f, k, SVGA_3D_CMD_DX_BUFFER_COPY, false)),
+    step('surface = lookup(sid)', (f, k) => beginWalk(f, k, SVGA_3D_CMD_DX_BUFFER_COPY)),
     when('nothing to copy', (f) => f.pos >= f.end, [ret()]),
     step('into = lookup(target)', (f, k) => {
       f.into = surfaceOf(k, f.target);
@@ -342,7 +407,7 @@ export const destroy_gb_surface = routine(
   ({ step, when, loop, leave, ret }) => [
     step('surface = lookup(sid)', (f, k) => {
       f.length = -1;
-      beginWalk(f, k, SVGA_3D_CMD_DESTROY_GB_SURFACE, false);
+      beginWalk(f, k, SVGA_3D_CMD_DESTROY_GB_SURFACE);
     }),
     when('no such surface', (f) => f.surface.at === 0, [ret()]),
     loop('for each page', [
@@ -384,12 +449,45 @@ export const fence = routine(
   ],
 );
 
+/** The subresource that a face and a mip level name: only a cube has faces. */
+function faceImage(f: { sid: number; arg: number; image: number }, k: Engine): number {
+  const { at, shape } = surfaceOf(k, f.sid);
+  if (at === 0 || f.image >= shape.mips || (f.arg !== 0 && !shape.cube)) return noImage;
+  return f.arg * shape.mips + f.image;
+}
+
+type Boxed = FieldsView<Omit<typeof images, 'image'>>;
+
+const boxArgs = ({ sid, offset, y, z, length, h, d }: Boxed): Boxed => ({
+  sid,
+  offset,
+  y,
+  z,
+  length,
+  h,
+  d,
+});
+
+/** The arguments for all of one subresource. */
+function wholeImage(f: Boxed, k: Engine, image: number): Boxed & { image: number } {
+  const { at, shape } = surfaceOf(k, f.sid);
+  const exists = at !== 0 && image >= 0 && image < shape.mips * shape.layers;
+  if (!exists) return { ...boxArgs(f), image: noImage };
+  const { x: offset, w: length, ...rest } = wholeBox(shape, image);
+  return { sid: f.sid, image, offset, length, ...rest };
+}
+
 const nothing = {
   id: int,
   sid: int,
   arg: int,
+  image: int,
   offset: int,
+  y: int,
+  z: int,
   length: int,
+  h: int,
+  d: int,
   value: int,
   submission: int,
 };
@@ -431,12 +529,13 @@ export const svga_device = routine(
             else k.free(mob);
           }),
         ]),
-        when('DEFINE_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_DEFINE_GB_SURFACE, [
+        when('DEFINE_GB_SURFACE_V2', (f) => f.id === SVGA_3D_CMD_DEFINE_GB_SURFACE_V2, [
           step('define the surface', (f, k) => {
             const surface = k.alloc('svga_surface');
             surface.sid = f.sid;
             surface.name = f.value;
-            surface.length = f.length;
+            surface.shape = definedShape(f);
+            surface.length = shapeBytes(surface.shape);
           }),
         ]),
         when('DESTROY_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_DESTROY_GB_SURFACE, [
@@ -455,16 +554,22 @@ export const svga_device = routine(
           }),
         ]),
         when('UPDATE_GB_IMAGE', (f) => f.id === SVGA_3D_CMD_UPDATE_GB_IMAGE, [
-          call(update_gb_image, ({ sid, offset, length }) => ({ sid, offset, length })),
+          call(update_gb_image, (f, k) => ({ ...boxArgs(f), image: faceImage(f, k) })),
+        ]),
+        when('DX_UPDATE_SUBRESOURCE', (f) => f.id === SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE, [
+          call(update_gb_image, (f) => ({ ...boxArgs(f), image: f.image })),
         ]),
         when('UPDATE_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_UPDATE_GB_SURFACE, [
-          call(update_gb_image, ({ sid }) => ({ sid, offset: 0, length: -1 })),
+          call(update_gb_image, (f) => ({ ...boxArgs(f), image: wholeSurface })),
         ]),
         when('READBACK_GB_IMAGE', (f) => f.id === SVGA_3D_CMD_READBACK_GB_IMAGE, [
-          call(readback_gb_image, ({ sid, offset, length }) => ({ sid, offset, length })),
+          call(readback_gb_image, (f, k) => wholeImage(f, k, faceImage(f, k))),
+        ]),
+        when('DX_READBACK_SUBRESOURCE', (f) => f.id === SVGA_3D_CMD_DX_READBACK_SUBRESOURCE, [
+          call(readback_gb_image, (f, k) => wholeImage(f, k, f.image)),
         ]),
         when('READBACK_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_READBACK_GB_SURFACE, [
-          call(readback_gb_image, ({ sid }) => ({ sid, offset: 0, length: -1 })),
+          call(readback_gb_image, (f) => ({ ...boxArgs(f), image: wholeSurface })),
         ]),
         when('GPU_READ', (f) => f.id === GPU_CMD_READ, [
           call(gpu_reads, ({ sid, offset, length, submission }) => ({

@@ -3,6 +3,7 @@
 // cotables, what only those need, and the LRU of resources (no resource is evicted).
 
 import { command } from '../../../../../hardware/svga/commands';
+import { type SVGA3dBox, shapeField } from '../../../../../hardware/svga/shapes';
 import { sleepingLock, spinlock } from '../../../../../routine/locks';
 import { fnptr } from '../../../../../routine/routine';
 import {
@@ -93,16 +94,6 @@ export const vmw_resource = struct('vmw_resource', {
   },
 });
 
-/** A box of a subresource; empty when d is 0. For a buffer x and w are bytes. */
-export interface SVGA3dBox {
-  readonly x: number;
-  readonly y: number;
-  readonly z: number;
-  readonly w: number;
-  readonly h: number;
-  readonly d: number;
-}
-
 const boxOrder = ['x', 'y', 'z', 'w', 'h', 'd'] as const;
 const boxField: Field<SVGA3dBox> = {
   kind: 'box',
@@ -112,13 +103,16 @@ const boxField: Field<SVGA3dBox> = {
   set: (store, at, value) => boxOrder.forEach((n, i) => store.write(at + i, value[n])),
 };
 
+/** Cells of a box. */
+export const boxCells = boxOrder.length;
+
 export const vmw_surface_dirty = struct('vmw_surface_dirty', {
-  fixed: { num_subres: int },
+  fixed: { num_subres: int, stride_samples: int }, // of the layout, which is computed from these and the shape
   under: { dma_resv: { boxes: tail(boxField) } },
 });
 
 export const vmw_surface = struct('vmw_surface', {
-  fixed: { res: embed('vmw_resource'), format: int, size: int }, // res first: the addresses are equal
+  fixed: { res: embed('vmw_resource'), shape: shapeField }, // res first: the addresses are equal
 });
 
 export const vmw_fence_obj = struct('vmw_fence_obj', {

@@ -19,6 +19,7 @@ import { ttm_bo_mmap, ttm_bo_vm_close, ttm_bo_vm_open } from '../ttm/ttm_bo_vm';
 import { vmw_bo_bo_free } from './vmwgfx_bo';
 import { vmw_priv } from './vmwgfx_cmd';
 import {
+  boxCells,
   user_command_buffer,
   vmw_bo_dirty,
   vmw_buffer_object,
@@ -87,6 +88,7 @@ export const vmw_get_unmapped_area = routine(
 export interface DriverLimits {
   readonly surfaces: number; // handles of surfaces, and buffer objects behind them
   readonly surfacePages: number; // of the largest
+  readonly subresources: number; // of the surface with the most
   readonly fences: number; // handles of fences that the application has not given back
   readonly submitters: number; // threads that may submit at a time
   readonly commands: number; // of one submission
@@ -104,7 +106,7 @@ export function driverParts(limits: DriverLimits) {
     { struct: vmw_buffer_object, count: surfaces },
     { struct: vmw_bo_dirty, count: surfaces, tail: Math.ceil(surfacePages / 32) },
     { struct: vmw_surface, count: surfaces },
-    { struct: vmw_surface_dirty, count: surfaces, tail: 6 },
+    { struct: vmw_surface_dirty, count: surfaces, tail: boxCells * limits.subresources },
     { struct: vmw_fence_obj, count: fenceObjects },
     { struct: vmw_validation_res_node, count: nodes },
     { struct: vmw_validation_bo_node, count: nodes },

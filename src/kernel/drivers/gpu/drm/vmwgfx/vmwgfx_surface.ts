@@ -1,17 +1,30 @@
-// drivers/gpu/drm/vmwgfx/vmwgfx_surface.c: surfaces, here buffers (SVGA3D_BUFFER: one subresource, its box in bytes).
-// The series of April 2019 with the fixes its author meant. Left out: textures, legacy surfaces, sharing by name.
+// drivers/gpu/drm/vmwgfx/vmwgfx_surface.c: guest-backed surfaces: buffers (SVGA3D_BUFFER: one subresource, its box in
+// bytes) and textures. The series of April 2019 with the fixes its author meant. Left out: legacy surfaces, sharing by
+// name, planar formats, stream output.
 
 import { PAGE_SIZE } from '../../../../../hardware/pte';
 import {
+  defineSurface,
+  ofBox,
   SVGA_3D_CMD_BIND_GB_SURFACE,
-  SVGA_3D_CMD_DEFINE_GB_SURFACE,
   SVGA_3D_CMD_DESTROY_GB_SURFACE,
+  SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE,
   SVGA_3D_CMD_INVALIDATE_GB_SURFACE,
   SVGA_3D_CMD_READBACK_GB_SURFACE,
   SVGA_3D_CMD_UPDATE_GB_IMAGE,
   SVGA_3D_CMD_UPDATE_GB_SURFACE,
   SVGA3D_INVALID_ID,
+  type SvgaCommand,
 } from '../../../../../hardware/svga/commands';
+import {
+  boxRuns,
+  isValidShape,
+  type SurfaceShape,
+  SVGA3D_BUFFER,
+  type SVGA3dBox,
+  shapeBytes,
+  shapeField,
+} from '../../../../../hardware/svga/shapes';
 import type { Engine } from '../../../../../routine/engine';
 import { type AnyBuilder, type Node, routine } from '../../../../../routine/routine';
 import { tracepoint } from '../../../../../state/events';
@@ -20,9 +33,15 @@ import { WARN_RES_RANGE, warn } from '../../../../include/asm-generic/bug';
 import { EINVAL, ENOMEM } from '../../../../include/linux/errno';
 import { dma_fence_put } from '../../../dma-buf/dma-fence';
 import { ttm_bo_get, ttm_bo_put } from '../ttm/ttm_bo';
+import {
+  vmw_surface_get_loc,
+  vmw_surface_inc_loc,
+  vmw_surface_max_loc,
+  vmw_surface_min_loc,
+  vmw_surface_setup_cache,
+} from './vmw_surface_cache';
 import { vmw_bo_init } from './vmwgfx_bo';
 import { putCommand, vmw_cmd_commit, vmw_cmd_reserve, vmw_priv } from './vmwgfx_cmd';
-import type { SVGA3dBox } from './vmwgfx_drv.h';
 import {
   newHandle,
   ofHandle,
@@ -34,16 +53,22 @@ import { vmw_resource_unreference } from './vmwgfx_resource';
 import { newId } from './vmwgfx_ttm_buffer';
 
 const file = 'drivers/gpu/drm/vmwgfx/vmwgfx_surface.c';
-const SVGA3D_BUFFER = 37;
 const args = { res: ref('vmw_resource') };
 
-/** An update command for bytes x to x + w: a dirty range leaves the tracker. */
+/** An update command for a box of `bytes` bytes of a subresource: a dirty range leaves the tracker. */
 export const vmw_dirty_sync = tracepoint('vmw_dirty_sync', {
   res: ref('vmw_resource'),
   surface: int,
   sid: int,
+  shape: shapeField,
+  image: int,
   x: int,
+  y: int,
+  z: int,
   w: int,
+  h: int,
+  d: int,
+  bytes: int,
 });
 export const vmw_readback = tracepoint('vmw_readback', {
   res: ref('vmw_resource'),
@@ -67,13 +92,8 @@ export const vmw_gb_surface_create = routine(
       f.res.id = f.id;
     }),
     call(vmw_cmd_reserve, () => ({ count: 1 })),
-    step('SVGA_3D_CMD_DEFINE_GB_SURFACE{sid, format, size}', (f, k) =>
-      putCommand(k, {
-        id: SVGA_3D_CMD_DEFINE_GB_SURFACE,
-        sid: f.id,
-        length: f.res.backup_size,
-        value: f.res.number,
-      }),
+    step('SVGA_3D_CMD_DEFINE_GB_SURFACE_V2{sid, format, mips, layers, size}', (f, k) =>
+      putCommand(k, defineSurface(f.id, shapeOf(f.res, k), f.res.number)),
     ),
     call(vmw_cmd_commit, () => ({})),
     ret('0', () => 0),
@@ -184,12 +204,29 @@ export const vmw_surface_dirty_alloc = routine(
   file,
   'vmw_surface_dirty_alloc',
   { args, locals: { dirty: ref('vmw_surface_dirty') }, returns: int },
-  ({ step, when, ret }) => [
+  ({ step, when, variant, ret }) => [
     step('dirty = kvzalloc(size); dirty->num_subres = num_layers * num_mip', (f, k) => {
       f.dirty = k.alloc('vmw_surface_dirty');
-      if (!isNull(f.dirty)) f.dirty.num_subres = 1;
+      const { mips, layers } = shapeOf(f.res, k);
+      if (!isNull(f.dirty)) f.dirty.num_subres = mips * layers;
     }),
     when('!dirty', (f) => isNull(f.dirty), [ret('-ENOMEM', () => -ENOMEM)]),
+    variant(
+      'multisample-stride',
+      [
+        step(
+          'vmw_surface_setup_cache(size, format, mips, layers, samples, &dirty->cache)',
+          (f, k) => {
+            f.dirty.stride_samples = shapeOf(f.res, k).samples;
+          },
+        ),
+      ],
+      [
+        step('vmw_surface_setup_cache(size, format, mips, layers, &dirty->cache)', (f) => {
+          f.dirty.stride_samples = 1;
+        }),
+      ],
+    ),
     step('res->dirty = dirty', (f) => {
       f.res.dirty = f.dirty;
     }),
@@ -223,54 +260,169 @@ const emptyBox: SVGA3dBox = { x: 0, y: 0, z: 0, w: 0, h: 0, d: 0 };
 export const vmw_surface_dirty_range_add = routine(
   file,
   'vmw_surface_dirty_range_add',
-  { args: { ...args, start: int, end: int }, locals: { outside: bool } },
+  { args: { ...args, start: int, end: int }, locals: { outside: bool, buffer: bool } },
   ({ step, call, when, ret }) => [
-    step('start, end relative to res->backup_offset', (f) => {
+    step('start, end relative to res->backup_offset', (f, k) => {
       const { backup_offset, backup_size } = f.res;
       f.outside = f.end <= backup_offset || backup_offset + backup_size <= f.start;
+      f.buffer = shapeOf(f.res, k).format === SVGA3D_BUFFER;
     }),
     when('WARN_ON(range outside the resource)', (f) => f.outside, [
       step('WARN', (_f, k) => k.emit(warn, { where: WARN_RES_RANGE })),
       ret(),
     ]),
-    call(vmw_surface_buf_dirty_range_add, (f) => ({ res: f.res, start: f.start, end: f.end })),
+    when(
+      'srf->metadata.format == SVGA3D_BUFFER',
+      (f) => f.buffer,
+      [call(vmw_surface_buf_dirty_range_add, (f) => ({ res: f.res, start: f.start, end: f.end }))],
+      [call(vmw_surface_tex_dirty_range_add, (f) => ({ res: f.res, start: f.start, end: f.end }))],
+    ),
   ],
 );
+
+/** The surface that a resource is. */
+const shapeOf = (res: Structs['vmw_resource'], k: Engine): SurfaceShape =>
+  k.view('vmw_surface', res.at).shape;
+
+/** The range in bytes of the surface. */
+function relative(f: { res: Structs['vmw_resource']; start: number; end: number }) {
+  const { backup_offset, backup_size } = f.res;
+  const from = Math.max(f.start - backup_offset, 0);
+  return { from, to: Math.min(f.end - backup_offset, backup_size) };
+}
+
+/** [start, start + size) and [a, b) on one axis. */
+type Union = (start: number, size: number, a: number, b: number) => [start: number, size: number];
+
+const union: Union = (start, size, a, b) => {
+  const from = size === 0 ? a : Math.min(start, a);
+  return [from, Math.max(start + size, b) - from];
+};
+
+/** The size is computed anew only beyond the old end: what a lowered start leaves of it is too short (BZ-02). */
+const forgetfulUnion: Union = (start, size, a, b) => {
+  const from = size === 0 || start > a ? a : start;
+  return [from, start + size < b ? b - from : size];
+};
 
 const vmw_surface_buf_dirty_range_add = routine(
   file,
   'vmw_surface_buf_dirty_range_add',
   { args: { ...args, start: int, end: int } },
   ({ step, variant }) => {
-    /** The range in bytes of the surface. */
-    const relative = (f: { res: Structs['vmw_resource']; start: number; end: number }) => {
-      const { backup_offset, backup_size } = f.res;
-      const from = Math.max(f.start - backup_offset, 0);
-      return { from, to: Math.min(f.end - backup_offset, backup_size) };
-    };
+    const add = (text: string, unite: Union) =>
+      step(text, (f) => {
+        const { boxes } = f.res.dirty;
+        const box = boxes.get(0);
+        const { from, to } = relative(f);
+        const [x, w] = unite(box.x, box.w, from, to);
+        boxes.set(0, { ...box, x, w, h: 1, d: 1 });
+      });
     return [
       variant(
         'bz-02',
-        [
-          step('box->x = min(box->x, start); box->w grows only beyond the new end', (f) => {
-            const { boxes } = f.res.dirty;
-            const box = boxes.get(0);
-            const { from, to } = relative(f);
-            const oldEnd = box.x + box.w;
-            const x = box.w === 0 || box.x > from ? from : box.x;
-            boxes.set(0, { ...box, x, w: oldEnd < to ? to - x : box.w, h: 1, d: 1 });
+        [add('box->x = min(box->x, start); box->w grows only beyond the new end', forgetfulUnion)],
+        [add('box = union of box and [start, end)', union)],
+      ),
+    ];
+  },
+);
+
+/** A range in the backup as places of its first byte and, as the end of a box, of its last. */
+function locations(f: { res: Structs['vmw_resource']; start: number; end: number }, k: Engine) {
+  const cache = vmw_surface_setup_cache(shapeOf(f.res, k), f.res.dirty.stride_samples);
+  const { from, to } = relative(f);
+  const loc1 = vmw_surface_get_loc(cache, from);
+  const loc2 = vmw_surface_inc_loc(cache, vmw_surface_get_loc(cache, to - 1));
+  return { cache, loc1, loc2 };
+}
+
+/** A range of a texture: in one subresource a box around it, in more all of those between. */
+const vmw_surface_tex_dirty_range_add = routine(
+  file,
+  'vmw_surface_tex_dirty_range_add',
+  {
+    args: { ...args, start: int, end: int },
+    locals: { sub_res: int, last: int, sheets: bool },
+  },
+  ({ step, when, loop, leave, call, variant }) => [
+    step(
+      'vmw_surface_get_loc(cache, &loc1, start); vmw_surface_get_loc(cache, &loc2, end - 1)',
+      (f, k) => {
+        const { loc1, loc2 } = locations(f, k);
+        f.sub_res = loc1.sub_resource;
+        f.last = loc2.sub_resource - 1;
+        f.sheets = loc1.sheet !== loc2.sheet;
+      },
+    ),
+    variant(
+      'sheets-folded',
+      [],
+      [
+        when('loc1.sheet != loc2.sheet', (f) => f.sheets, [
+          step('every subresource, all of it', (f) => {
+            f.sub_res = 0;
+            f.last = f.res.dirty.num_subres - 1;
           }),
-        ],
-        [
-          step('box = union of box and [start, end)', (f) => {
-            const { boxes } = f.res.dirty;
-            const box = boxes.get(0);
-            const { from, to } = relative(f);
-            const x = box.w === 0 ? from : Math.min(box.x, from);
-            const end = Math.max(box.x + box.w, to);
-            boxes.set(0, { ...box, x, w: end - x, h: 1, d: 1 });
-          }),
-        ],
+        ]),
+      ],
+    ),
+    loop('for each subresource of the range', [
+      when('sub_res > last', (f) => f.sub_res > f.last, [leave()]),
+      call(vmw_subres_dirty_add, ({ res, start, end, sub_res, sheets }) => ({
+        res,
+        start,
+        end,
+        sub_res,
+        sheets,
+      })),
+      step('sub_res++', (f) => {
+        f.sub_res++;
+      }),
+    ]),
+  ],
+);
+
+/** What of a range lies in one subresource joins its box: in one row exactly, else whole rows, or whole slices. */
+const vmw_subres_dirty_add = routine(
+  file,
+  'vmw_subres_dirty_add',
+  { args: { ...args, start: int, end: int, sub_res: int, sheets: bool } },
+  ({ step, variant }) => {
+    const add = (text: string, folded: boolean, unite: Union) =>
+      step(text, (f, k) => {
+        const { cache, loc1, loc2 } = locations(f, k);
+        const { sub_res } = f;
+        const all = f.sheets && !folded;
+        const from = all || sub_res > loc1.sub_resource ? vmw_surface_min_loc(sub_res) : loc1;
+        const to =
+          all || sub_res + 1 < loc2.sub_resource ? vmw_surface_max_loc(cache, sub_res) : loc2;
+        const { size } = cache.mip[sub_res % cache.shape.mips]!;
+        const { boxes } = f.res.dirty;
+        const box = boxes.get(sub_res);
+        const [z, d] = unite(box.z, box.d, from.z, to.z);
+        let { x, w, y, h } = box;
+        if (from.z + 1 === to.z) {
+          [y, h] = unite(box.y, box.h, from.y, to.y);
+          if (from.y + 1 === to.y) [x, w] = unite(box.x, box.w, from.x, to.x);
+          else [x, w] = [0, size.width];
+        } else {
+          [y, h] = [0, size.height];
+          [x, w] = [0, size.width];
+        }
+        boxes.set(sub_res, { x, y, z, w, h, d });
+      });
+    const both = (text: string, unite: Union) => [
+      variant('sheets-folded', [add(text, true, unite)], [add(text, false, unite)]),
+    ];
+    return [
+      variant(
+        'bz-02',
+        both(
+          'box = the new start with the old size, where the new end is not beyond the old',
+          forgetfulUnion,
+        ),
+        both('box = union of box and [loc_start, loc_end)', union),
       ),
     ];
   },
@@ -281,35 +433,65 @@ export const vmw_surface_dirty_sync = routine(
   file,
   'vmw_surface_dirty_sync',
   { args, locals: { num_dirty: int, i: int, num_subres: int, dirty: bool }, returns: int },
-  ({ step, call, when, loop, leave, ret }) => [
-    step('num_dirty = boxes that are not empty', (f) => {
-      const { dirty } = f.res;
-      f.num_subres = dirty.num_subres;
-      for (let i = 0; i < f.num_subres; i++) if (dirty.boxes.get(i).d !== 0) f.num_dirty++;
-    }),
-    when('num_dirty == 0', (f) => f.num_dirty === 0, [ret('0', () => 0)]),
-    call(vmw_cmd_reserve, (f) => ({ count: f.num_dirty })),
-    loop('for (i = 0; i < dirty->num_subres; ++i)', [
-      when('i == dirty->num_subres', (f) => f.i === f.num_subres, [leave()]),
-      step('box = dirty->boxes[i]', (f) => {
-        f.dirty = f.res.dirty.boxes.get(f.i).d !== 0;
+  ({ step, call, when, loop, leave, ret, variant }) => {
+    const put = (text: string, command: (image: number, mips: number) => Partial<SvgaCommand>) =>
+      step(text, (f, k) => {
+        const { res } = f;
+        const shape = shapeOf(res, k);
+        const box = res.dirty.boxes.get(f.i);
+        putCommand(k, { ...ofBox(box), ...command(f.i, shape.mips), sid: res.id });
+        const runs = boxRuns(shape, f.i, box);
+        const bytes = runs === undefined ? 0 : runs.count * runs.length;
+        k.emit(vmw_dirty_sync, {
+          res,
+          surface: res.number,
+          sid: res.id,
+          shape,
+          image: f.i,
+          ...box,
+          bytes,
+        });
+        res.dirty.boxes.set(f.i, emptyBox);
+      });
+    return [
+      step('num_dirty = boxes that are not empty', (f) => {
+        const { dirty } = f.res;
+        f.num_subres = dirty.num_subres;
+        for (let i = 0; i < f.num_subres; i++) if (dirty.boxes.get(i).d !== 0) f.num_dirty++;
       }),
-      when('box->d', (f) => f.dirty, [
-        step('SVGA_3D_CMD_UPDATE_GB_IMAGE{sid, i, box}; box = empty', (f, k) => {
-          const { res } = f;
-          const { x, w } = res.dirty.boxes.get(f.i);
-          putCommand(k, { id: SVGA_3D_CMD_UPDATE_GB_IMAGE, sid: res.id, offset: x, length: w });
-          k.emit(vmw_dirty_sync, { res, surface: res.number, sid: res.id, x, w });
-          res.dirty.boxes.set(f.i, emptyBox);
+      when('num_dirty == 0', (f) => f.num_dirty === 0, [ret('0', () => 0)]),
+      call(vmw_cmd_reserve, (f) => ({ count: f.num_dirty })),
+      loop('for (i = 0; i < dirty->num_subres; ++i)', [
+        when('i == dirty->num_subres', (f) => f.i === f.num_subres, [leave()]),
+        step('box = dirty->boxes[i]', (f) => {
+          f.dirty = f.res.dirty.boxes.get(f.i).d !== 0;
+        }),
+        when('box->d', (f) => f.dirty, [
+          variant(
+            'bz-04',
+            [
+              put('SVGA_3D_CMD_UPDATE_GB_IMAGE{sid, i / mips, i % mips, box}', (i, mips) => ({
+                id: SVGA_3D_CMD_UPDATE_GB_IMAGE,
+                arg: Math.floor(i / mips),
+                image: i % mips,
+              })),
+            ],
+            [
+              put('SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE{sid, i, box}', (image) => ({
+                id: SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE,
+                image,
+              })),
+            ],
+          ),
+        ]),
+        step('i++', (f) => {
+          f.i++;
         }),
       ]),
-      step('i++', (f) => {
-        f.i++;
-      }),
-    ]),
-    call(vmw_cmd_commit, () => ({})),
-    ret('0', () => 0),
-  ],
+      call(vmw_cmd_commit, () => ({})),
+      ret('0', () => 0),
+    ];
+  },
 );
 
 const handles = (k: Engine) => k.the('surface_handles', 'vmw_fpriv');
@@ -336,8 +518,8 @@ const vmw_user_bo_lookup = routine(
 );
 
 /**
- * GB_SURFACE_CREATE: a buffer surface of `size` bytes with a backup to map: a new one of `room` bytes, or, from byte
- * `offset` on, that of the surface `buffer` (the real ioctl names an object made before, and places surfaces at 0
+ * GB_SURFACE_CREATE: a surface with a backup to map: a new one of `room` bytes at least, or, from byte `offset` on,
+ * that of the surface `buffer` (the real ioctl names an object made before, and places surfaces at 0
  * only). The device learns of the surface when it is first used. Returns its handle, or -ENOMEM, -EINVAL. `number` is
  * for display.
  */
@@ -345,12 +527,22 @@ export const vmw_gb_surface_define_ioctl = routine(
   file,
   'vmw_gb_surface_define_ioctl',
   {
-    args: { number: int, size: int, coherent: bool, room: int, buffer: int, offset: int },
-    locals: { vbo: ref('vmw_buffer_object'), srf: ref('vmw_surface'), ret: int },
+    args: {
+      number: int,
+      shape: shapeField,
+      coherent: bool,
+      room: int,
+      buffer: int,
+      offset: int,
+    },
+    locals: { size: int, vbo: ref('vmw_buffer_object'), srf: ref('vmw_surface'), ret: int },
     returns: int,
   },
   ({ step, call, callPointer, acquire, release, when, ret, variant }) => [
-    when('size <= 0', (f) => f.size <= 0, [ret('-EINVAL', () => -EINVAL)]),
+    step('size = vmw_surface_get_serialized_size_extended(...)', (f) => {
+      f.size = isValidShape(f.shape) ? shapeBytes(f.shape) : 0;
+    }),
+    when('not a surface that can be', (f) => f.size <= 0, [ret('-EINVAL', () => -EINVAL)]),
     when(
       'buffer_handle',
       (f) => f.buffer !== 0,
@@ -371,8 +563,7 @@ export const vmw_gb_surface_define_ioctl = routine(
     step('srf = kzalloc(sizeof(*srf)); vmw_resource_init(&srf->res)', (f, k) => {
       f.srf = k.alloc('vmw_surface');
       if (isNull(f.srf)) return;
-      f.srf.format = SVGA3D_BUFFER;
-      f.srf.size = f.size;
+      f.srf.shape = f.shape;
       const { res } = f.srf;
       res.func = k.the('vmw_gb_surface_func', 'vmw_res_func');
       res.number = f.number;
