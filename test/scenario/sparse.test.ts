@@ -1,6 +1,8 @@
 // Large surfaces of which little is touched: what they cost is what the kernel itself allocates for them (a page structure
 // and a place in two tables for each page of an object in use), not their bytes. Resident memory is measured in the bench.
+
 import { expect, test } from 'vitest';
+import { bufferShape } from '../../src/hardware/svga/shapes';
 import { vmw_dirty_sync } from '../../src/kernel/drivers/gpu/drm/vmwgfx/vmwgfx_surface';
 import { NULL } from '../../src/state/layout';
 import { Timeline } from '../../src/timeline/timeline';
@@ -86,7 +88,9 @@ process app {
 `);
   const half = 1024 * 1024 * 1024;
   for (let i = 0; i < 5; i++) {
-    run.engine.emit(vmw_dirty_sync, { res: NULL, surface: 0, sid: 0, x: 0, w: half });
+    const box = { x: 0, y: 0, z: 0, w: half, h: 1, d: 1 };
+    const update = { shape: bufferShape(half), image: 0, ...box, bytes: half };
+    run.engine.emit(vmw_dirty_sync, { res: NULL, surface: 0, sid: 0, ...update });
   }
   expect(run.counters.get('flushedBytes')).toBe(5 * half);
 });
