@@ -29,6 +29,8 @@ export interface Thread {
   readonly cpu: number;
   readonly process: number;
   readonly maps?: boolean;
+  /** Where it maps it; `address` unless told otherwise. */
+  readonly at?: number;
   readonly body: (b: AnyBuilder) => Node[];
 }
 
@@ -80,7 +82,7 @@ export function smp(threads: readonly Thread[], options: SmpOptions = {}): Smp {
   return made;
 }
 
-function root({ body, maps = false }: Thread, pages: number): Routine {
+function root({ body, maps = false, at = address }: Thread, pages: number): Routine {
   return routine(
     'test.c',
     'thread',
@@ -92,7 +94,7 @@ function root({ body, maps = false }: Thread, pages: number): Routine {
               vm_mmap_pgoff,
               (_f, k) => ({
                 file: k.view('file', [...k.objects.all('file')][0]!),
-                addr: address,
+                addr: at,
                 len: pages * PAGE_SIZE,
                 prot: PROT_READ | PROT_WRITE,
                 flags: MAP_SHARED | MAP_FIXED_NOREPLACE,
@@ -109,9 +111,9 @@ function root({ body, maps = false }: Thread, pages: number): Routine {
 }
 
 /** Writes a byte to a page from user mode. */
-export const write = (b: AnyBuilder, page: number, value = 1): Node =>
+export const write = (b: AnyBuilder, page: number, value = 1, at = address): Node =>
   b.call(store, () => ({
-    address: address + page * PAGE_SIZE,
+    address: at + page * PAGE_SIZE,
     length: 1,
     user: true,
     unique: false,
@@ -224,9 +226,9 @@ export class Smp {
   }
 
   /** The write and dirty bits of a page's entry, as letters. */
-  entry(page: number, process = 0): string {
+  entry(page: number, process = 0, at = address): string {
     const { pgd } = this.mm(process);
-    const found = peekWalk(this.k, pgd, address + page * PAGE_SIZE);
+    const found = peekWalk(this.k, pgd, at + page * PAGE_SIZE);
     if (found === undefined || found.level < 3 || found.entry.lo === 0) return 'none';
     const { lo } = found.entry;
     return `${(lo & _PAGE_RW) !== 0 ? 'w' : '-'}${(lo & _PAGE_DIRTY) !== 0 ? 'd' : '-'}`;

@@ -614,3 +614,53 @@ test('threads of one process share the TLB of their CPU', () => {
   run.until(1, 'written');
   expect(run.names(before)).toEqual(['cpu_store']); // no flush, no fault, no walk
 });
+
+for (const preset of ['series-v2', 'linux-6.1'] as const) {
+  test(`${preset}: an object of 1100 pages at three alignments, in one address space and in two: each has its own entries, all are cleaned and flushed`, () => {
+    const pages = 1100;
+    const shifted = address + 0x4000_0000 - 3 * PAGE_SIZE; // its 512th page is not the first of a table
+    const other = address + 509 * PAGE_SIZE;
+    const borders = [0, 511, 512, 1023, 1024, 1099];
+    const body = (at: number) => (b: AnyBuilder) => [
+      ...borders.map((page) => write(b, page, 1, at)),
+      mark(b, 'written'),
+      mark(b, 'over'),
+    ];
+    const run = smp(
+      [
+        { cpu: 0, process: 0, maps: true, body: body(address) },
+        { cpu: 0, process: 0, maps: true, at: shifted, body: body(shifted) },
+        { cpu: 1, process: 1, maps: true, at: other, body: body(other) },
+        { cpu: 2, process: 2, body: (b) => [cleanAll(b), mark(b, 'done')] },
+      ],
+      { preset, pages },
+    );
+    for (const task of [0, 1, 2]) run.until(task, 'written', 100_000);
+    const at = [
+      [0, address],
+      [0, shifted],
+      [1, other],
+    ] as const;
+    const entries = () =>
+      at.map(([process, base]) => borders.map((page) => run.entry(page, process, base)).join(' '));
+    expect(entries()).toEqual(Array(3).fill('wd wd wd wd wd wd'));
+    const before = run.k.events.length;
+    for (let mapping = 0; mapping < at.length; mapping++) {
+      run.until(3, 'csd_lock_wait()', 100_000);
+      run.interrupt(run.k.pendingOf(0) === 0 ? 1 : 0);
+      run.step(run.k.agentOfTask(3)); // answered: on to the next mapping
+    }
+    run.until(3, 'done', 100_000);
+    expect(entries()).toEqual(Array(3).fill('w- w- w- w- w- w-'));
+    expect(run.flushes(before).sort()).toEqual([
+      'cpu 0: -1, remote shootdown', // more than 33 pages from the first to the last, so all
+      'cpu 0: -1, remote shootdown',
+      'cpu 1: -1, remote shootdown',
+      'cpu 2: -1, task switch', // to the process that cleans
+    ]);
+    expect(borders.every((page) => recorded(run, page))).toBe(true);
+    expect([...run.tlb(0), ...run.tlb(1)]).toEqual([]);
+    run.finish();
+    expect(run.checker.broken).toEqual([]);
+  });
+}
