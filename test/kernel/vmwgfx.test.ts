@@ -10,6 +10,7 @@ import {
   type SvgaCommand,
 } from '../../src/hardware/svga/commands';
 import { SVGA_IRQFLAG_ANY_FENCE } from '../../src/hardware/svga/device';
+import type { Preset } from '../../src/kernel/variants';
 import type { AnyBuilder, Node } from '../../src/routine/routine';
 import {
   create,
@@ -344,6 +345,36 @@ test('a signal cuts a wait for a fence short, and turns its interrupt off again'
   expect(machine.engine.the('svga', 'svga_regs').irq_mask).toBe(0);
 });
 
+test.each<Preset>(['series-v2', 'linux-6.1'])(
+  'huge-faults on %s: read, written, drawn and unmapped, and no rule is broken on the way',
+  (preset) => {
+    const body = (b: AnyBuilder) => [
+      create(b, 512 * page),
+      map(b, 512 * page),
+      read(b, 9 * page, 8),
+      write(b, 9 * page, 8, 3),
+      submit(b, 1, [...draws(9 * page, 8), ...writes(0, 512 * page, 4)]),
+      wait(b, 1),
+      read(b, 9 * page, 8),
+      unmap(b, 512 * page),
+      destroy(b),
+    ];
+    const options = { preset, pages: 512, frames: 1024, with: ['huge-faults'], without: ['bz-53'] };
+    const machine = driverMachine([body], options);
+    run(machine);
+    const wanted = { page_fault: 'error_code', vmw_dirty_sync: 'x w', cpu_load: 'value' };
+    expect(events(machine, wanted)).toEqual([
+      'page_fault error_code=4',
+      'cpu_load value=0',
+      'page_fault error_code=7', // the huge entry goes
+      'page_fault error_code=7', // mkwrite
+      `vmw_dirty_sync x=${9 * page} w=${page}`,
+      'page_fault error_code=4',
+      'cpu_load value=4',
+    ]);
+  },
+);
+
 describe('two surfaces side by side in one object', () => {
   const pair = (b: AnyBuilder) => [
     createIn(b, 4 * page, 8 * page),
@@ -395,6 +426,28 @@ describe('two surfaces side by side in one object', () => {
     const wide = driverMachine([drawn], { with: ['bz-11'] });
     run(wide);
     expect(events(wide, uploads)).toEqual(['vmw_readback surface=0', 'vmw_readback surface=1']);
+  });
+
+  test('huge-faults: an entry for both lets a CPU read what the GPU wrote to the other, not read back', () => {
+    const half = 256 * page;
+    const body = (b: AnyBuilder) => [
+      createIn(b, half, 2 * half),
+      createBeside(b, half, half),
+      map(b, 2 * half),
+      submit(b, 1, writes(0, 8, 5)),
+      submit(b, 2, writes(0, 8, 6), 'other'),
+      wait(b, 2),
+      read(b, 0, 8),
+      read(b, half, 8),
+    ];
+    const loads = (variants: string[]) => {
+      const machine = driverMachine([body], { pages: 512, frames: 1024, with: variants });
+      run(machine);
+      return events(machine, { vmw_readback: 'surface', cpu_load: 'value' });
+    };
+    const first = ['vmw_readback surface=0', 'cpu_load value=5'];
+    expect(loads([])).toEqual([...first, 'vmw_readback surface=1', 'cpu_load value=6']);
+    expect(loads(['huge-faults'])).toEqual([...first, 'cpu_load value=0']);
   });
 
   test('a surface that does not fit into the object is refused', () => {

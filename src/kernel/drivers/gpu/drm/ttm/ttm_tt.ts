@@ -5,6 +5,7 @@ import { routine } from '../../../../../routine/routine';
 import { bool, int, isNull, NULL, ref } from '../../../../../state/layout';
 import { ENOMEM } from '../../../../include/linux/errno';
 import { HPAGE_PMD_NR } from '../../../../mm/huge_memory';
+import { alloc_page } from '../../../../mm/memory';
 
 /** Allocates the pages that are still missing. Needs the reservation. -ENOMEM leaves what there is. */
 export const ttm_tt_populate = routine(
@@ -20,20 +21,23 @@ export const ttm_tt_populate = routine(
       variant('huge-faults', [
         when('npages >= HPAGE_PMD_NR', (f) => beginsHuge(f), [
           step('p = alloc_pages(huge_flags, HPAGE_PMD_ORDER)', (f, k) => {
+            const { memory } = k.parts;
             const first = k.allocRun('page', HPAGE_PMD_NR);
-            f.run = isNull(first) ? 0 : k.parts.memory.pfnOfPage(first.at);
+            if (isNull(first)) return; // single pages will do
+            f.run = memory.pfnOfPage(first.at);
+            for (let i = 0; i < HPAGE_PMD_NR; i++) {
+              k.view('page', memory.pageOfPfn(f.run + i))._refcount = 1;
+            }
           }),
         ]),
       ]),
       step('ttm->pages[i] = alloc_page(gfp_flags | __GFP_ZERO)', (f, k) => {
         const { memory } = k.parts;
         const within = f.i % HPAGE_PMD_NR;
-        const page =
-          f.run === 0 ? k.alloc('page') : k.view('page', memory.pageOfPfn(f.run + within));
+        const page = f.run === 0 ? alloc_page(k) : k.view('page', memory.pageOfPfn(f.run + within));
         if (within === HPAGE_PMD_NR - 1) f.run = 0;
         f.failed = isNull(page);
         if (f.failed) return;
-        page._refcount = 1;
         memory.frame(memory.pfnOfPage(page.at)).clear();
         f.ttm.pages.set(f.i, page.at);
         f.i++;
