@@ -3,6 +3,7 @@
 import type { Checked } from '../scenario/diagnostics';
 import type { Known } from '../scenario/known';
 import type { Entity } from '../scenario/names';
+import { procedureForm } from '../scenario/statements';
 import { tracepoints } from '../scenario/tracepoints';
 import {
   advices,
@@ -19,6 +20,7 @@ import {
   methods,
   occurrences,
   operations,
+  outcomeWords,
   protections,
   statementMeanings,
   surfaceAttributes,
@@ -27,7 +29,7 @@ import {
 import { forms, statementWords } from '../syntax/forms';
 import { describeEntity } from './hover';
 import { ownerBefore, type Place, placeAt } from './place';
-import { snippetOf } from './snippets';
+import { callSnippet, snippetOf } from './snippets';
 
 export type CompletionKind = 'keyword' | 'operation' | 'name' | 'field' | 'value';
 
@@ -44,7 +46,10 @@ export interface Completion {
   readonly to: number;
 }
 
-type Item = Omit<Completion, 'from' | 'to' | 'snippet'>;
+type Item = Omit<Completion, 'from' | 'to' | 'snippet'> & {
+  /** Of a procedure: how it is called. */
+  readonly given?: string;
+};
 
 /** Everything that can stand at the offset. */
 export function complete(checked: Checked, offset: number, known: Known): readonly Completion[] {
@@ -61,7 +66,8 @@ export function complete(checked: Checked, offset: number, known: Known): readon
 }
 
 /** What begins a statement or a setting brings its form along. */
-function snippetFor({ label, kind, detail }: Item): string | undefined {
+function snippetFor({ label, kind, detail, given }: Item): string | undefined {
+  if (given !== undefined) return callSnippet(given);
   return kind === 'keyword' || kind === 'operation' ? snippetOf(detail, label) : undefined;
 }
 
@@ -69,6 +75,7 @@ function itemsAt(place: Place, checked: Checked, known: Known): readonly Item[] 
   const { before, block } = place;
   if (block === 'machine') return machineItems(before, known);
   if (block === 'explore') return before === '' ? entries(exploreSettings, 'field') : [];
+  if (block === 'outcomes' && before === '') return entries(outcomeWords, 'keyword');
   if (before === '') return statementItems(place);
   if (/\.\s*$/.test(before) && !/\.\.\s*$/.test(before))
     return fieldItems(before.replace(/\.\s*$/, ''));
@@ -260,6 +267,7 @@ function entityItem(entity: Entity): Item {
   return {
     label: entity.name,
     kind: 'name',
+    ...(entity.kind === 'procedure' ? { given: procedureForm(entity.procedure) } : {}),
     detail: describeEntity(entity),
     documentation: describeEntity(entity),
   };

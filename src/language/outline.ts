@@ -136,15 +136,9 @@ export function blocksOf(statement: Statement | If): readonly Block[] {
       if (otherwise === undefined) return first;
       return 'kind' in otherwise ? [...first, ...blocksOf(otherwise)] : [...first, otherwise];
     }
-    case 'process':
-    case 'thread':
-    case 'repeat':
-    case 'operation':
-    case 'schedule':
-      return statement.body === undefined ? [] : [statement.body];
     case 'let':
       return statement.value?.kind === 'operation' ? blocksOf(statement.value) : [];
     default:
-      return [];
+      return 'body' in statement && statement.body !== undefined ? [statement.body] : [];
   }
 }

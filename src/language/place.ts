@@ -6,7 +6,15 @@ import type { Checked } from '../scenario/diagnostics';
 import type { Scope } from '../scenario/names';
 import type { Block, If, Statement } from '../syntax/tree';
 
-export type BlockKind = 'file' | 'process' | 'thread' | 'submit' | 'machine' | 'explore';
+export type BlockKind =
+  | 'file'
+  | 'process'
+  | 'thread'
+  | 'procedure'
+  | 'submit'
+  | 'machine'
+  | 'explore'
+  | 'outcomes';
 
 export interface Place {
   readonly block: BlockKind;
@@ -41,15 +49,18 @@ function oddQuotes(line: string): boolean {
 
 /** The part of the line that belongs to the statement being typed. */
 function statementBefore(line: string): string {
+  let start = 0;
   let depth = 0;
-  for (let i = line.length - 1; i >= 0; i--) {
+  for (let i = 0; i < line.length; i++) {
     const sign = line[i];
-    if (sign === ')' || sign === ']') depth++;
-    else if (sign === '(' || sign === '[') depth--;
-    else if (sign === '{' || sign === '}' || (sign === ',' && depth === 0))
-      return line.slice(i + 1).trimStart();
+    if (sign === '(' || sign === '[') depth++;
+    else if (sign === ')' || sign === ']') depth = Math.max(0, depth - 1);
+    else if (sign === '{' || sign === '}' || (sign === ',' && depth === 0)) {
+      start = i + 1;
+      depth = 0;
+    }
   }
-  return line.trimStart();
+  return line.slice(start).trimStart();
 }
 
 /** `around`: what the statements are in; loops and conditions do not change it. */
@@ -61,16 +72,18 @@ function blockIn(statements: readonly Statement[], offset: number, around: Block
       return inside.kind;
     case 'process':
     case 'thread':
-      return inBody(inside.body, offset, inside.kind);
+    case 'procedure':
+    case 'outcomes':
+      return inBody(inside.body, offset, inside.kind, around);
     case 'repeat':
-      return inBody(inside.body, offset, around);
+      return inBody(inside.body, offset, around, around);
     case 'if':
       return inConditional(inside, offset, around);
     case 'operation':
     case 'let': {
       const operation = inside.kind === 'let' ? inside.value : inside;
       if (operation?.kind !== 'operation' || operation.verb.text !== 'submit') return around;
-      return inBody(operation.body, offset, 'submit');
+      return inBody(operation.body, offset, 'submit', around);
     }
     default:
       return around;
@@ -78,19 +91,23 @@ function blockIn(statements: readonly Statement[], offset: number, around: Block
 }
 
 /** In a block of this kind, or still outside of it. */
-function inBody(block: Block | undefined, offset: number, kind: BlockKind): BlockKind {
-  const outside = kind === 'thread' ? 'process' : kind === 'process' ? 'file' : kind;
+function inBody(
+  block: Block | undefined,
+  offset: number,
+  kind: BlockKind,
+  around: BlockKind,
+): BlockKind {
   if (block === undefined || offset <= block.from || (block.closed && offset >= block.to))
-    return kind === 'submit' ? 'thread' : outside;
+    return around;
   return kind === 'submit' ? kind : blockIn(block.statements, offset, kind);
 }
 
 function inConditional({ then, otherwise }: If, offset: number, around: BlockKind): BlockKind {
-  if (then !== undefined && offset <= then.to) return inBody(then, offset, around);
+  if (then !== undefined && offset <= then.to) return inBody(then, offset, around, around);
   if (otherwise === undefined) return around;
   return 'kind' in otherwise
     ? inConditional(otherwise, offset, around)
-    : inBody(otherwise, offset, around);
+    : inBody(otherwise, offset, around, around);
 }
 
 /** The innermost scope around an offset. */

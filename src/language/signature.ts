@@ -1,6 +1,7 @@
 // Signature help: the form of the statement or question being typed, with the part that comes next. Forms are data of
 // the language (vocabulary.ts, forms.ts); the parts are read off them.
 import type { Checked } from '../scenario/diagnostics';
+import { procedureForm } from '../scenario/statements';
 import {
   commands,
   type Entry,
@@ -10,6 +11,7 @@ import {
   statementMeanings,
 } from '../scenario/vocabulary';
 import { type FormName, forms } from '../syntax/forms';
+import type { Procedure } from '../syntax/tree';
 import { ownerBefore, placeAt } from './place';
 
 export interface Signature {
@@ -29,6 +31,9 @@ export function signature(checked: Checked, offset: number): Signature | undefin
   const asked = open === undefined ? undefined : ownerBefore(typed.slice(0, open));
   const look = asked === undefined ? undefined : entryOf(looks, asked);
   if (look !== undefined) return formOf(look, [[look.form.indexOf('(') + 1, argumentEnd(look)]], 0);
+  const called = asked === undefined ? undefined : place.scope?.find(asked);
+  if (called?.kind === 'procedure' && open !== undefined)
+    return callOf(called.procedure, typed.slice(open + 1));
   const statement = /^let\s+\w+\s*=\s*(\w.*)$/.exec(typed)?.[1] ?? typed;
   const verb = /^(\w+)\s/.exec(statement)?.[1];
   const entry = verb === undefined ? undefined : entryFor(verb, place.block === 'submit');
@@ -37,6 +42,21 @@ export function signature(checked: Checked, offset: number): Signature | undefin
   const from = Math.max(0, entry.form.search(new RegExp(`\\b${verb}\\b`)));
   const parts = partsOf(entry.form, from);
   return formOf(entry, parts, activeOf(statement, entry.form, parts));
+}
+
+/** What a procedure is given, by the commas so far. */
+function callOf(procedure: Procedure, given: string): Signature {
+  const form = procedureForm(procedure);
+  let at = form.indexOf('(') + 1;
+  const parts = procedure.parameters.map(({ text }): readonly [number, number] => {
+    const from = at;
+    at += text.length + ', '.length;
+    return [from, from + text.length];
+  });
+  const active = given.replace(/\([^()]*\)|\[[^[\]]*\]/g, '').split(',').length - 1;
+  const documentation =
+    'Does the statements of the procedure, a frame of its own, with what is given here.';
+  return { form, parts, active: active < parts.length ? active : undefined, documentation };
 }
 
 function entryFor(verb: string, inSubmit: boolean): Entry | undefined {

@@ -19,6 +19,12 @@ export function snippetOf(form: string, verb: string): string {
   });
 }
 
+/** A procedure with what it is given: `fill(${1:range}, ${2:value})`. */
+export function callSnippet(form: string): string {
+  let place = 0;
+  return form.replace(/(?<=[(,]\s*)\w+/g, (name) => `\${${++place}:${name}}`);
+}
+
 /** A file to begin with, as a snippet: a scenario that runs and holds as it stands. */
 export const scenarioTemplate = `scenario "\${1:what it shows}"
 

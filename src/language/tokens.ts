@@ -18,6 +18,7 @@ export const tokenTypes = [
   'type',
   'function',
   'variable',
+  'parameter',
   'property',
   'event',
   'enumMember',
@@ -88,7 +89,10 @@ function typeOf({ kind }: Entity): Token['type'] | undefined {
     case 'process':
       return 'namespace';
     case 'thread':
+    case 'procedure':
       return 'function';
+    case 'parameter':
+      return 'parameter';
     case 'surface':
       return 'type';
     case 'fence':
