@@ -1,16 +1,14 @@
 // `coherence conform FILE…`: replays recordings of a real kernel on the emulated one and prints the first differences.
-import { readFileSync, statSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
+import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
-import { parseRecording, type RecordedProgram } from '../conform/format';
-import { type Difference, type Replayed, Replayer } from '../conform/replay';
-import { BAD_INPUT, DIFFERS, HOLDS } from './files';
+import { differenceLines } from '../conform/differences';
+import { programsOf } from '../conform/format';
+import { type Replayed, Replayer } from '../conform/replay';
+import { BAD_INPUT, DIFFERS, HOLDS, readRecording } from './files';
 
 interface Options {
   readonly show: number;
 }
-
-const textMax = 400; // characters of a value that are printed
 
 export function addConform(program: Command): void {
   program
@@ -30,9 +28,10 @@ function conform(files: readonly string[], { show }: Options): number {
   const replayer = new Replayer();
   const unsupported = new Map<string, number>();
   for (const path of files) {
-    const programs = readRecording(path);
+    const read = readRecording(path);
+    const programs = 'problem' in read ? read.problem : programsOf(path, read.text);
     if (typeof programs === 'string') {
-      console.error(`${path}: ${programs}`);
+      console.error(programs);
       return BAD_INPUT;
     }
     for (const program of programs) {
@@ -52,37 +51,22 @@ function conform(files: readonly string[], { show }: Options): number {
   return failed === 0 ? HOLDS : DIFFERS;
 }
 
-/** The programs of a file, or what is wrong with it. */
-function readRecording(path: string): RecordedProgram[] | string {
-  try {
-    if (statSync(path).isDirectory()) return 'this is a directory; name a recording in it';
-    const bytes = readFileSync(path);
-    const packed = bytes[0] === 0x1f && bytes[1] === 0x8b;
-    return parseRecording((packed ? gunzipSync(bytes) : bytes).toString('utf8'));
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-      return 'there is no such file';
-    }
-    if (error instanceof Error && 'code' in error && String(error.code).startsWith('Z_')) {
-      return 'it is compressed, but cannot be unpacked';
-    }
-    return error instanceof Error ? error.message : String(error);
-  }
-}
-
-/** The first operation of a program that came out otherwise, and how. */
+/** The first operation of a program that came out otherwise, how, and the launch configuration that opens it. */
 function difference(path: string, { program, failed }: Replayed): string {
   const { operation, differences } = failed!;
-  const lines = differences.flatMap((d: Difference) => [
-    `  ${d.key} recorded: ${short(d.expected)}`,
-    `  ${d.key} replayed: ${short(d.actual)}`,
-  ]);
-  return [`${path}: ${program}, operation ${operation.i} (${operation.op})`, ...lines].join('\n');
-}
-
-function short(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing';
-  return text.length > textMax ? `${text.slice(0, textMax)}…` : text;
+  const launch = {
+    type: 'coherence',
+    request: 'launch',
+    name: `${program}, operation ${operation.i}`,
+    program: resolve(path),
+    recorded: program,
+    operation: operation.i,
+  };
+  return [
+    `${path}: ${program}, operation ${operation.i} (${operation.op})`,
+    ...differenceLines(differences).map((line) => `  ${line}`),
+    `  debug it: ${JSON.stringify(launch)}`,
+  ].join('\n');
 }
 
 function count(text: string): number {

@@ -1,16 +1,16 @@
 // `coherence dap`: the debug adapter for any client, over stdio or, with --port, over TCP on this machine.
 import { createServer } from 'node:net';
 import { type Command, InvalidArgumentError } from 'commander';
+import { isRecording } from '../conform/format';
 import { CoherenceAdapter, type Host } from '../debug/adapter';
-import { loadDebuggee } from '../debug/scenario';
-import { readAhead } from '../scenario/sources';
-import { BAD_INPUT, readScenario } from './files';
+import { loadProgram, readProgramAhead } from '../debug/program';
+import { BAD_INPUT, readRecording, readScenario } from './files';
 
 const host: Host = {
-  load: loadDebuggee,
-  readAhead,
+  load: loadProgram,
+  readAhead: readProgramAhead,
   read: async (path) => {
-    const read = readScenario(path);
+    const read = isRecording(path) ? readRecording(path) : readScenario(path);
     if ('problem' in read) throw new Error(read.problem);
     return read.text;
   },

@@ -1,32 +1,63 @@
 // Reading and writing scenario files, and the form in which problems are printed: `FILE:LINE:COLUMN: message`.
 import { readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
 import { positionAt } from '../base/text';
+import { cannotUnpack, isPacked, recordingMax } from '../conform/format';
 import type { Checked, Diagnostic } from '../scenario/diagnostics';
 import type { Files } from '../scenario/sources';
 
-const BYTES_MAX = 4 * 1024 * 1024;
+const MIB = 1024 * 1024;
 
 /** The text of a scenario file, or why there is none, in one line. */
 export type Read = { readonly text: string } | { readonly problem: string };
 
 /** Reads a file; whatever it turns out to be, the answer is a text or one sentence. */
-export function readScenario(path: string): Read {
+export const readScenario = (path: string): Read => readText(path, scenarios);
+
+/** Reads a recording, unpacked if it is compressed. */
+export const readRecording = (path: string): Read => readText(path, recordings);
+
+interface Kind {
+  readonly name: string;
+  readonly files: string;
+  readonly bytesMax: number;
+  readonly unpack: (bytes: Uint8Array) => Uint8Array;
+}
+
+const scenarios: Kind = {
+  name: 'a scenario',
+  files: 'a scenario file (.coh)',
+  bytesMax: 4 * MIB,
+  unpack: (bytes) => bytes,
+};
+const recordings: Kind = {
+  name: 'a recording',
+  files: 'a recording (.jsonl or .jsonl.gz)',
+  bytesMax: recordingMax,
+  unpack: (bytes) =>
+    isPacked(bytes) ? gunzipSync(bytes, { maxOutputLength: recordingMax }) : bytes,
+};
+
+function readText(path: string, { name, files, bytesMax, unpack }: Kind): Read {
+  const most = `${name} has at most ${bytesMax / MIB} MiB`;
   try {
     const status = statSync(path);
     if (status.isDirectory())
-      return { problem: `${path}: this is a directory; name a scenario file (.coh) in it` };
-    if (status.size > BYTES_MAX) {
-      const size = (status.size / 1024 / 1024).toFixed(1);
-      return { problem: `${path}: ${size} MiB is too large; a scenario has at most 4 MiB` };
+      return { problem: `${path}: this is a directory; name ${files} in it` };
+    if (status.size > bytesMax) {
+      const size = (status.size / MIB).toFixed(1);
+      return { problem: `${path}: ${size} MiB is too large; ${most}` };
     }
-    const bytes = readFileSync(path);
-    if (bytes.length > BYTES_MAX)
-      return { problem: `${path}: too large; a scenario has at most 4 MiB` };
+    const bytes = unpack(readFileSync(path));
+    if (bytes.length > bytesMax) return { problem: `${path}: too large; ${most}` };
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    if (text.includes('\0')) return { problem: notText(path) };
+    if (text.includes('\0')) return { problem: notText(path, name) };
     return { text };
   } catch (error) {
-    if (error instanceof TypeError) return { problem: notText(path) };
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    if (code.startsWith('Z_')) return { problem: `${path}: ${cannotUnpack}` };
+    if (code === 'ERR_BUFFER_TOO_LARGE') return { problem: `${path}: too large; ${most}` };
+    if (error instanceof TypeError) return { problem: notText(path, name) };
     return { problem: `${path}: ${reason(error)}` };
   }
 }
@@ -42,8 +73,8 @@ export function filesOf(path: string): Files {
   };
 }
 
-function notText(path: string): string {
-  return `${path}: this is no text file; a scenario is text in UTF-8`;
+function notText(path: string, name: string): string {
+  return `${path}: this is no text file; ${name} is text in UTF-8`;
 }
 
 function reason(error: unknown): string {

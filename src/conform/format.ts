@@ -113,6 +113,26 @@ export const outcomeKeys = [
   'vmas',
 ] as const satisfies readonly (keyof Outcome)[];
 
+/** Whether a file is a recording, by its name. */
+export const isRecording = (path: string): boolean => /\.jsonl(\.gz)?$/i.test(path);
+
+/** Whether bytes are compressed by gzip. */
+export const isPacked = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
+
+export const cannotUnpack = 'it is compressed, but cannot be unpacked';
+
+/** Bytes of a recording, unpacked. */
+export const recordingMax = 64 * 1024 * 1024;
+
+/** The programs of a recording, or one sentence that says why it is none. */
+export function programsOf(path: string, text: string): RecordedProgram[] | string {
+  try {
+    return parseRecording(text);
+  } catch (error) {
+    return `${path}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
 /** The programs of a recording. Throws with the line's number where it is not one. */
 export function parseRecording(text: string): RecordedProgram[] {
   const programs: (ProgramLine & { ops: Operation[] })[] = [];

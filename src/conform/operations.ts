@@ -11,7 +11,7 @@ import { do_mprotect_pkey } from '../kernel/mm/mprotect';
 import { mremap_to } from '../kernel/mm/mremap';
 import type { Engine } from '../routine/engine';
 import { type AnyBuilder, type Node, routine } from '../routine/routine';
-import { bool, int, long, ref, type Structs, struct, type View } from '../state/layout';
+import { bool, int, long, ref, type Structs, struct, tail, type View } from '../state/layout';
 import {
   object,
   or_clean,
@@ -45,12 +45,21 @@ export const or_operation = struct('or_operation', {
     min_flt: int, // counts of faults before what is counted
     maj_flt: int,
     ret: long,
+    events: int, // of the log, when it began
   },
 });
 
+/** Where page 0 of the object would lie in each region of each process, 0 where it never was mapped. */
+export const or_origins = struct('or_origins', { own: { origins: tail(long) } });
+
+/** Which operation of a program is the next, where each is a statement. */
+export const or_order = struct('or_order', { shared: { next: int } });
+
 declare module '../state/layout' {
   interface Structs {
+    or_order: View<typeof or_order>;
     or_operation: View<typeof or_operation>;
+    or_origins: View<typeof or_origins>;
   }
 }
 
@@ -191,6 +200,19 @@ export const operationNumber: Readonly<Record<string, number>> = Object.fromEntr
   Object.keys(bodies).map((name, i) => [name, i + 1]),
 );
 
+/** Does an operation that has been laid down: its faults are counted from here on, its value goes into `ret`. */
+export const operationNodes = (b: AnyBuilder, name: string): Node[] => [
+  ...countFaults(b),
+  ...(bodies[name]?.(b) ?? []),
+  finished(b),
+];
+
+const finished = (b: AnyBuilder): Node =>
+  b.step('operation.ret = ret', (f: Frame, k) => {
+    operation(k).ret = f.ret;
+    operation(k).op = 0;
+  });
+
 /** The main of process `p`: does each operation that is for it, one after the other. */
 export const or_process = routine(
   file,
@@ -210,10 +232,7 @@ export const or_process = routine(
       ...Object.entries(bodies).map(([name, body], i) =>
         b.when(name, (f) => f.op === i + 1, body(b)),
       ),
-      b.step('operation.ret = ret', (f, k) => {
-        operation(k).ret = f.ret;
-        operation(k).op = 0;
-      }),
+      finished(b),
     ]),
   ],
 );

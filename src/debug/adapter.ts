@@ -18,7 +18,7 @@ import { filters } from './stops';
 
 /** What the adapter needs of where it runs. */
 export interface Host {
-  /** The text of a scenario; rejects with one clear sentence. */
+  /** The text of a scenario or a recording, unpacked; rejects with one clear sentence. */
   readonly read: (path: string) => Promise<string>;
   readonly load: Load;
   /** Reads the other files that a text refers to, if it can. */
@@ -304,6 +304,13 @@ export class CoherenceAdapter extends DebugSession {
   private begin(): void {
     const launch = this.launch!;
     this.looking.forget();
+    const { target } = this.s.debuggee;
+    if (target !== undefined && !launch.noDebug) {
+      this.s.goToTarget(target);
+      this.untilEnd = false;
+      this.stoodAtEnd = false;
+      return this.tick();
+    }
     const stop = this.s.start(launch.stopOnEntry && !launch.noDebug);
     if (stop !== undefined) return this.report(stop);
     this.s.continue(this.s.next());

@@ -49,10 +49,20 @@ export interface Verdict {
   readonly exitCode: number;
 }
 
+/** Where a run is to be looked at first, when that is not its beginning: whether it stands there, and what is said. */
+export interface Target {
+  readonly reached: () => boolean;
+  readonly task: number;
+  readonly title: string;
+  readonly text: string;
+  /** It is something that went wrong. */
+  readonly wrong: boolean;
+}
+
 /** A run to debug. */
 export interface Debuggee {
   readonly engine: Engine;
-  /** The scenario: its name, and the file and text that the spans of its operations point into. */
+  /** The scenario or recorded program: its name, its file, and the text that the spans of its operations point into. */
   readonly name: string;
   readonly path: string;
   readonly text: string;
@@ -60,6 +70,9 @@ export interface Debuggee {
   readonly files: readonly { readonly path: string; readonly text: string }[];
   /** The place that an offset in a span stands for; lines and columns from 0. */
   placeAt(offset: number): Position & { readonly path: string };
+  /** The name of the text as a source where it is no file of its own, but made from one. */
+  readonly made: string | undefined;
+  readonly target: Target | undefined;
   /** In the order of declaration; the idle tasks are not among them. */
   readonly threads: readonly DebugThread[];
   /** Choices to follow before the default schedule. */
@@ -80,9 +93,13 @@ export interface Debuggee {
   verdict(): Verdict;
 }
 
-/** How a scenario is to be run; the launch arguments that concern it. */
+/** How a scenario or a recorded program is to be run; the launch arguments that concern it. */
 export interface RunOptions {
   readonly scenario?: string;
+  /** The program of a recording: its name, or its number from 1. */
+  readonly recorded?: string | number;
+  /** The number of the operation to stop at, as the recording has it. */
+  readonly operation?: number;
   readonly kernel?: string;
   readonly with: readonly string[];
   readonly without: readonly string[];
@@ -97,7 +114,7 @@ export interface LoadProblem {
   readonly column?: number;
 }
 
-/** Makes a run of a scenario's text, or says all that is wrong with it. */
+/** Makes a run of the text of a scenario or a recording, or says all that is wrong with it. */
 export type Load = (
   path: string,
   text: string,

@@ -13,6 +13,8 @@ export interface Launch {
 const own = [
   'program',
   'scenario',
+  'recorded',
+  'operation',
   'stopOnEntry',
   'with',
   'without',
@@ -39,13 +41,18 @@ export function parseLaunch(given: unknown): Launch | string {
     if (args[name] !== undefined && !isTexts(args[name]))
       return `launch: "${name}" is a list of variant ids`;
   }
+  const { recorded, operation } = args;
+  if (recorded !== undefined && typeof recorded !== 'string' && typeof recorded !== 'number')
+    return `launch: "recorded" is the name of a program in the recording, or its number from 1`;
+  if (operation !== undefined && typeof operation !== 'number')
+    return `launch: "operation" is the number of an operation of the recorded program`;
   const program = text('program');
   if (program === undefined || program === '') {
     const slip = Object.keys(args).find(
       (key) => !own.includes(key) && nearest(key, own) === 'program',
     );
     const hint = slip === undefined ? '' : ` ("${slip}" is not known)`;
-    return `launch: "program" names the scenario file to debug, such as "\${file}"${hint}`;
+    return `launch: "program" names the scenario or recording to debug, such as "\${file}"${hint}`;
   }
   const schedule = parseSchedule(text('schedule') ?? '');
   if (typeof schedule === 'string') return `launch: "schedule": ${schedule}`;
@@ -57,6 +64,8 @@ export function parseLaunch(given: unknown): Launch | string {
     noDebug: args.noDebug === true,
     options: {
       ...(scenario ? { scenario } : {}),
+      ...(recorded === undefined || recorded === '' ? {} : { recorded }),
+      ...(operation === undefined ? {} : { operation }),
       ...(kernel ? { kernel } : {}),
       with: (args.with as string[] | undefined) ?? [],
       without: (args.without as string[] | undefined) ?? [],

@@ -28,6 +28,8 @@ const levelsOf = ['pgd', 'pud', 'pmd', 'pte'];
 class ScenarioDebuggee implements Debuggee {
   readonly engine;
   readonly name;
+  readonly made = undefined;
+  readonly target = undefined;
   readonly threads;
   readonly schedule;
 

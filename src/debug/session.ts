@@ -5,7 +5,7 @@ import type { Fault } from '../protocol/fault';
 import type { LoggedEvent } from '../state/events';
 import { ScheduleMismatch, Timeline } from '../timeline/timeline';
 import { type Breakpoint, Breakpoints } from './breakpoints';
-import type { Debuggee, DebugThread, Evaluated, Spot, Value, Where } from './debuggee';
+import type { Debuggee, DebugThread, Evaluated, Spot, Target, Value, Where } from './debuggee';
 import { Faults } from './faults';
 import { isScenario, Listings } from './listings';
 import { firstLine } from './placing';
@@ -18,7 +18,7 @@ import {
   moved,
   taskOf,
 } from './stepping';
-import { type Explanation, eventNames, explain } from './stops';
+import { differenceFilter, type Explanation, eventNames, explain } from './stops';
 import { numberAt, spotAt, truth, withNames } from './values';
 import { Variables } from './variables';
 
@@ -138,6 +138,11 @@ export class Session {
     this.begin(backward(this.timeline, task, how, granularity));
   }
 
+  /** Goes to where the run is first looked at, when that is not its beginning. */
+  goToTarget(target: Target): void {
+    this.begin({ ...endless(target.task, false), towards: target });
+  }
+
   continue(task: number): void {
     this.begin(endless(task, false));
   }
@@ -162,6 +167,7 @@ export class Session {
     const { motion, timeline } = this;
     if (motion === undefined) return this.stop;
     try {
+      if (motion.towards !== undefined) return this.approach(motion.towards, budget);
       return motion.backward
         ? this.advanceBack(motion, budget)
         : this.advanceForward(motion, budget);
@@ -229,6 +235,17 @@ export class Session {
     this.motion = undefined;
     this.stop = stop;
     return stop;
+  }
+
+  /** Runs on to where the run is first looked at; nothing stops it before. */
+  private approach(target: Target, budget: number): Stop | undefined {
+    const reached = (): boolean | undefined => target.reached() || undefined;
+    const outcome = reached() ? undefined : this.timeline.run(reached, budget);
+    if (outcome === 'budget') return undefined;
+    const { task, title, text, wrong } = target;
+    if (!wrong) return this.halt(this.quietStop('entry', task, title));
+    const stop = this.quietStop('exception', task, title);
+    return this.halt({ ...stop, text, filter: differenceFilter });
   }
 
   private advanceForward(motion: Motion, budget: number): Stop | undefined {

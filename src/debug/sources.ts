@@ -15,27 +15,38 @@ export class Sources {
 
   /** A source as the client is told of it. */
   of(session: Session, key: SourceKey): P.Source {
+    const { path, made } = session.debuggee;
     if (key.kind === 'scenario') {
-      const { path } = key;
-      return { name: path.split(/[\\/]/).at(-1)!, path };
+      if (made !== undefined)
+        return this.listing(made, madeReference(session), `recorded in ${path}`);
+      return { name: key.path.split(/[\\/]/).at(-1)!, path: key.path };
     }
     const { file } = key;
-    const uri = this.listingUri?.(file);
-    const origin = 'listing of the emulated kernel';
-    if (uri !== undefined) return { name: file, path: uri, origin };
-    return { name: file, sourceReference: session.listings.byFile(file)!.reference, origin };
+    const { reference } = session.listings.byFile(file)!;
+    return this.listing(file, reference, 'listing of the emulated kernel');
+  }
+
+  /** A source that is no file. */
+  private listing(name: string, sourceReference: number, origin: string): P.Source {
+    const path = this.listingUri?.(name);
+    return path === undefined ? { name, sourceReference, origin } : { name, path, origin };
   }
 
   /** Which source the client means; undefined when it takes no part in the run. */
   keyOf(session: Session, source: P.Source): SourceKey | undefined {
-    const { listings } = session;
+    const { listings, debuggee } = session;
+    const { made } = debuggee;
+    if (made !== undefined && source.sourceReference === madeReference(session))
+      return { kind: 'scenario', path: debuggee.path };
     const byReference = source.sourceReference
       ? listings.byReference(source.sourceReference)
       : undefined;
     if (byReference !== undefined) return { kind: 'listing', file: byReference.file };
     const { path } = source;
     if (path === undefined) return undefined;
-    const own = session.debuggee.files.find((file) => plainPath(file.path) === plainPath(path));
+    if (made !== undefined && path === this.listingUri?.(made))
+      return { kind: 'scenario', path: debuggee.path };
+    const own = debuggee.files.find((file) => plainPath(file.path) === plainPath(path));
     if (own !== undefined) return { kind: 'scenario', path: own.path };
     const listing = listings.all.find(({ file }) => this.listingUri?.(file) === path);
     return listing && { kind: 'listing', file: listing.file };
@@ -53,8 +64,9 @@ export class Sources {
   ): P.SourceResponse['body'] {
     const at = this.keyOf(session, { sourceReference, ...source });
     if (at?.kind === 'scenario') {
-      const { text = '' } = session.debuggee.files.find(({ path }) => path === at.path) ?? {};
-      return { content: text };
+      const { files, made } = session.debuggee;
+      const { text = '' } = files.find(({ path }) => path === at.path) ?? {};
+      return { content: text, ...(made === undefined ? {} : { mimeType: 'text/x-c' }) };
     }
     const listing = at && session.listings.byFile(at.file);
     if (listing === undefined) throw errors.noSuchSource(source?.path ?? `${sourceReference}`);
@@ -89,3 +101,6 @@ function unescaped(text: string): string {
     return text;
   }
 }
+
+/** The reference of a text that was made from a file: behind those of the listings. */
+const madeReference = ({ listings }: Session): number => listings.all.length + 1;

@@ -4,6 +4,7 @@
 import type { Engine, FrameInfo } from '../routine/engine';
 import type { Choice } from '../routine/schedule';
 import type { Timeline } from '../timeline/timeline';
+import type { Target } from './debuggee';
 import { isScenario } from './listings';
 
 export type Granularity = 'statement' | 'instruction';
@@ -17,6 +18,8 @@ export interface Motion {
   readonly first: Choice | undefined;
   /** Whether it has come far enough; asked at each position reached. */
   readonly done: () => boolean;
+  /** Where it goes without stopping on the way. */
+  readonly towards?: Target;
 }
 
 /** Whether the last micro-step moved the task: changed a cell of its stack. A queue or a CPU entered is no move. */

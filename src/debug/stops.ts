@@ -50,6 +50,9 @@ function filter(
   return { id, label, description, byDefault, catches };
 }
 
+/** The filter of operations that come out otherwise than recorded. */
+export const differenceFilter = 'difference';
+
 /** Every filter, in the order in which the client shows them; of several at one step the last one tells. */
 export const filters: readonly Filter[] = [
   fault('fault', 'Page faults', 'Any page fault of a CPU', () => true),
@@ -129,6 +132,13 @@ export const filters: readonly Filter[] = [
     'Failed assertions',
     'An assertion of the scenario does not hold',
     (e) => e.name === 'assertion' && e.args.holds !== true && e.args.holds !== 1,
+    true,
+  ),
+  filter(
+    differenceFilter,
+    'Differences from a recording',
+    'An operation of a recorded program comes out otherwise than recorded',
+    (e) => e.name === 'or_difference',
     true,
   ),
   filter(

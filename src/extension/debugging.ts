@@ -1,6 +1,7 @@
 // Debug configurations: F5 on an open scenario needs no launch.json, and each scenario of the open files is offered by
 // name. Programs are paths or, where a file lies elsewhere than on a disk, URIs.
 import * as vscode from 'vscode';
+import { cannotUnpack, isPacked, isRecording, recordingMax } from '../conform/format';
 import { parse } from '../syntax/parser';
 import { debugType } from './moments';
 
@@ -14,7 +15,10 @@ export const programOf = (uri: vscode.Uri): string =>
 export const uriOf = (program: string): vscode.Uri =>
   /^[a-z][a-z0-9+.-]+:/i.test(program) ? vscode.Uri.parse(program, true) : vscode.Uri.file(program);
 
-/** The text of a scenario file; of an open one that has never been saved, what is in its editor. */
+/**
+ * The text of a scenario file; of an open one that has never been saved, what is in its editor. That of a recording is
+ * unpacked.
+ */
 export async function readProgram(program: string): Promise<string> {
   const uri = uriOf(program);
   const unsaved = vscode.workspace.textDocuments.find(
@@ -27,11 +31,40 @@ export async function readProgram(program: string): Promise<string> {
   } catch (error) {
     throw new Error(`${program}: ${reason(error)}`);
   }
+  const recording = isRecording(uri.path);
+  if (recording && isPacked(bytes)) bytes = await unpacked(program, bytes);
   const text = new TextDecoder().decode(bytes);
   if (text.includes('\0')) {
-    throw new Error(`${program}: this is no text file; a scenario is text in UTF-8`);
+    const what = recording ? 'a recording' : 'a scenario';
+    throw new Error(`${program}: this is no text file; ${what} is text in UTF-8`);
   }
   return text;
+}
+
+/** What gzip has packed, as far as a recording may go. Streams unpack in every host, browsers included. */
+async function unpacked(program: string, bytes: Uint8Array): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  try {
+    const packed = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream();
+    const reader = packed.pipeThrough(new DecompressionStream('gzip')).getReader();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      parts.push(part.value);
+      length += part.value.length;
+      if (length > recordingMax) break;
+    }
+  } catch {
+    throw new Error(`${program}: ${cannotUnpack}`);
+  }
+  if (length > recordingMax)
+    throw new Error(`${program}: too large; a recording has at most 64 MiB`);
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /** Why a file cannot be read; the workbench's own words name its file system instead. */

@@ -7,17 +7,17 @@ import {
   type LanguageClientOptions,
 } from 'vscode-languageclient';
 import { CoherenceAdapter } from '../debug/adapter';
-import { loadDebuggee } from '../debug/scenario';
+import { loadProgram, readProgramAhead } from '../debug/program';
 import { readFileRequest } from '../language/messages';
 import type { InitializationOptions } from '../language/serve';
 import type { MarkedNode } from '../protocol/difference';
 import { bufferObjects, fences, pageTables } from '../protocol/outline';
-import { readAhead } from '../scenario/sources';
 import { Configurations, languageId, readProgram } from './debugging';
 import { Listings, listingUri } from './listings';
 import { debugType, Moments } from './moments';
 import { OutlineView } from './outlineView';
 import { PteGrids } from './pteGridPanel';
+import { recordingCommand } from './recordings';
 import { scenarioCommands } from './scenarios';
 
 const hintsSetting = 'coherence.inlayHints';
@@ -65,6 +65,7 @@ export async function start(
     }),
     new Listings(),
     scenarioCommands(),
+    recordingCommand(),
     vscode.workspace.onDidChangeConfiguration((change) => {
       if (change.affectsConfiguration(hintsSetting)) refreshHints(client);
     }),
@@ -74,7 +75,12 @@ export async function start(
     vscode.debug.registerDebugAdapterDescriptorFactory(debugType, {
       createDebugAdapterDescriptor: () =>
         new vscode.DebugAdapterInlineImplementation(
-          new CoherenceAdapter({ read: readProgram, readAhead, load: loadDebuggee, listingUri }),
+          new CoherenceAdapter({
+            read: readProgram,
+            readAhead: readProgramAhead,
+            load: loadProgram,
+            listingUri,
+          }),
         ),
     }),
     vscode.debug.registerDebugConfigurationProvider(debugType, configurations),

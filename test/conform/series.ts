@@ -1,7 +1,8 @@
 // What the helpers of the series of April 2019 have in common with the recorded kernel: shared mappings of bare frames.
 // What 5.1 does otherwise elsewhere (flags of faults, mprotect) is left out of the comparison.
+
+import type { Difference } from '../../src/conform/differences';
 import type { Callback, RecordedProgram } from '../../src/conform/format';
-import type { Difference } from '../../src/conform/replay';
 
 const otherwise = new Set(['mprotect', 'clear_refs', 'madvise', 'refs_touch']);
 

@@ -599,17 +599,17 @@ test('bad launches are refused with one clear sentence', async () => {
   }
   expect(refused).toMatchInlineSnapshot(`
     [
-      "launch: "program" names the scenario file to debug, such as "\${file}"",
-      "launch: "program" names the scenario file to debug, such as "\${file}" ("prorgam" is not known)",
+      "launch: "program" names the scenario or recording to debug, such as "\${file}"",
+      "launch: "program" names the scenario or recording to debug, such as "\${file}" ("prorgam" is not known)",
       "/toys/none.toy does not exist",
       "/toys/bad.toy:2:1: 'subtract' is no statement of the toy (and 1 more, see the debug console)",
       "/toys/two.toy: there is no kernel vista",
       "launch: "with" is a list of variant ids",
       "launch: "stopOnEntry" is true or false",
       "launch: "schedule": 'zero' is not agent, agentxN or agent/branch",
-      "launch: "program" names the scenario file to debug, such as "\${file}"",
-      "launch: "program" names the scenario file to debug, such as "\${file}"",
-      "launch: "program" names the scenario file to debug, such as "\${file}"",
+      "launch: "program" names the scenario or recording to debug, such as "\${file}"",
+      "launch: "program" names the scenario or recording to debug, such as "\${file}"",
+      "launch: "program" names the scenario or recording to debug, such as "\${file}"",
     ]
   `);
 });

@@ -205,6 +205,8 @@ export function toyLoad(
     engine,
     name: 'toy',
     path,
+    made: undefined,
+    target: undefined,
     text,
     files: [{ path, text }],
     placeAt: (offset) => ({ path, ...positionAt(lineStarts(text), offset) }),
