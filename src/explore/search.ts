@@ -72,6 +72,8 @@ export class Search {
   private readonly violations = new Map<string, Found>();
   private readonly outcomes = new Map<string, Reached>();
   private readonly remembered: readonly Value[];
+  /** Tracepoints that the scenario asks for in the event history. */
+  private readonly asked: ReadonlySet<string>;
   private readonly bounds: readonly number[];
   private readonly steps: PrivateSteps | undefined;
   private readonly path: Choice[] = [];
@@ -92,7 +94,9 @@ export class Search {
         ? [...firstBounds, Number.POSITIVE_INFINITY]
         : Array.from({ length: options.bound + 1 }, (_, n) => n);
     this.bound = this.bounds[0]!;
-    this.remembered = rememberedBy(run.meaning);
+    const { values, tracepoints } = rememberedBy(run.meaning);
+    this.remembered = values;
+    this.asked = tracepoints;
     this.collects = run.meaning.outcomes !== undefined;
     this.steps = options.full === true ? undefined : new PrivateSteps(run.engine);
     this.follow(options.schedule ?? []);
@@ -246,9 +250,21 @@ export class Search {
       hi = Math.imul(hi + value, 0x27d4eb2f) ^ (hi >>> 15);
     };
     for (const value of this.remembered) mix(evaluate(value, this.run.look));
+    if (this.asked.size > 0) this.mixHistory(mix);
     const bounded = Number.isFinite(this.bound);
     if (bounded) mix(agent);
     return this.visited.add(lo, hi, bounded ? switches : 0);
+  }
+
+  /** Takes the events that the scenario asks for, all that is known of them, into a state. */
+  private mixHistory(mix: (value: number) => void): void {
+    const { events } = this.run.engine;
+    mix(events.length);
+    for (const { name, index, args } of events.slice()) {
+      if (!this.asked.has(name)) continue;
+      const text = `${name} ${index} ${JSON.stringify(args)}`;
+      for (let i = 0; i < text.length; i++) mix(text.charCodeAt(i));
+    }
   }
 
   private find(problems: readonly Problem[], switches: number): void {
@@ -305,7 +321,11 @@ export class Search {
 }
 
 /** What a scenario asks about what has happened: the same states of a machine may differ in it. */
-function rememberedBy(meaning: ScenarioMeaning): readonly Value[] {
+function rememberedBy(meaning: ScenarioMeaning): {
+  values: readonly Value[];
+  tracepoints: ReadonlySet<string>;
+} {
+  const tracepoints = new Set<string>();
   const found = new Map<string, Value>();
   const seen = new Set<unknown>();
   const walk = (part: unknown): void => {
@@ -314,9 +334,9 @@ function rememberedBy(meaning: ScenarioMeaning): readonly Value[] {
     const value = part as Value;
     if (value.kind === 'counter') found.set(value.counter, value);
     else if (value.kind === 'occurred') found.set(value.what, value);
-    else if (value.kind === 'history') found.set(`${value.from}:${value.to}`, value);
+    else if (value.kind === 'history') tracepoints.add(value.tracepoint);
     for (const inner of Object.values(part)) walk(inner);
   };
   walk(meaning);
-  return [...found.values()];
+  return { values: [...found.values()], tracepoints };
 }

@@ -5,11 +5,13 @@ import { type Choice, parseSchedule } from '../routine/schedule';
 import { NoRoom } from '../state/store';
 import { composeRun } from './compose';
 import { type Checked, check } from './diagnostics';
+import { layDown } from './directives';
 import { known } from './known';
-import type { ScenarioMeaning } from './meaning';
+import type { Directive, ScenarioMeaning } from './meaning';
 import type { Resolved } from './resolve';
 import type { Run } from './run';
 import type { Files } from './sources';
+import { tracepoints } from './tracepoints';
 
 /** What a command line or a launch configuration says beside the text. */
 export interface RunOptions {
@@ -57,12 +59,11 @@ export function loadScenario(
   }
   let schedule: readonly Choice[] = [];
   const wanted = options.schedule ?? meaning?.schedule;
-  if (typeof wanted !== 'string') schedule = wanted ?? [];
-  else {
+  if (typeof wanted === 'string') {
     const parsed = parseSchedule(wanted);
     if (typeof parsed === 'string') problems.push(`schedule: ${parsed}`);
     else schedule = parsed;
-  }
+  } else if (wanted !== undefined && !isWords(wanted)) schedule = wanted;
   if (problems.length > 0 || resolved === undefined || meaning === undefined)
     return { checked, problems };
   const variants = variantSet(
@@ -72,12 +73,22 @@ export function loadScenario(
   );
   try {
     const run = composeRun(meaning, checked.sources, variants);
-    return { checked, resolved, meaning, run, schedule };
+    if (wanted === undefined || typeof wanted === 'string' || !isWords(wanted))
+      return { checked, resolved, meaning, run, schedule };
+    const laid = layDown(run, wanted, Object.keys(tracepoints));
+    if (!('message' in laid)) return { checked, resolved, meaning, run, schedule: laid };
+    const { path, line } = checked.sources.placeAt(laid.at.from);
+    const where = path === undefined ? `line ${line + 1}` : `${path}, line ${line + 1}`;
+    return { checked, problems: [`the schedule does not fit, ${where}: ${laid.message}`] };
   } catch (error) {
     if (!(error instanceof NoRoom)) throw error;
     return { checked, problems: [noRoom] };
   }
 }
+
+const isWords = (
+  schedule: readonly Choice[] | readonly Directive[],
+): schedule is readonly Directive[] => schedule[0] !== undefined && 'kind' in schedule[0];
 
 const noRoom =
   'the surfaces and mappings of this scenario need more room than a machine has: declare fewer or smaller ones, ' +

@@ -23,10 +23,32 @@ export interface ScenarioMeaning extends Span {
   /** All variables of all threads, by slot. */
   readonly variables: readonly Variable[];
   readonly properties: readonly PropertyMeaning[];
-  readonly schedule: string | undefined;
+  /** Who goes first: as a run printed it, or in words. */
+  readonly schedule: string | readonly Directive[] | undefined;
   readonly outcomes: OutcomesMeaning | undefined;
   readonly explore: { readonly bound: number | undefined; readonly states: number | undefined };
 }
+
+/** A line of a schedule in words: who goes, and how far. */
+export type Directive = Span &
+  (
+    | { readonly kind: 'interrupt'; readonly cpu: number }
+    | { readonly kind: 'idle'; readonly agent: string }
+    | { readonly kind: 'event'; readonly agent: string; readonly tracepoint: string }
+    | {
+        readonly kind: 'routine';
+        readonly agent: string;
+        readonly routine: string;
+        readonly when: 'called' | 'returns';
+      }
+    | {
+        readonly kind: 'count';
+        readonly agent: string;
+        readonly count: number;
+        readonly of: 'statements' | 'steps';
+      }
+    | { readonly kind: 'choice'; readonly agent: string; readonly option: string }
+  );
 
 /** What is looked at when a run has ended, and which tuples of values are meant to come out. */
 export interface OutcomesMeaning extends Span {

@@ -16,12 +16,14 @@ import type {
   Process,
   Scenario,
   ScenarioFile,
+  Schedule,
   Setting,
   Statement,
   Surface,
   Thread,
 } from '../syntax/tree';
 import type { Place } from './declare';
+import { resolveDirectives } from './directives';
 import { isPath, resolveTyped, resolveValue } from './expressions';
 import type { Known } from './known';
 import {
@@ -106,7 +108,7 @@ export function resolve(
   const around = { scope, report, machine, variables, families, called, said };
   for (const statement of body)
     if (statement.kind === 'procedure') readProcedure(statement, around);
-  let schedule: string | undefined;
+  let schedule: Schedule | undefined;
   for (const statement of body) {
     switch (statement.kind) {
       case 'process':
@@ -122,9 +124,9 @@ export function resolve(
         break;
       }
       case 'schedule':
-        schedule = statement.text?.text;
-        if (statement.body !== undefined)
-          report(headOf(statement), 'a schedule stands between quotes: `schedule "…"`');
+        if (schedule !== undefined)
+          report(headOf(statement), 'there is a `schedule` already; a scenario has one');
+        schedule ??= statement;
         break;
       case 'let':
         misplacedLet(statement, report);
@@ -162,7 +164,10 @@ export function resolve(
     events: families.events,
     variables,
     properties,
-    schedule,
+    schedule:
+      schedule?.body === undefined
+        ? schedule?.text?.text
+        : resolveDirectives(schedule.body, processes, machine.cpus, report),
     outcomes: resolveOutcomes(body, { scope, notes, variables, processes, report }),
     explore: resolveExplore(body, report),
   };

@@ -358,6 +358,33 @@ export const exploreSettings = {
   states: { form: 'states 100000', does: 'Stop after so many different states.' },
 } as const satisfies Record<string, Entry>;
 
+/** What a line of `schedule { … }` can say. */
+export const scheduleForms = {
+  until: { form: 'render until idle', does: 'It goes until it cannot go on by itself.' },
+  event: {
+    form: 'render until vmw_mkwrite',
+    does:
+      'It goes until it makes an event of this name, a tracepoint. While it waits, interrupts come and the device goes ' +
+      'on, but no other thread does.',
+  },
+  returns: {
+    form: 'render until vmw_bo_vm_mkwrite returns',
+    does: 'It goes until this function has returned; `is called`: until it has been entered.',
+  },
+  count: {
+    form: 'render for 3 statements',
+    does: 'It goes so far; `steps` are micro-steps. A statement of `gpu` is a command of the device.',
+  },
+  chooses: {
+    form: 'render chooses "has been dropped"',
+    does: 'It goes to the next point at which more than one thing may happen, and this happens.',
+  },
+  interrupt: {
+    form: 'interrupt cpu0',
+    does: 'The interrupt that is pending on this CPU comes, and its handler goes to its end.',
+  },
+} as const satisfies Record<string, Entry>;
+
 /** What `outcomes (…) { … }` says of a tuple of values. */
 export const outcomeWords = {
   allowed: { form: 'allowed (0, 1)', does: 'Some order may end so.' },
@@ -480,7 +507,8 @@ export const statementMeanings: Readonly<Record<keyof typeof forms, string>> = {
     'What may come out: the search collects what is looked at here at the end of every order, and compares it with these lines.',
   machine: 'Which kernel on how many CPUs.',
   explore: 'Limits for the search through all orders: `coherence explore`.',
-  schedule: 'Who goes next at each choice, as a run or a search printed it.',
+  schedule:
+    'Who goes first, before the default schedule: as a run or a search printed it, or in words, one line after the other.',
   surface:
     'A guest-backed surface: a buffer object in memory (MOB) and a copy of its own on the device.',
   process:
