@@ -22,7 +22,7 @@ import {
   type TextEdit,
 } from 'vscode-languageserver';
 import { TextDocument } from 'vscode-languageserver-textdocument';
-import type { Edit, Position, Span } from '../base/text';
+import { type Edit, lineStarts, positionAt, type Span } from '../base/text';
 import { type Checked, check, type Diagnostic as Found } from '../scenario/diagnostics';
 import { known } from '../scenario/known';
 import { type ReadFile, readAhead } from '../scenario/sources';
@@ -34,7 +34,8 @@ import { inlays } from './inlays';
 import { inlineValues } from './inlineValues';
 import { lenses } from './lenses';
 import { type DocumentSymbol, findSymbols, folds, outline } from './outline';
-import { definition, type Refusal, references, renamable, rename } from './references';
+import { references } from './references';
+import { homeOf, type Refusal, renamable, rename, spotsOf } from './rename';
 import { selections } from './selection';
 import { signature } from './signature';
 import { tokenModifiers, tokens, tokenTypes } from './tokens';
@@ -173,6 +174,24 @@ export function serve(connection: Connection, read: (uri: string) => Promise<str
     void connection.sendDiagnostics({ uri, diagnostics: [] });
   });
 
+  /** A place of a file, as the client names it. */
+  function located({ path, ...span }: Span & { readonly path: string }): Location {
+    const text = documents.get(path)?.getText() ?? importedText(path);
+    const lines = lineStarts(text);
+    const at = (offset: number): { line: number; character: number } => {
+      const { line, column } = positionAt(lines, offset);
+      return { line, character: column };
+    };
+    return { uri: path, range: { start: at(span.from), end: at(span.to) } };
+  }
+
+  /** The text of a file that is not open, as the texts that import it have it. */
+  function importedText(path: string): string {
+    for (const { checked } of checks.values())
+      for (const part of checked.sources.parts) if (part.path === path) return part.text;
+    return '';
+  }
+
   // What helps to type.
 
   connection.onCompletion(
@@ -243,18 +262,24 @@ export function serve(connection: Connection, read: (uri: string) => Promise<str
 
   // Names.
 
+  /** All open texts, that of the document first: names may be known by those that import it. */
+  const open = (uri: string): readonly Checked[] =>
+    [uri, ...documents.keys().filter((other) => other !== uri)].flatMap(
+      (one) => current(one)?.checked ?? [],
+    );
+
   connection.onDefinition(
-    of(null, ({ uri, document, checked }, { position }) => {
-      const place = definition(checked, document.offsetAt(position));
-      return place === undefined ? null : located(uri, document, checked, place);
+    of(null, ({ uri, document }, { position }) => {
+      const home = homeOf(open(uri), uri, document.offsetAt(position));
+      return home === undefined ? null : located(home);
     }),
   );
 
   connection.onReferences(
-    of([], ({ uri, document, checked }, { position, context }) =>
-      references(checked, document.offsetAt(position))
+    of([], ({ uri, document }, { position, context }) =>
+      spotsOf(open(uri), uri, document.offsetAt(position))
         .filter(({ introduces }) => context.includeDeclaration || !introduces)
-        .map((place) => located(uri, document, checked, place)),
+        .map(located),
     ),
   );
 
@@ -270,16 +295,20 @@ export function serve(connection: Connection, read: (uri: string) => Promise<str
   );
 
   connection.onPrepareRename(
-    of(null, ({ document, checked }, { position }) => {
-      const span = accepted(renamable(checked, document.offsetAt(position)));
+    of(null, ({ uri, document }, { position }) => {
+      const span = accepted(renamable(open(uri), uri, document.offsetAt(position)));
       return { range: rangeOf(document, span), placeholder: textOf(document, span) };
     }),
   );
 
   connection.onRenameRequest(
-    of(null, ({ uri, document, checked }, { position, newName }) => {
-      const edits = accepted(rename(checked, document.offsetAt(position), newName, known));
-      return { changes: { [uri]: textEdits(document, edits) } };
+    of(null, ({ uri, document }, { position, newName }) => {
+      const edits = accepted(rename(open(uri), uri, document.offsetAt(position), newName, known));
+      const changes = [...edits].map(([path, list]): [string, TextEdit[]] => [
+        path,
+        list.map((edit) => ({ range: located({ path, ...edit }).range, newText: edit.text })),
+      ]);
+      return { changes: Object.fromEntries(changes) };
     }),
   );
 
@@ -419,15 +448,6 @@ export function serve(connection: Connection, read: (uri: string) => Promise<str
 
 function rangeOf(document: TextDocument, { from, to }: Span): Range {
   return { start: document.positionAt(from), end: document.positionAt(to) };
-}
-
-/** A place in the document, or in a file that it imports. */
-function located(uri: string, document: TextDocument, { sources }: Checked, span: Span): Location {
-  const { path, ...start } = sources.placeAt(span.from);
-  if (path === undefined) return { uri, range: rangeOf(document, span) };
-  const end = sources.placeAt(span.to);
-  const at = ({ line, column }: Position) => ({ line, character: column });
-  return { uri: path, range: { start: at(start), end: at(end) } };
 }
 
 /** Until the imports of a document have been read, they are empty. */

@@ -10,7 +10,8 @@ import { inlays } from '../../src/language/inlays';
 import { inlineValues } from '../../src/language/inlineValues';
 import { lenses } from '../../src/language/lenses';
 import { findSymbols, folds, outline } from '../../src/language/outline';
-import { definition, references, renamable, rename } from '../../src/language/references';
+import { references } from '../../src/language/references';
+import { renamable, rename, spotsOf } from '../../src/language/rename';
 import { selections } from '../../src/language/selection';
 import { signature } from '../../src/language/signature';
 import { tokens } from '../../src/language/tokens';
@@ -115,7 +116,6 @@ function askEverything(text: string, at: number, other: number): void {
     hold(from <= offset && to === offset, 'completion replaces what stands before the cursor');
   hover(checked, offset, known);
   signature(checked, offset);
-  definition(checked, offset);
   references(checked, offset);
   findSymbols(outline(checked), 'a');
   for (const { fromLine, toLine } of folds(checked)) hold(toLine > fromLine, 'a fold has lines');
@@ -124,7 +124,9 @@ function askEverything(text: string, at: number, other: number): void {
   inlays(checked, span);
   inlineValues(checked, { from: 0, to: text.length }, offset);
   lenses(checked, new Set(['coherence.run']));
-  if (!('refused' in renamable(checked, offset))) rename(checked, offset, 'fresh', known);
+  spotsOf([checked], '', offset);
+  if (!('refused' in renamable([checked], '', offset)))
+    rename([checked], '', offset, 'fresh', known);
   for (const { edits } of actions(checked, span)) apart(text, edits);
   formatted(checked, span, offset);
   // What is known of the text before an edit changes nothing of what is said of the text behind it.

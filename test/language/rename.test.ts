@@ -1,19 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import { applyEdits } from '../../src/base/text';
-import { renamable, rename } from '../../src/language/references';
+import { homeOf, renamable, rename, spotsOf } from '../../src/language/rename';
 import { check } from '../../src/scenario/diagnostics';
 import { inThread, known, marked } from './marked';
 
 /** The text after the rename, or why there is none. */
 function renamed(text: string, name: string): string {
   const { checked, offset } = marked(text);
-  const edits = rename(checked, offset, name, known);
-  return 'refused' in edits ? edits.refused : applyEdits(checked.parsed.text, edits);
+  const edits = rename([checked], '', offset, name, known);
+  return 'refused' in edits ? edits.refused : applyEdits(checked.parsed.text, edits.get('') ?? []);
 }
 
 function prepared(text: string): string {
   const { checked, offset } = marked(text);
-  const span = renamable(checked, offset);
+  const span = renamable([checked], '', offset);
   return 'refused' in span ? span.refused : checked.parsed.text.slice(span.from, span.to);
 }
 
@@ -62,5 +62,52 @@ describe('rename', () => {
     expect(prepared(inThread('assert pte(p[0]).di|rty'))).toBe('`dirty` is no name of this file');
     expect(prepared(`|${inThread('')}`)).toBe('`scenario` is no name of this file');
     expect(prepared('scenario "x"\n|\n')).toBe('there is no name here');
+  });
+});
+
+describe('names of several files', () => {
+  const paths = { head: '/s/head.coh', one: '/s/one.coh', two: '/s/two.coh' };
+  const texts = {
+    head: 'const size = 4KiB\nprocedure fill(range, value) {\n  write range = value\n}\n',
+    one: 'import "head.coh"\nscenario "a"\nsurface s: buffer size\nprocess p {\n  let m = map s\n  fill(m, 1)\n}\n',
+    two: 'import "head.coh"\nscenario "b"\nsurface s: buffer size * 2\nprocess p {\n  let m = map s\n  fill(m, 2)\n}\n',
+  };
+  const read = (path: string): string => (path === paths.head ? texts.head : '');
+  const checkAt = (file: keyof typeof texts) =>
+    check(texts[file], known, { files: { path: paths[file], read } });
+  const open = [checkAt('head'), checkAt('one'), checkAt('two')];
+  const renamed = (file: keyof typeof texts, at: string, name: string) =>
+    rename(open, paths[file], texts[file].indexOf(at), name, known);
+
+  test('are all changed, from where they are used and from where they stand', () => {
+    for (const file of ['head', 'one', 'two'] as const) {
+      const edits = renamed(file, 'fill', 'store');
+      if ('refused' in edits) throw new Error(edits.refused);
+      for (const one of ['head', 'one', 'two'] as const) {
+        const after = applyEdits(texts[one], edits.get(paths[one]) ?? []);
+        expect(after).toBe(texts[one].replace('fill', 'store'));
+      }
+    }
+  });
+
+  test('of what is given to a procedure stay in it', () => {
+    const edits = renamed('head', 'value', 'byte');
+    expect('refused' in edits ? edits.refused : [...edits.keys()]).toEqual([paths.head]);
+  });
+
+  test('are refused where another file has the name', () => {
+    const edits = renamed('head', 'size', 's');
+    expect('refused' in edits && edits.refused).toMatch(/already/);
+  });
+
+  test('lead from one file to the other', () => {
+    const home = homeOf(open, paths.one, texts.one.indexOf('fill'));
+    expect(home).toMatchObject({ path: paths.head, from: texts.head.indexOf('fill') });
+    const spots = spotsOf(open, paths.head, texts.head.indexOf('size'));
+    expect(spots.map(({ path, introduces }) => `${path} ${introduces}`)).toEqual([
+      '/s/head.coh true',
+      '/s/one.coh false',
+      '/s/two.coh false',
+    ]);
   });
 });

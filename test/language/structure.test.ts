@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { applyEdits, type Edit } from '../../src/base/text';
 import { format, formatRange, formatTyped } from '../../src/language/format';
 import { type DocumentSymbol, findSymbols, folds, outline } from '../../src/language/outline';
-import { definition, references } from '../../src/language/references';
+import { references } from '../../src/language/references';
+import { homeOf } from '../../src/language/rename';
 import { selections } from '../../src/language/selection';
 import { check } from '../../src/scenario/diagnostics';
 import { print } from '../../src/syntax/printer';
@@ -14,7 +15,7 @@ import { inThread, known, marked } from './marked';
 describe('names', () => {
   test('lead to where they are introduced', () => {
     const { checked, offset } = marked(inThread('write |p[0] = 1'));
-    const place = definition(checked, offset);
+    const place = homeOf([checked], '', offset);
     expect(place && checked.parsed.text.slice(place.from - 4, place.to + 11)).toBe(
       'let p = map ring',
     );
@@ -31,7 +32,7 @@ describe('names', () => {
 
   test('that are nowhere introduced lead nowhere', () => {
     const { checked, offset } = marked(inThread('write nothi|ng[0] = 1'));
-    expect(definition(checked, offset)).toBeUndefined();
+    expect(homeOf([checked], '', offset)).toBeUndefined();
     expect(references(checked, offset)).toEqual([]);
   });
 });
