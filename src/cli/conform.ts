@@ -25,7 +25,7 @@ function conform(files: readonly string[], { show }: Options): number {
   let passed = 0;
   let failed = 0;
   let shown = 0;
-  const replayer = new Replayer();
+  const replayer = new Replayer({ bursts: true });
   const unsupported = new Map<string, number>();
   for (const path of files) {
     const read = readRecording(path);

@@ -33,6 +33,8 @@ export interface ReplayOptions {
   readonly with?: readonly string[];
   readonly without?: readonly string[];
   readonly check?: boolean;
+  /** Loops at once where that can be; without, every operation of theirs is a step of its own. */
+  readonly bursts?: boolean;
   /** Results that are not compared, because that kernel has them otherwise. */
   readonly except?: (difference: Difference) => boolean;
 }
@@ -67,14 +69,16 @@ function begun(program: RecordedProgram, { machine, checker }: Stage, { regions 
 }
 
 /** Does one operation to its end; undefined when it is one that cannot be done. */
-function perform(run: Underway, k: Engine, op: Operation): Outcome | undefined {
+function perform(run: Underway, k: Engine, op: Operation, bursts: boolean): Outcome | undefined {
   if (operationNumber[op.op] === undefined) return undefined;
   const begun = run.begin(op);
-  for (let steps = 0; operation(k).op !== 0; steps++) {
-    assert(steps < stepsMax, 'an operation that ends');
+  const end = k.steps + stepsMax;
+  while (operation(k).op !== 0) {
+    assert(k.steps < end, 'an operation that ends');
     const agent = defaultAgent(k);
     assert(agent >= 0, 'an operation that does not wait for ever');
-    k.step(agent);
+    if (bursts) k.burst(agent, end - k.steps);
+    else k.step(agent);
   }
   return run.end(op, begun);
 }
@@ -84,6 +88,10 @@ export class Replayer {
   private readonly stages = new Map<string, Stage>();
 
   constructor(private readonly options: ReplayOptions = {}) {}
+
+  private get bursts(): boolean {
+    return this.options.bursts ?? false;
+  }
 
   /** Replays a program up to the first operation that does not come out as recorded. */
   replay(program: RecordedProgram): Replayed {
@@ -97,7 +105,7 @@ export class Replayer {
     let failed: Replayed['failed'];
     let unsupported: string | undefined;
     for (const operation of program.ops) {
-      const outcome = attempt(run, engine, operation);
+      const outcome = attempt(run, engine, operation, this.bursts);
       if (outcome === undefined) {
         unsupported = operation.op;
         failed = { operation, differences: [] };
@@ -136,7 +144,7 @@ export class Replayer {
     try {
       return program.ops.map((operation) => {
         before(operation, engine);
-        return perform(run, engine, operation);
+        return perform(run, engine, operation, this.bursts);
       });
     } finally {
       engine.checker = undefined;
@@ -164,9 +172,10 @@ function attempt(
   run: Underway,
   k: Engine,
   operation: Operation,
+  bursts: boolean,
 ): Outcome | Difference[] | undefined {
   try {
-    return perform(run, k, operation);
+    return perform(run, k, operation, bursts);
   } catch (error) {
     return [{ key: 'error', expected: undefined, actual: String(error) }];
   }

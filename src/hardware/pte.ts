@@ -28,9 +28,14 @@ export const levels = ['PGD', 'PUD', 'PMD', 'PTE'] as const;
 /** Shift of the index of level 0 (PGD) to 3 (PTE) within a virtual address. */
 export const levelShift = (level: number): number => 39 - 9 * level;
 
+const spans = [0, 1, 2, 3].map((level) => 2 ** levelShift(level));
+
+/** Bytes that an entry of `level` maps. */
+export const levelSpan = (level: number): number => spans[level]!;
+
 /** Index into the table of `level` for a virtual address. Addresses pass 2^32, hence no shifts. */
 export const levelIndex = (address: number, level: number): number =>
-  Math.floor(address / 2 ** levelShift(level)) % 512;
+  (address / levelSpan(level)) & 511;
 
 /** The page frame number of an entry: bits 12 to 51. */
 export const pte_pfn = (pte: U64): number => (pte.hi & 0xfffff) * 0x10_0000 + (pte.lo >>> 12);

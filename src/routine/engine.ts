@@ -28,7 +28,14 @@ import {
   take,
   type Waiters,
 } from './locks';
-import { Code, type Frame, type Op, type Program, type RoutineCode } from './program';
+import {
+  Code,
+  type Frame,
+  type Op,
+  type Program,
+  type RepeatedCalls,
+  type RoutineCode,
+} from './program';
 import type { FnPtr, Routine } from './routine';
 
 /** Things a machine hangs on its engine for routines to reach, such as physical memory; by declaration merging. */
@@ -313,6 +320,18 @@ export class Engine {
     this.store.put(this.taskAt(task) + taskOwner, owner);
   }
 
+  // What bursts use beside that.
+
+  /** What repeated calls of the routine that a pointer points to come to, if it says so. */
+  repeated(pointer: FnPtr): RepeatedCalls | undefined {
+    return this.program.routines[pointer - 1]?.repeated;
+  }
+
+  /** Whether the running task would get this lock without waiting. */
+  isFree(lock: LockView): boolean {
+    return mayTake(this.store, lock.at, 'write', this.task, this.waiters);
+  }
+
   // Agents.
 
   /** Number of agents: an interrupt a CPU, then the tasks. */
@@ -426,6 +445,35 @@ export class Engine {
     this.microStep(agent, branch);
     const { afterStep } = this;
     for (let i = 0; i < afterStep.length; i++) afterStep[i]!();
+  }
+
+  /**
+   * Micro-steps of a runnable agent with nobody else in between, as many as can be made at once, `room` at most; one
+   * where none can. Every cell is then as if they had been made one by one. Returns how many there were.
+   */
+  burst(agent: number, room: number): number {
+    const { clock } = this.store;
+    if (!this.makeTurns(agent, room)) this.step(agent);
+    return this.store.clock - clock;
+  }
+
+  /** Turns of the loop at whose beginning the agent's task is; none where somebody looks at single steps. */
+  private makeTurns(agent: number, room: number): boolean {
+    const { store } = this;
+    if (this.afterStep.length > 0 || this.checker !== undefined || agent < this.cpus) return false;
+    const task = agent - this.cpus;
+    const cpu = this.cpuOf(task);
+    if (cpu >= 0 && (this.currentOf(cpu) !== task || this.pendingOf(cpu) !== 0)) return false;
+    const op = this.opOf(task);
+    if (op?.burst === undefined || this.program.routines.some((r) => r.traced)) return false;
+    const at = this.topFrame(task);
+    this.task = task;
+    const steps = op.burst.make(this.seen(op, at), this, room);
+    if (steps === 0) return false;
+    store.clock += steps;
+    if (this.turn === agent) store.put(this.historyAt + historyBegun, 1);
+    this.advance(at, op.burst.last.next);
+    return true;
   }
 
   private microStep(agent: number, branch: number): void {

@@ -6,10 +6,13 @@ import { type Reference, referencesOf, type StaticSize } from '../state/objects'
 import type { Engine } from './engine';
 import type { LockMode, LockView } from './locks';
 import {
+  type Burst,
   builderFor,
   type FnPtrField,
+  type LoopNode,
   type Mode,
   type Node,
+  type Repeated,
   type Routine,
   type SourceSpan,
   signatureText,
@@ -69,6 +72,15 @@ export interface Op {
   /** The operation begins a turn of the default schedule and, in a scenario, a statement. */
   turn: boolean;
   span: SourceSpan | undefined;
+  /** Of the operation that a turn of a loop begins with: how turns are made at once, and with which operation they end. */
+  burst: { readonly make: Burst<Frame>; readonly last: Op } | undefined;
+}
+
+/** A routine whose repeated calls can be made at once, with the micro-steps of its two ways, call and return included. */
+export interface RepeatedCalls {
+  readonly run: Repeated<Readonly<Record<string, unknown>>>;
+  readonly short: number;
+  readonly long: number;
 }
 
 /** A routine in its table. */
@@ -92,6 +104,7 @@ export interface RoutineCode {
   readonly lines: readonly ListingLine[];
   /** Its calls and returns are logged in `Engine.calls`. */
   traced: boolean;
+  repeated: RepeatedCalls | undefined;
 }
 
 export interface ListingLine {
@@ -165,6 +178,7 @@ export class Program {
       ops: [],
       lines: [],
       traced: false,
+      repeated: undefined,
     };
     this.routines.push(code);
     this.byRoutine.set(routine, code);
@@ -250,6 +264,7 @@ function flatten(
       otherwise: -1,
       turn: false,
       span: undefined,
+      burst: undefined,
       ...op,
       depth,
     };
@@ -263,7 +278,9 @@ function flatten(
   interface Loop {
     readonly start: number;
     readonly leaves: Op[];
+    burst?: Burst<Frame>;
   }
+  let repeated: RepeatedCalls['run'] | undefined;
 
   const walk = (
     node: Node,
@@ -351,6 +368,12 @@ function flatten(
         line(`${n.text} {`, depth);
         const inner: Loop = { start: ops.length, leaves: [] };
         walk(n.body, depth + 1, inner, span);
+        if (inner.burst !== undefined) {
+          const turn = ops.slice(inner.start);
+          refuseOpenTurns(name, n, turn);
+          const last = turn.findLast((op) => !isControl(op))!;
+          turn[0]!.burst = { make: inner.burst, last };
+        }
         emit({ code: Code.jump, text: '', to: inner.start, span }, depth);
         for (const leave of inner.leaves) leave.to = ops.length;
         line('}', depth);
@@ -364,6 +387,17 @@ function flatten(
         if (n.kind === 'leave') loop.leaves.push(jump);
         break;
       }
+      case 'burst':
+        assert(
+          loop !== undefined && loop.start === ops.length,
+          `${name}: a burst stands first in its loop`,
+        );
+        loop.burst = n.make;
+        break;
+      case 'repeated':
+        assert(repeated === undefined, `${name} says once what repeated calls come to`);
+        repeated = n.calls;
+        break;
       case 'statement': {
         const first = ops.length;
         walk(n.body, depth, loop, n.span ?? span);
@@ -383,6 +417,42 @@ function flatten(
     emit({ code: Code.ret, text: 'return' }, 1);
   }
   refuseEmptyLoops(code);
+  if (repeated !== undefined) code.repeated = { run: repeated, ...waysThrough(code) };
+}
+
+const isControl = (op: Op): boolean => op.code === Code.branch || op.code === Code.jump;
+
+/** A burst makes turns up to their last operation: there must be one that they begin and one that they end with. */
+function refuseOpenTurns(name: string, { text, body }: LoopNode, turn: readonly Op[]): void {
+  const nodes = (body as unknown[]).flat(Number.POSITIVE_INFINITY) as OneNode[];
+  const own = nodes.filter((n) => n.kind !== 'burst');
+  const last = own.findLast((n) => n.kind !== 'when' || !n.then.every(isLeave));
+  assert(
+    isOperation(own[0]) && isOperation(last),
+    `${name}: '${text}' has a burst, so each turn begins and ends with one operation`,
+  );
+  assert(!turn.some((op) => op.turn), `${name}: '${text}' has a burst, so it has no statements`);
+}
+
+type OneNode = Exclude<Node, readonly Node[]>;
+const isLeave = (node: Node): boolean => (node as OneNode).kind === 'leave';
+const isOperation = (node: OneNode | undefined): boolean => node !== undefined && node.kind in Code;
+
+/** The micro-steps of the shorter and the longer way through a routine of steps and conditions, its call included. */
+function waysThrough({ ops, routine: { name } }: RoutineCode): { short: number; long: number } {
+  const from = (pc: number): number[] => {
+    const op = ops[pc]!;
+    if (op.code === Code.branch) return [...from(pc + 1), ...from(op.to)];
+    if (op.code === Code.ret) return [1];
+    assert(
+      op.code === Code.step || (op.code === Code.jump && op.to > pc),
+      `${name}: what repeated calls come to is said of steps and conditions only`,
+    );
+    return op.code === Code.jump ? from(op.to) : from(pc + 1).map((n) => n + 1);
+  };
+  const ways = [...new Set(from(0))].sort((a, b) => a - b);
+  assert(ways.length <= 2, `${name}: repeated calls go one of two ways`);
+  return { short: 1 + ways[0]!, long: 1 + ways.at(-1)! };
 }
 
 /** Settles where control goes from each operation, so that nothing is left to follow at run time but conditions. */

@@ -119,6 +119,37 @@ export interface LoopNode extends Common {
   readonly body: readonly Node[];
 }
 
+/** Stands for no operation: how turns of the loop that it stands in are made at once. */
+export interface BurstNode<F> {
+  readonly kind: 'burst';
+  readonly make: Burst<F>;
+}
+
+/**
+ * Makes whole turns of a loop at once, up to the last operation of a turn; it leaves the cells that the micro-steps would
+ * leave. Returns how many micro-steps that was, at most `room`; 0 when it did nothing.
+ */
+export type Burst<F> = (f: F, k: Engine, room: number) => number;
+
+/** Stands for no operation: what calls of the routine for many entries come to, for bursts. */
+export interface RepeatedNode<C> {
+  readonly kind: 'repeated';
+  readonly calls: Repeated<C>;
+}
+
+/** Entries that lie behind each other: `n` of them from cell `at` on, the first one for address `addr`. */
+export interface Stretch {
+  readonly at: number;
+  readonly addr: number;
+  readonly n: number;
+}
+
+/**
+ * Does at once what a call for each entry of the stretches does, which all return 0. `call` has those arguments that all
+ * calls share. Returns how many of them went the longer of the routine's two ways.
+ */
+export type Repeated<C> = (call: C, stretches: readonly Stretch[], k: Engine) => number;
+
 export interface JumpNode extends Common {
   readonly kind: 'leave' | 'again';
 }
@@ -156,6 +187,8 @@ export type Node =
   | CallNode<AnyF>
   | RetNode<AnyF>
   | StatementNode
+  | BurstNode<AnyF>
+  | RepeatedNode<AnyF>
   | readonly Node[];
 
 type Key<L> = keyof L & string;
@@ -192,6 +225,10 @@ export interface Builder<F, L> {
   /** Looks only at the frame. */
   when(text: string, condition: (f: F) => boolean, then: Node[], otherwise?: Node[]): Node;
   loop(text: string, body: Node[]): Node;
+  /** How turns of this loop are made at once; each must begin and end with an operation that no turn leaves out. */
+  burst(make: Burst<F>): Node;
+  /** What repeated calls of this routine come to, which has steps and conditions only. */
+  repeated(calls: Repeated<Omit<F, keyof L | keyof Ref>>): Node;
   /** Out of the innermost loop. */
   leave(): Node;
   /** Back to the start of the innermost loop. */
@@ -301,6 +338,8 @@ export function builderFor(variants: VariantSet): AnyBuilder {
       otherwise,
     }),
     loop: (text, body) => ({ kind: 'loop', text, body }),
+    burst: (make) => ({ kind: 'burst', make }),
+    repeated: (calls) => ({ kind: 'repeated', calls }),
     leave: () => ({ kind: 'leave', text: 'break' }),
     again: () => ({ kind: 'again', text: 'continue' }),
     call: (target, args, into) => ({

@@ -394,6 +394,18 @@ export class BitsView implements Ref {
     this.store.write(cell, this.store.read(cell) & ~(1 << (bit & 31)));
   }
 
+  /** Sets those of the 32 bits from `bit` on that are set in `word`. */
+  setMany(bit: number, word: number): void {
+    this.setWord(bit >> 5, word << (bit & 31));
+    if ((bit & 31) !== 0) this.setWord((bit >> 5) + 1, word >>> (32 - (bit & 31)));
+  }
+
+  private setWord(index: number, bits: number): void {
+    if (bits === 0) return;
+    const cell = this.at + index;
+    this.store.write(cell, this.store.read(cell) | bits);
+  }
+
   /** First set bit in [from, to), or `to`. */
   nextSet(from: number, to: number): number {
     return this.next(from, to, 0);

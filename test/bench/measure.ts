@@ -1,13 +1,14 @@
 // What the benches share: timing, best of several runs, and one table each.
 
-/** Nanoseconds for each of the `count` things that `run` does: the best of five, after one to warm up. */
+/** Nanoseconds for each of the `count` things that `run` does: the best of `runs`, after one to warm up. */
 export function nanoseconds(
   count: number,
   run: () => void,
   prepare: () => void = () => {},
+  runs = 5,
 ): number {
   let best = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < 6; i++) {
+  for (let i = 0; i <= runs; i++) {
     prepare();
     const start = performance.now();
     run();

@@ -57,6 +57,15 @@ for (const [name, size] of [
   }
 }
 
+test('in bursts, as the command line replays them, all programs come out as recorded too', () => {
+  const replayer = new Replayer({ bursts: true });
+  const programs = [...directed, ...recording('random-large-1.jsonl.gz')];
+  const differing = programs
+    .map((program) => replayer.replay(program))
+    .filter(({ failed }) => failed !== undefined);
+  expect(differing).toEqual([]);
+});
+
 test('the recordings hold 28,748 operations', () => {
   const names = ['directed.jsonl', 'random-1.jsonl.gz', 'random-large-1.jsonl.gz'];
   const operations = names.flatMap(recording).flatMap(({ ops }) => ops);

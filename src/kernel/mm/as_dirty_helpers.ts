@@ -1,7 +1,7 @@
 // mm/as_dirty_helpers.c as posted in the series of April 2019 (v2): write-protecting and cleaning the entries of all
 // shared writable mappings of an address_space, on apply_to_pfn_range(). Merged later as mm/mapping_dirty_helpers.c,
 // on a page walk. Left out: flush_cache_range(), which does nothing on x86.
-import { PAGE_SIZE } from '../../hardware/pte';
+import { _PAGE_DIRTY, _PAGE_RW, PAGE_SIZE } from '../../hardware/pte';
 import { routine } from '../../routine/routine';
 import {
   embed,
@@ -19,6 +19,7 @@ import { flush_tlb_mm_range } from '../arch/x86/mm/tlb';
 import { WARN_AS_DIRTY_NOT_IO, warn } from '../include/asm-generic/bug';
 import { isSharedWritable, VM_HUGETLB, VM_IO } from '../include/linux/mm';
 import '../include/linux/mm_types';
+import { takeBit } from './burst';
 import { clip, vma_interval_tree_iter_first, vma_interval_tree_iter_next } from './interval_tree';
 import { apply_to_pfn_range, linear_page_index } from './memory';
 import {
@@ -60,19 +61,28 @@ declare module '../../state/layout' {
 
 const pte_args = { pte: ref('pte_t'), addr: long, closure: ref('pfn_range_apply') };
 
-/** Counts an entry and widens the range to flush by its page. */
-function widen(aas: Structs['apply_as'], addr: number): void {
-  aas.total++;
-  aas.start = Math.min(aas.start, addr);
-  aas.end = Math.max(aas.end, addr + PAGE_SIZE);
+/** Counts entries, `first` to `last` and others in between, and widens the range to flush by their pages. */
+function widen(aas: Structs['apply_as'], first: number, last = first, count = 1): void {
+  aas.total += count;
+  aas.start = Math.min(aas.start, first);
+  aas.end = Math.max(aas.end, last + PAGE_SIZE);
 }
+
+/** Notes pages, `first` to `last` and others in between, that were dirty; their bits are in the bitmap. */
+function record(clean: Structs['apply_as_clean'], first: number, last = first): void {
+  clean.start = Math.min(clean.start, first);
+  clean.end = Math.max(clean.end, last + 1);
+}
+
+const bitOf = (clean: Structs['apply_as_clean'], addr: number): number =>
+  linear_page_index(clean.base.vma, addr) - clean.bitmap_pgoff;
 
 /** Write-protects an entry if it is writable. Between start and commit the entry is none. */
 export const apply_pt_wrprotect = routine(
   file,
   'apply_pt_wrprotect',
   { args: pte_args, locals: { ptent: pte }, returns: int },
-  ({ step, atomic, when, ret }) => [
+  ({ step, atomic, when, ret, repeated }) => [
     step('ptent = *pte', (f) => {
       f.ptent = f.pte.val;
     }),
@@ -87,6 +97,11 @@ export const apply_pt_wrprotect = routine(
       }),
     ]),
     ret('0', () => 0),
+    repeated(({ closure }, entries, k) => {
+      const { first, last, count } = takeBit(k, entries, _PAGE_RW);
+      if (count > 0) widen(k.view('apply_as', closure.at), first, last, count);
+      return count;
+    }),
   ],
 );
 
@@ -95,7 +110,7 @@ export const apply_pt_clean = routine(
   file,
   'apply_pt_clean',
   { args: pte_args, locals: { ptent: pte, pgoff: int }, returns: int },
-  ({ step, atomic, when, ret }) => [
+  ({ step, atomic, when, ret, repeated }) => [
     step('ptent = *pte', (f) => {
       f.ptent = f.pte.val;
     }),
@@ -110,16 +125,25 @@ export const apply_pt_clean = routine(
       }),
       step('pgoff = linear_page_index(vma, addr) - clean->bitmap_pgoff', (f, k) => {
         const clean = k.view('apply_as_clean', f.closure.at);
-        f.pgoff = linear_page_index(clean.base.vma, f.addr) - clean.bitmap_pgoff;
+        f.pgoff = bitOf(clean, f.addr);
       }),
       step('__set_bit(pgoff, clean->bitmap)', (f, k) => {
         const clean = k.view('apply_as_clean', f.closure.at);
         clean.bitmap.map.set(f.pgoff);
-        clean.start = Math.min(clean.start, f.pgoff);
-        clean.end = Math.max(clean.end, f.pgoff + 1);
+        record(clean, f.pgoff);
       }),
     ]),
     ret('0', () => 0),
+    repeated(({ closure }, entries, k) => {
+      const clean = k.view('apply_as_clean', closure.at);
+      const noted = { bitmap: clean.bitmap.map, origin: bitOf(clean, 0) };
+      const { first, last, count } = takeBit(k, entries, _PAGE_DIRTY, noted);
+      if (count > 0) {
+        widen(clean.base, first, last, count);
+        record(clean, bitOf(clean, first), bitOf(clean, last));
+      }
+      return count;
+    }),
   ],
 );
 

@@ -26,6 +26,7 @@ import { flush_tlb_mm_range } from '../arch/x86/mm/tlb';
 import { WARN_HUGE_PUD_WRITABLE, WARN_HUGE_WRITABLE, warn } from '../include/asm-generic/bug';
 import { VM_HUGETLB, VM_MAYWRITE, VM_SHARED } from '../include/linux/mm';
 import '../include/linux/mm_types';
+import { takeBit } from './burst';
 import { linear_page_index } from './memory';
 import {
   MMU_NOTIFY_PROTECTION_PAGE,
@@ -68,18 +69,28 @@ declare module '../../state/layout' {
 const entry_args = { pte: ref('pte_t'), addr: long, next: long, walk: ref('mm_walk') };
 const vma_args = { start: long, end: long, walk: ref('mm_walk') };
 
-function widen(wpwalk: Structs['wp_walk'], addr: number): void {
-  wpwalk.total++;
-  wpwalk.tlbflush_start = Math.min(wpwalk.tlbflush_start, addr);
-  wpwalk.tlbflush_end = Math.max(wpwalk.tlbflush_end, addr + PAGE_SIZE);
+/** Counts entries, `first` to `last` and others in between, and widens the range to flush by their pages. */
+function widen(wpwalk: Structs['wp_walk'], first: number, last = first, count = 1): void {
+  wpwalk.total += count;
+  wpwalk.tlbflush_start = Math.min(wpwalk.tlbflush_start, first);
+  wpwalk.tlbflush_end = Math.max(wpwalk.tlbflush_end, last + PAGE_SIZE);
 }
+
+/** Notes pages, `first` to `last` and others in between, that were dirty; their bits are in the bitmap. */
+function record(cwalk: Structs['clean_walk'], first: number, last = first): void {
+  cwalk.start = Math.min(cwalk.start, first);
+  cwalk.end = Math.max(cwalk.end, last + 1);
+}
+
+const bitOf = (cwalk: Structs['clean_walk'], vma: Structs['vm_area_struct'], addr: number) =>
+  linear_page_index(vma, addr) - cwalk.bitmap_pgoff;
 
 /** Write-protects an entry if it is writable. Between start and commit the entry is none. */
 export const wp_pte = routine(
   file,
   'wp_pte',
   { args: entry_args, locals: { ptent: pte }, returns: int },
-  ({ step, atomic, when, ret }) => [
+  ({ step, atomic, when, ret, repeated }) => [
     step('ptent = *pte', (f) => {
       f.ptent = f.pte.val;
     }),
@@ -94,6 +105,11 @@ export const wp_pte = routine(
       }),
     ]),
     ret('0', () => 0),
+    repeated(({ walk }, entries, k) => {
+      const { first, last, count } = takeBit(k, entries, _PAGE_RW);
+      if (count > 0) widen(k.view('wp_walk', walk.private), first, last, count);
+      return count;
+    }),
   ],
 );
 
@@ -102,7 +118,7 @@ export const clean_record_pte = routine(
   file,
   'clean_record_pte',
   { args: entry_args, locals: { ptent: pte, pgoff: int }, returns: int },
-  ({ step, atomic, when, ret }) => [
+  ({ step, atomic, when, ret, repeated }) => [
     step('ptent = *pte', (f) => {
       f.ptent = f.pte.val;
     }),
@@ -117,16 +133,25 @@ export const clean_record_pte = routine(
       }),
       step('pgoff = linear_page_index(vma, addr) - cwalk->bitmap_pgoff', (f, k) => {
         const cwalk = k.view('clean_walk', f.walk.private);
-        f.pgoff = linear_page_index(f.walk.vma, f.addr) - cwalk.bitmap_pgoff;
+        f.pgoff = bitOf(cwalk, f.walk.vma, f.addr);
       }),
       step('__set_bit(pgoff, cwalk->bitmap)', (f, k) => {
         const cwalk = k.view('clean_walk', f.walk.private);
         cwalk.bitmap.map.set(f.pgoff);
-        cwalk.start = Math.min(cwalk.start, f.pgoff);
-        cwalk.end = Math.max(cwalk.end, f.pgoff + 1);
+        record(cwalk, f.pgoff);
       }),
     ]),
     ret('0', () => 0),
+    repeated(({ walk }, entries, k) => {
+      const cwalk = k.view('clean_walk', walk.private);
+      const noted = { bitmap: cwalk.bitmap.map, origin: bitOf(cwalk, walk.vma, 0) };
+      const { first, last, count } = takeBit(k, entries, _PAGE_DIRTY, noted);
+      if (count > 0) {
+        widen(cwalk.base, first, last, count);
+        record(cwalk, bitOf(cwalk, walk.vma, first), bitOf(cwalk, walk.vma, last));
+      }
+      return count;
+    }),
   ],
 );
 
@@ -139,7 +164,7 @@ function hugeEntry(name: string, where: number) {
     file,
     name,
     { args: entry_args, locals: { entry: pte }, returns: int },
-    ({ step, when, ret }) => [
+    ({ step, when, ret, repeated }) => [
       step('*entry', (f) => {
         f.entry = f.pte.val;
         f.walk.action = pte_none(f.entry) ? ACTION_AGAIN : ACTION_SUBTREE;
@@ -152,6 +177,10 @@ function hugeEntry(name: string, where: number) {
         }),
       ]),
       ret('0', () => 0),
+      repeated(({ walk }) => {
+        walk.action = ACTION_SUBTREE; // bursts end at huge entries
+        return 0;
+      }),
     ],
   );
 }

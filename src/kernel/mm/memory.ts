@@ -81,6 +81,7 @@ import {
 } from '../include/linux/mm';
 import { address_space } from '../include/linux/mm_types';
 import { current } from '../include/linux/sched';
+import { type EntryCall, entriesAtOnce, tablesAtOnce } from './burst';
 import {
   __split_huge_pmd,
   __split_huge_pud,
@@ -1717,6 +1718,11 @@ function isNotified(k: Engine, mm: Structs['mm_struct'], start: number, end: num
 
 const apply_args = { closure: ref('pfn_range_apply') };
 
+const ptefn: EntryCall = {
+  pointer: (f) => f.closure.ptefn,
+  args: (f, pte, addr) => ({ pte, addr, closure: f.closure }),
+};
+
 /** `level`: of the entries that are gone through; those of the PGD are never huge. */
 function applyDown(
   below: () => Routine<Fields>,
@@ -1771,7 +1777,14 @@ export const apply_to_pmd_range = rangeRoutine(
   'apply_to_pmd_range',
   2,
   apply_args,
-  () => applyDown(() => apply_to_pte_range, __pte_alloc, 2),
+  () => ({
+    ...applyDown(() => apply_to_pte_range, __pte_alloc, 2),
+    burst: tablesAtOnce({
+      call: ptefn,
+      around: () => 7, // the entry read; in apply_to_pte_range the call, 4 operations; the next entry
+      absent: (f) => (f.closure.alloc ? 0 : 3), // the entry read, and read again; the next entry
+    }),
+  }),
 );
 
 export const apply_to_pte_range = routine(
@@ -1782,16 +1795,17 @@ export const apply_to_pte_range = routine(
     locals: { table: ref('pte_t'), err: int },
     returns: int,
   },
-  ({ step, when, loop, leave, callPointer, acquire, release, ret }) => [
+  ({ step, when, loop, burst, leave, callPointer, acquire, release, ret }) => [
     step('pte = pte_offset_map(pmd, addr)', (f) => {
       f.table = f.first;
     }),
     acquire('spin_lock(ptl)', (f, k) => ptl(k, f.table)),
     loop('do', [
+      burst(entriesAtOnce(ptefn)),
       callPointer(
         'err = closure->ptefn(pte, addr, closure)',
-        (f) => f.closure.ptefn,
-        (f) => ({ pte: f.first, addr: f.addr, closure: f.closure }),
+        ptefn.pointer,
+        (f) => ptefn.args(f, f.first, f.addr),
         'err',
       ),
       when('err', (f) => f.err !== 0, [leave()]),

@@ -17,6 +17,7 @@ import {
 } from '../../state/layout';
 import { pmd_trans_huge, pte_none } from '../arch/x86/include/asm/pgtable';
 import '../include/linux/mm_types';
+import { type EntryCall, entriesAtOnce, tablesAtOnce } from './burst';
 import { __split_huge_pmd, __split_huge_pud } from './huge_memory';
 import { clip, vma_interval_tree_iter_first, vma_interval_tree_iter_next } from './interval_tree';
 import { find_vma } from './mmap';
@@ -220,9 +221,27 @@ export const walk_pud_range = rangeRoutine(file, 'walk_pud_range', 1, walk_args,
   asking('pud_entry', walk_pmd_range),
 );
 
-export const walk_pmd_range = rangeRoutine(file, 'walk_pmd_range', 2, walk_args, () =>
-  asking('pmd_entry', walk_pte_range),
-);
+const pte_entry: EntryCall = {
+  pointer: (f) => f.walk.ops.pte_entry,
+  args: (f, pte, addr) => ({ pte, addr, next: addr + PAGE_SIZE, walk: f.walk }),
+};
+
+export const walk_pmd_range = rangeRoutine(file, 'walk_pmd_range', 2, walk_args, () => ({
+  ...asking('pmd_entry', walk_pte_range),
+  burst: tablesAtOnce({
+    call: pte_entry,
+    // The entry read; the callback for it; in walk_pte_range the call, 4 operations; the next entry.
+    around: ({ walk: { ops, action } }, k) => {
+      if (ops.pmd_entry === 0) return action === ACTION_SUBTREE ? 7 : 0;
+      const asked = k.repeated(ops.pmd_entry);
+      return asked === undefined ? 0 : 7 + asked.short;
+    },
+    absent: () => 2,
+    beside: ({ addr, next, first, walk }, k) => {
+      k.repeated(walk.ops.pmd_entry)?.run({ pte: first, addr, next, walk }, [], k);
+    },
+  }),
+}));
 
 /** Calls the callback for every entry of one table, absent ones too, its lock held. */
 export const walk_pte_range = routine(
@@ -233,16 +252,17 @@ export const walk_pte_range = routine(
     locals: { table: ref('pte_t'), err: int },
     returns: int,
   },
-  ({ step, when, loop, leave, callPointer, acquire, release, ret }) => [
+  ({ step, when, loop, burst, leave, callPointer, acquire, release, ret }) => [
     step('pte = pte_offset_map(pmd, addr)', (f) => {
       f.table = f.first;
     }),
     acquire('spin_lock(ptl)', (f, k) => ptl(k, f.table)),
     loop('for (;;)', [
+      burst(entriesAtOnce(pte_entry)),
       callPointer(
         'err = ops->pte_entry(pte, addr, addr + PAGE_SIZE, walk)',
-        (f) => f.walk.ops.pte_entry,
-        (f) => ({ pte: f.first, addr: f.addr, next: f.addr + PAGE_SIZE, walk: f.walk }),
+        pte_entry.pointer,
+        (f) => pte_entry.args(f, f.first, f.addr),
         'err',
       ),
       when('err', (f) => f.err !== 0, [leave()]),

@@ -1,10 +1,16 @@
 // The loops over the entries of a table that every range walker of mm/ is made of (zap_pud_range, walk_pmd_range,
 // change_pmd_range, ...): ours, since the kernel spells them out each time. An absent entry is passed over with its
 // whole span, so a walk costs what is there.
-import { levelIndex, levelShift, pte_pfn } from '../../hardware/pte';
+import { levelIndex, levelSpan, pte_pfn } from '../../hardware/pte';
 import type { Engine } from '../../routine/engine';
 import type { LockView } from '../../routine/locks';
-import { type AnyBuilder, type Node, type Routine, routine } from '../../routine/routine';
+import {
+  type AnyBuilder,
+  type Burst,
+  type Node,
+  type Routine,
+  routine,
+} from '../../routine/routine';
 import { type Fields, int, long, pte, ref, type Structs, type U64 } from '../../state/layout';
 import { pmd_trans_huge, pte_none } from '../arch/x86/include/asm/pgtable';
 import { WARN_BAD_PMD, WARN_BAD_PUD, warn } from '../include/asm-generic/bug';
@@ -14,6 +20,10 @@ type PteRef = Structs['pte_t'];
 
 const levelNames = ['pgd', 'pud', 'pmd', 'pte'] as const;
 
+/** The entry at an address of the store. */
+export const entryAt = (k: Engine, at: number): PteRef =>
+  pte_t.view(k.store, at) as unknown as PteRef;
+
 /** The lock of the table that an entry lies in: pte_lockptr(), pmd_lockptr(). */
 export function ptl(k: Engine, entry: PteRef): LockView {
   return k.view('page_table', k.parts.memory.tableOfEntry(entry.at)).ptl;
@@ -21,22 +31,22 @@ export function ptl(k: Engine, entry: PteRef): LockView {
 
 /** The entry of the root table for `address`. */
 export function pgd_offset(k: Engine, mm: Structs['mm_struct'], address: number): PteRef {
-  return k.view('pte_t', k.parts.memory.entryAt(mm.pgd, levelIndex(address, 0)));
+  return entryAt(k, k.parts.memory.entryAt(mm.pgd, levelIndex(address, 0)));
 }
 
 /** The entry for `address` of the table of `level` that `upper` points to. */
 export function entryOffset(k: Engine, upper: U64, address: number, level: number): PteRef {
-  return k.view('pte_t', k.parts.memory.entryAt(pte_pfn(upper), levelIndex(address, level)));
+  return entryAt(k, k.parts.memory.entryAt(pte_pfn(upper), levelIndex(address, level)));
 }
 
 /** The entry behind this one in the same table. */
 export function nextEntry(k: Engine, entry: PteRef): PteRef {
-  return k.view('pte_t', entry.at + pte_t.cells);
+  return entryAt(k, entry.at + pte_t.cells);
 }
 
 /** Where the span of the entry of `level` (0 PGD to 2 PMD) that `address` lies in ends, at most `end`. */
 export function addrEnd(address: number, end: number, level: number): number {
-  const span = 2 ** levelShift(level);
+  const span = levelSpan(level);
   return Math.min(end, (Math.floor(address / span) + 1) * span);
 }
 
@@ -66,6 +76,8 @@ export interface Descent {
    * them takes a huge entry for a bad one and clears it.
    */
   readonly huge?: (b: AnyBuilder, reread: Node) => Node[];
+  /** How entries are gone through at once. */
+  readonly burst?: Burst<AnyFrame>;
 }
 
 /** pud_clear_bad() and pmd_clear_bad(), behind the read that found a huge entry where a table is expected. */
@@ -79,12 +91,12 @@ export function clearBad(b: AnyBuilder, level: number): Node {
 
 /** Whether a walk is to do with the whole of the huge entry of `level` at `addr`. */
 export const wholeHuge = (level: number) => (f: { addr: number; next: number }) =>
-  f.next - f.addr === 2 ** levelShift(level);
+  f.next - f.addr === levelSpan(level);
 
 /** Goes through the entries of `level` from `first` on that map [addr, end). */
 export function eachEntry(b: AnyBuilder, level: number, descent: Descent): Node[] {
   const name = levelNames[level]!;
-  const { args, stops = false, before, absent, wanted, huge } = descent;
+  const { args, stops = false, before, absent, wanted, huge, burst } = descent;
   const read = b.step(`${name}_none_or_clear_bad(${name})`, (f) => {
     f.entry = f.first.val;
   });
@@ -115,6 +127,7 @@ export function eachEntry(b: AnyBuilder, level: number, descent: Descent): Node[
         ];
   return [
     b.loop('do', [
+      ...(burst === undefined ? [] : [b.burst(burst)]),
       b.step(`next = ${name}_addr_end(addr, end); ${name}_none_or_clear_bad(${name})`, (f) => {
         f.next = addrEnd(f.addr, f.end, level);
         f.entry = f.first.val;
