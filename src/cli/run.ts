@@ -117,7 +117,7 @@ function execute(path: string, loaded: Loaded, explained: boolean): Outcome | st
     ? new Faults(debuggeeOf(path, loaded.checked.parsed.text, loaded), timeline)
     : undefined;
   try {
-    const completed = timeline.run(() => undefined, stepsMax) === 'end';
+    const completed = timeline.runThrough(stepsMax) === 'end';
     const problems = run.problems(completed);
     const verdict = run.verdict(completed, problems);
     return { verdict, problems, schedule: timeline.schedule(), faults: faults?.all() };

@@ -34,6 +34,8 @@ export class Timeline {
   /** Where the span we stand in begins: the journal reaches back to it. */
   private base = 0;
   private readonly spans: Span[] = [];
+  /** The position at which each mark of the journal was taken: that of a burst is followed by no other within it. */
+  private readonly marked = new Int32Array(spanSteps + 1);
   private readonly script: Int32Array;
 
   /** `script`: choices to follow before the default schedule takes over. */
@@ -78,22 +80,31 @@ export class Timeline {
    * the recorded one cuts off the recorded future. False when nobody can go.
    */
   stepForward(choice?: Choice): boolean {
+    return this.forward(choice === undefined ? this.planned() : packed(choice), 1);
+  }
+
+  /** As `stepForward`, or by a burst of at most `room` steps. */
+  private forward(wanted: number, room: number): boolean {
     const { engine } = this;
     const { store } = engine;
-    const wanted = choice === undefined ? this.planned() : packed(choice);
     if (this.here - this.base === spanSteps) {
       if (wanted < 0 && this.nextAgent < 0) return false;
       this.leaveSpan();
     }
     const mark = store.mark();
+    this.marked[mark] = this.here;
     try {
       const next = this.settle(wanted);
       if (next < 0) {
         store.rollback(mark);
         return false;
       }
-      engine.step(next >> branchBits, next & branchMask);
-      this.record(next);
+      let made = 1;
+      if (room > 1) {
+        const left = Math.min(room, this.base + spanSteps - this.here);
+        made = engine.burst(next >> branchBits, left);
+      } else engine.step(next >> branchBits, next & branchMask);
+      for (let i = 0; i < made; i++) this.record(next);
     } catch (error) {
       store.observer = undefined; // a check may have been listening when the step failed
       store.rollback(mark);
@@ -117,10 +128,7 @@ export class Timeline {
     // The journal holds the last step of every position but 0, so that `wrote` can tell what it did.
     const base = Math.max(0, Math.ceil(to / spanSteps) - 1) * spanSteps;
     if (base === this.base) {
-      if (to < this.here) {
-        store.rollback(to - base);
-        this.here = to;
-      }
+      if (to < this.here) this.rollback(to);
     } else {
       if (this.here > this.base) store.rollback(0);
       while (this.base > base) {
@@ -134,6 +142,28 @@ export class Timeline {
       this.here = base;
     }
     while (this.here < to) this.stepForward();
+  }
+
+  /** Within the span we stand in: to the last mark at or before `to`. */
+  private rollback(to: number): void {
+    const { store } = this.engine;
+    let mark = store.markTotal - 1;
+    while (this.marked[mark]! > to) mark--;
+    store.rollback(mark);
+    this.here = this.marked[mark]!;
+  }
+
+  /**
+   * Runs for at most `budget` steps without stopping on the way, in bursts where there are any. Every position within one
+   * can be gone to: it is made again, step by step.
+   */
+  runThrough(budget: number): 'budget' | 'end' {
+    const end = this.here + budget;
+    while (this.here < end) {
+      const wanted = this.planned();
+      if (!this.forward(wanted, wanted < 0 ? end - this.here : 1)) return 'end';
+    }
+    return 'budget';
   }
 
   /** Runs until `until` gives a reason to stop, for at most `budget` steps; asked after every step. */
@@ -158,7 +188,12 @@ export class Timeline {
 
   /** The cells that the last micro-step wrote, with what stood there before; none at the start. */
   wrote(visit: (cell: number, before: number) => void): void {
-    if (this.here > 0) this.engine.store.writtenSince(this.here - this.base - 1, visit);
+    const { here } = this;
+    if (here === 0) return;
+    const { store } = this.engine;
+    if (this.marked[store.markTotal - 1] !== here - 1) this.seek(here - 1); // the last step was one of a burst
+    this.seek(here);
+    store.writtenSince(store.markTotal - 1, visit);
   }
 
   /** The choices from the start to `to` as a schedule's text. */
