@@ -1,5 +1,6 @@
 // Completion that knows the place: what can be typed here, each with a sentence.
 
+import { failurePoints } from '../kernel/lib/fault-inject';
 import type { Checked } from '../scenario/diagnostics';
 import type { Known } from '../scenario/known';
 import type { Entity } from '../scenario/names';
@@ -12,6 +13,7 @@ import {
   type Entry,
   errors,
   exploreSettings,
+  failureWords,
   fenceFields,
   fieldsOf,
   looks,
@@ -198,6 +200,11 @@ function operandItems(place: Place): readonly Item[] {
   const words = wordsBehind(before);
   if (words !== undefined) return entries(words, 'keyword');
   if (verb !== undefined && onMappings.has(verb)) return mappings(place);
+  if (verb === 'fail')
+    return Object.entries(failurePoints).map(([name, does]) =>
+      value(name, 'point of failure', does),
+    );
+  if (/^fail\s+\w+\s+(?:.*\s)?$/.test(before)) return entries(failureWords, 'keyword');
   if (verb === 'fork' || verb === 'clear_refs') return named(place, ['process']);
   if (verb === 'wait') return named(place, ['fence', 'event']);
   if (verb === 'signal') return named(place, ['event']);

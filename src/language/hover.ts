@@ -1,5 +1,6 @@
 // Hover: what a word does in the kernel, what a name stands for, what a number is in pages.
 import type { Span } from '../base/text';
+import { type FailurePoint, failurePoints } from '../kernel/lib/fault-inject';
 import type { Checked } from '../scenario/diagnostics';
 import { describe } from '../scenario/expressions';
 import type { Known } from '../scenario/known';
@@ -13,6 +14,7 @@ import {
   entryOf,
   errors,
   exploreSettings,
+  failureWords,
   fenceFields,
   fieldsOf,
   looks,
@@ -135,6 +137,9 @@ function wordText(word: string, place: Place, known: Known): string | undefined 
     return `event \`${word}(${Object.keys(args).join(', ')})\`: ${does}`;
   }
   const verb = /^(\w+)\s/.exec(place.before)?.[1];
+  if (verb === 'fail' && Object.hasOwn(failurePoints, word))
+    return `point of failure: ${failurePoints[word as FailurePoint]}`;
+  if (verb === 'fail' && Object.hasOwn(failureWords, word)) return table(word, failureWords);
   if (verb === 'protect' && Object.hasOwn(protections, word)) return table(word, protections);
   if (verb === 'advise' && Object.hasOwn(advices, word)) return table(word, advices);
   return (

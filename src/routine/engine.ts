@@ -39,7 +39,10 @@ import {
 import type { FnPtr, Routine } from './routine';
 
 /** Things a machine hangs on its engine for routines to reach, such as physical memory; by declaration merging. */
-export interface Parts {}
+export interface Parts {
+  /** Whom steps that can be made to fail ask; there in machines that have such. */
+  faults: { should_fail(point: string): boolean };
+}
 
 /** A task to be: its root routine runs on `cpu`, or on none (a device engine) when that is -1. */
 export interface TaskSpec {
@@ -143,6 +146,8 @@ export class Engine {
   checker: Checker | undefined;
   /** The task whose step is being executed. */
   task = 0;
+  /** Within a step that was made to fail: there is no memory. */
+  private exhausted = false;
 
   private readonly tasksAt: number;
   private readonly cpusAt: number;
@@ -241,7 +246,7 @@ export class Engine {
 
   /** A new object, its fields zero, or NULL when the pool is full. Private to the step that allocates it. */
   alloc<N extends keyof Structs & string>(struct: N): Structs[N] {
-    const at = this.objects.alloc(struct);
+    const at = this.exhausted ? 0 : this.objects.alloc(struct);
     if (at !== 0) this.checker?.allocated(struct, at);
     return this.objects.pool(struct).struct.view(this.store, at) as unknown as Structs[N];
   }
@@ -252,6 +257,13 @@ export class Engine {
     const { stride, struct: of } = this.objects.pool(struct);
     if (at !== 0) for (let i = 0; i < count; i++) this.checker?.allocated(struct, at + i * stride);
     return of.view(this.store, at) as unknown as Structs[N];
+  }
+
+  /** Does what a step does, with or without memory to allocate from. */
+  withMemory(there: boolean, run: () => void): void {
+    this.exhausted = !there;
+    run();
+    this.exhausted = false;
   }
 
   free(object: Ref): void {

@@ -246,6 +246,11 @@ export interface Builder<F, L> {
     into?: Key<L>,
   ): Node;
   ret(text?: string, value?: (f: F) => unknown): Node;
+  /**
+   * A step that can be made to fail where a machine has the point: then `instead` is done in its place; without it the
+   * step is done, and what it allocates there is none of. No step (`[]`): one that only fails.
+   */
+  fallible(point: string, step: Node, instead?: (f: F, k: Engine) => void): Node;
   /** The active one of two branches: with the variant, without it. */
   variant(id: string, on: Node[], off?: Node[]): Node;
   /** Operations of one statement of a scenario, or of one command or item: a turn of the default schedule. */
@@ -289,6 +294,25 @@ export function routine<
 export interface VariantSet {
   readonly known: ReadonlySet<string>;
   readonly active: ReadonlySet<string>;
+  /** Points that can be made to fail. */
+  readonly points?: ReadonlySet<string>;
+}
+
+/** The same step at a point that may fail. */
+function failing(
+  point: string,
+  node: Node,
+  instead: ((f: never, k: Engine) => void) | undefined,
+): Node {
+  const step = Array.isArray(node) ? undefined : (node as StepNode<AnyF>);
+  assert(step === undefined || step.kind === 'step', `a step at the point ${point}`);
+  const run = (f: AnyF, k: Engine): void => {
+    const fails = k.parts.faults.should_fail(point);
+    if (fails && instead !== undefined) instead(f as never, k);
+    else k.withMemory(!fails, () => step?.run(f, k));
+  };
+  const text = step?.text ?? `should_fail(${point})`;
+  return { kind: 'step', text, manner: step?.manner ?? 'plain', run };
 }
 
 /** The builder for one set of variants. */
@@ -359,6 +383,8 @@ export function builderFor(variants: VariantSet): AnyBuilder {
       into,
     }),
     ret: (text = '', value) => ({ kind: 'ret', text: `return ${text}`.trim(), value }),
+    fallible: (point, node, instead) =>
+      variants.points?.has(point) === true ? failing(point, node, instead) : node,
     variant: (id, on, off = []) => {
       assert(variants.known.has(id), `a variant called ${id}`);
       return variants.active.has(id) ? on : off;

@@ -1,12 +1,14 @@
 // System calls on mappings and processes: from `map`, `protect`, `fork` and the like to steps. What each does in the
 // kernel is said in vocabulary.ts.
-import { replaced } from '../base/fixes';
+import { replaced, respelled } from '../base/fixes';
+import { didYouMean } from '../base/suggest';
 import type { Span } from '../base/text';
+import { type FailurePoint, failurePoints } from '../kernel/lib/fault-inject';
 import type { Name, Operation } from '../syntax/tree';
 import { declareVariable, errorName, type Place, range } from './declare';
 import { asExtent, describe, numberValue, resolvePath, resolveTyped } from './expressions';
-import type { Range, Step, Value } from './meaning';
-import type { Scope } from './names';
+import type { Failure, Range, Step, Value } from './meaning';
+import type { Report, Scope } from './names';
 import {
   type AdviceName,
   advices,
@@ -32,6 +34,7 @@ export type SystemCall =
   | 'remap'
   | 'fork'
   | 'exit'
+  | 'fail'
   | 'clear_refs';
 
 /** The step of a system call. */
@@ -45,6 +48,10 @@ export function systemCall(call: SystemCall, given: Given): Step | undefined {
       return remap(given);
     case 'exit':
       return exit(given);
+    case 'fail': {
+      const failure = resolveFailure(node, place.report);
+      return failure && { kind: 'fail', from, to, ...failure };
+    }
     case 'fork': {
       const child = processOf(node, call, given);
       const error = errorName(node, scope, place);
@@ -198,3 +205,37 @@ function remap({ node, span, result, scope, place }: Given): Step | undefined {
 }
 
 const isZero = ({ start }: Range): boolean => start.kind === 'number' && start.value === 0;
+
+/** Which point is to fail, how often and when. */
+export function resolveFailure(node: Operation, report: Report): Failure | undefined {
+  const { target } = node;
+  if (target === undefined) return undefined;
+  const name = target.kind === 'reference' ? target.name : '';
+  if (!Object.hasOwn(failurePoints, name)) {
+    const points = Object.keys(failurePoints);
+    const guess = didYouMean(name, points);
+    const fix = respelled({ from: target.from, to: target.to, text: name }, points);
+    report(
+      target,
+      `nothing named \`${name}\` can fail${guess || '; completion lists what can'}`,
+      'error',
+      fix,
+    );
+    return undefined;
+  }
+  const often = /^(?:(once)|(always)|(never)|([0-9]+) times)(?: after ([0-9]+))?$/.exec(
+    node.words.map(({ text }) => text).join(' '),
+  );
+  const [, once, always, never, times, space = '0'] = often ?? [];
+  const count =
+    once !== undefined ? 1 : always !== undefined ? -1 : never !== undefined ? 0 : Number(times);
+  if (often === null || count > COUNT_MAX || Number(space) > COUNT_MAX) {
+    const words = '`once`, `3 times`, `always` or `never`, and `after 2` behind it';
+    report(node.verb, `say how often it fails: ${words}: \`${operations.fail.form}\``);
+    return undefined;
+  }
+  return { point: name as FailurePoint, times: count, space: Number(space) };
+}
+
+/** Nobody counts further. */
+const COUNT_MAX = 1_000_000;

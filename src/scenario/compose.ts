@@ -6,6 +6,7 @@ import { deviceParts } from '../hardware/svga/device';
 import { driverParts } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_drv';
 import { ofHandle } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_fence';
 import { task_mmu_statics } from '../kernel/fs/proc/task_mmu';
+import { FaultInjection } from '../kernel/lib/fault-inject';
 import { HPAGE_PMD_NR } from '../kernel/mm/huge_memory';
 import { find_vma } from '../kernel/mm/mmap';
 import { buildMachine, type Limits, type Part, type ProcessTask } from '../machine/machine';
@@ -32,10 +33,12 @@ const mappingsInLoops = 256;
 export function composeRun(
   meaning: ScenarioMeaning,
   sources: Sources,
-  variants: VariantSet,
+  kernel: VariantSet,
   checked = false,
 ): Run {
   const tasks = planTasks(meaning);
+  const points = failurePointsOf(meaning);
+  const variants = { ...kernel, points };
   const sizes = sizesOf(meaning, tasks, variants);
   const struct = scenarioStruct(meaning);
   const device = deviceParts(sizes.device);
@@ -45,7 +48,9 @@ export function composeRun(
     regions: (plan) => {
       Contract.reserve(plan, sizes.contract);
       Counters.reserve(plan);
+      if (points.size > 0) FaultInjection.reserve(plan);
     },
+    ...(points.size > 0 ? { rules: [FaultInjection.rule] } : {}),
   };
   const machine = buildMachine({
     variants,
@@ -65,6 +70,9 @@ export function composeRun(
     const name = fenceOf(meaning, state, submission);
     return `submission ${submission}${name === undefined ? '' : ` (fence ${name})`}`;
   };
+  const faults = points.size > 0 ? new FaultInjection(engine) : undefined;
+  if (faults !== undefined) engine.parts.faults = faults;
+  for (const { point, ...attr } of meaning.failures) faults?.arm(point, attr);
   const counters = new Counters(engine);
   const state = new ScenarioState(engine, struct);
   const where = whereabouts(engine, meaning, tasks, machine.mms, state);
@@ -90,12 +98,20 @@ export function composeRun(
     state,
     look,
     mm: where.mm,
+    arm: (point, attr) => faults?.arm(point, attr),
     fail: (kind, message, place) => run.fail(kind, message, place),
     textOf: (span) => run.textOf(span),
   };
   if (checked) engine.checker = new Checker(machine.rules);
   engine.store.settle();
   return run;
+}
+
+/** The points that a scenario makes fail: all others are left out of its machine. */
+function failurePointsOf(meaning: ScenarioMeaning): ReadonlySet<string> {
+  const found = new Set<string>(meaning.failures.map(({ point }) => point));
+  for (const step of allSteps(meaning)) if (step.kind === 'fail') found.add(step.point);
+  return found;
 }
 
 /** The scenario's name for the fence of a submission, if it has one. */

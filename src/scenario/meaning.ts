@@ -1,6 +1,7 @@
 // What a scenario means: names resolved, types checked, words looked up. The tree of syntax/ says how it was
 // written, this says what is to be done; plan.ts turns it into tasks of a machine. Plain data, like the tree.
 import type { Span } from '../base/text';
+import type { FailurePoint } from '../kernel/lib/fault-inject';
 import type { BinaryOperator } from '../syntax/tree';
 import type {
   AdviceName,
@@ -25,6 +26,8 @@ export interface ScenarioMeaning extends Span {
   readonly properties: readonly PropertyMeaning[];
   /** Who goes first: as a run printed it, or in words. */
   readonly schedule: string | readonly Directive[] | undefined;
+  /** Points that are to fail from the beginning. */
+  readonly failures: readonly Failure[];
   readonly outcomes: OutcomesMeaning | undefined;
   readonly explore: { readonly bound: number | undefined; readonly states: number | undefined };
 }
@@ -147,6 +150,13 @@ export interface PropertyMeaning extends Span {
   readonly condition: Value;
 }
 
+/** A point that is to fail `times` (-1: always) after it has gone well `space` times. */
+export interface Failure {
+  readonly point: FailurePoint;
+  readonly times: number;
+  readonly space: number;
+}
+
 /** What a thread does, a statement each; `span` is where the debugger stands. `error` receives why a call failed. */
 export type Step = Span &
   (
@@ -184,6 +194,7 @@ export type Step = Span &
       }
     | { readonly kind: 'fork'; readonly child: string; readonly error: Variable | undefined }
     | { readonly kind: 'exit' }
+    | ({ readonly kind: 'fail' } & Failure)
     | {
         readonly kind: 'clear_refs';
         readonly process: string;

@@ -15,6 +15,7 @@ import { bufferShape } from '../hardware/svga/shapes';
 import { CLEAR_REFS_SOFT_DIRTY, clear_refs_write } from '../kernel/fs/proc/task_mmu';
 import { EINVAL, errnoName } from '../kernel/include/linux/errno';
 import { PROT_READ, PROT_WRITE } from '../kernel/include/linux/mm';
+import type { FailurePoint, FaultAttr } from '../kernel/lib/fault-inject';
 import {
   do_madvise,
   MADV_COLD,
@@ -88,6 +89,8 @@ export interface ScenarioParts {
   readonly look: Look;
   /** Address of the mm_struct of a process. */
   readonly mm: (process: string) => number;
+  /** Asks a point to fail. */
+  readonly arm: (point: FailurePoint, attr: FaultAttr) => void;
   /** Notes a failed statement. */
   readonly fail: (kind: string, message: string, place: number) => void;
   /** The text of a span of the scenario. */
@@ -417,6 +420,13 @@ class StatementBuilder {
         return this.fork(b, s);
       case 'exit':
         return [b.call(exit_process, () => ({})), b.ret()];
+      case 'fail':
+        return [
+          b.step('fail', (_f: F, k) => {
+            const { point, times, space } = s;
+            k.parts.scenario.arm(point, { times, space });
+          }),
+        ];
       case 'clear_refs':
         return [
           b.call(

@@ -215,6 +215,7 @@ class Rehearsal {
         });
         break;
       case 'exit':
+      case 'fail':
       case 'clear_refs':
         break;
       case 'write':

@@ -27,6 +27,7 @@ import { resolveDirectives } from './directives';
 import { isPath, resolveTyped, resolveValue } from './expressions';
 import type { Known } from './known';
 import {
+  type Failure,
   type Family,
   type Fork,
   innerSteps,
@@ -45,6 +46,7 @@ import { rehearse } from './rehearse';
 import {
   baseOf,
   checkConstant,
+  failureOf,
   headOf,
   resolveBlock,
   resolveStep,
@@ -103,6 +105,7 @@ export function resolve(
   const variables: Variable[] = [];
   const processes: ProcessMeaning[] = [];
   const properties: PropertyMeaning[] = [];
+  const failures: Failure[] = [];
   const called = { count: 0 };
   const said = new Set<string>();
   const around = { scope, report, machine, variables, families, called, said };
@@ -143,6 +146,14 @@ export function resolve(
       case 'const':
       case 'procedure':
         break;
+      case 'operation':
+        if (statement.verb.text === 'fail') {
+          const failure = failureOf(statement, report);
+          if (failure !== undefined) failures.push(failure);
+          break;
+        }
+        report(headOf(statement), misplaced(statement), 'error', respelledStatement(statement));
+        break;
       default:
         report(headOf(statement), misplaced(statement), 'error', respelledStatement(statement));
     }
@@ -168,6 +179,7 @@ export function resolve(
       schedule?.body === undefined
         ? schedule?.text?.text
         : resolveDirectives(schedule.body, processes, machine.cpus, report),
+    failures,
     outcomes: resolveOutcomes(body, { scope, notes, variables, processes, report }),
     explore: resolveExplore(body, report),
   };

@@ -18,7 +18,7 @@ import type {
   Statement,
 } from '../syntax/tree';
 import { commandsMax } from '../user/limits';
-import { systemCall } from './calls';
+import { resolveFailure, systemCall } from './calls';
 import { declareVariable, errorName, newVariable, type Place, range, simpleName } from './declare';
 import {
   asExtent,
@@ -34,6 +34,7 @@ import {
   type Command,
   deviceCommands,
   type Extent,
+  type Failure,
   type Step,
   type Value,
   type Variable,
@@ -44,6 +45,7 @@ import {
   type CommandName,
   commands,
   type Entry,
+  failureWords,
   mapWords,
   type OperationName,
   operations,
@@ -305,6 +307,8 @@ interface Shape {
   readonly value: boolean;
   readonly clauses: readonly string[];
   readonly words: Readonly<Record<string, Entry>>;
+  /** Whether numbers may stand among the words. */
+  readonly numbers: boolean;
   readonly result: boolean;
   /** Whether it can fail, so that `else error` may stand behind it. */
   readonly fails: boolean;
@@ -316,6 +320,7 @@ const bare: Shape = {
   value: false,
   clauses: [],
   words: {},
+  numbers: false,
   result: false,
   fails: false,
   body: false,
@@ -331,6 +336,7 @@ const shapes: Readonly<Record<OperationName | CommandName, Shape>> = {
   fork: { ...bare, fails: true },
   exit: { ...bare, target: 'none' },
   clear_refs: { ...bare, target: 'optional', fails: true },
+  fail: { ...bare, words: failureWords, numbers: true },
   write: { ...bare, value: true, fails: true },
   read: { ...bare, result: true, fails: true },
   submit: { ...bare, target: 'none', result: true, fails: true, body: true },
@@ -342,6 +348,13 @@ const shapes: Readonly<Record<OperationName | CommandName, Shape>> = {
   update: bare,
   readback: bare,
 };
+
+/** `fail …` outside of processes. */
+export function failureOf(node: Operation, report: Report): Failure | undefined {
+  return checkShape(node, shapes.fail, operations.fail.form, report)
+    ? resolveFailure(node, report)
+    : undefined;
+}
 
 /** Reports the first thing that does not fit the verb. */
 function checkShape(node: Operation, shape: Shape, form: string, report: Report): boolean {
@@ -362,7 +375,9 @@ function checkShape(node: Operation, shape: Shape, form: string, report: Report)
   const clause = node.clauses.find(({ word }) => !shape.clauses.includes(word.text));
   if (clause !== undefined)
     return fail(clause.word, `\`${verb}\` takes no \`${clause.word.text}\``);
-  const word = node.words.find(({ text }) => !Object.hasOwn(shape.words, text));
+  const word = node.words.find(
+    ({ text }) => !Object.hasOwn(shape.words, text) && !(shape.numbers && /^[0-9]+$/.test(text)),
+  );
   if (word !== undefined) {
     const guess = didYouMean(word.text, Object.keys(shape.words));
     return guess === ''
@@ -428,6 +443,7 @@ function operation(
     case 'remap':
     case 'fork':
     case 'exit':
+    case 'fail':
     case 'clear_refs':
       return systemCall(name, { node, span, result, scope, place });
     case 'write': {

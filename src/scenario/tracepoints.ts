@@ -40,6 +40,7 @@ export const tracepoints: Readonly<Record<string, TracepointEntry>> = {
   mmu_notifier_range_start: of('a range of an address space is about to change', 'event start end'),
   mmu_notifier_range_end: of('a range of an address space has changed', 'event start end'),
   pagemap_entry: of('an entry of pagemap was read', 'address flags'),
+  should_fail: of('a point failed because the scenario said so', 'point'),
   warn: of('the emulated kernel warned', 'where'),
   cpu_store: of('a store reached memory', 'cpu address pfn length unique? value'),
   cpu_load: of('a load read memory; `value` is its first byte', 'cpu address pfn length value'),

@@ -75,6 +75,12 @@ export const operations = {
       'PTEs write-protected (clear_refs_pte_range()), VM_SOFTDIRTY goes, the TLBs are flushed. Mappings of bare frames ' +
       '(VM_PFNMAP) are passed over.',
   },
+  fail: {
+    form: 'fail ttm_tt_populate once after 2',
+    does:
+      'Makes a step of the emulated kernel fail that has a way out (lib/fault-inject.c): `once`, `3 times`, `always`, ' +
+      '`never` any more; with `after 2` it goes well twice before. Outside of processes it holds from the beginning.',
+  },
   write: {
     form: 'write p[0 .. 4KiB] = 7',
     does:
@@ -450,6 +456,15 @@ export const advices = {
 } as const satisfies Record<string, Entry>;
 
 export type AdviceName = keyof typeof advices;
+
+/** Behind `fail POINT`. */
+export const failureWords = {
+  once: { form: 'once', does: 'The next time only.' },
+  always: { form: 'always', does: 'Every time from here on.' },
+  never: { form: 'never', does: 'Not any more.' },
+  times: { form: '3 times', does: 'The next times, so many.' },
+  after: { form: 'after 2', does: 'It goes well so many times before.' },
+} as const satisfies Record<string, Entry>;
 
 /** Why a call failed, or the signal an access ended with: what stands behind `else` is one of these, or 0. */
 export const errors = {

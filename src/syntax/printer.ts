@@ -3,12 +3,21 @@
 // A block that its author put on one line stays on one line while it fits.
 import { lineAt } from '../base/text';
 import { reserved } from './forms';
-import type { Parsed } from './parser';
+import { type Parsed, parse } from './parser';
 
 const WIDTH_MAX = 100;
 
-/** The canonical text. Unchanged when the braces do not pair: then nobody can tell how deep a line is. */
+/**
+ * The canonical text. Unchanged when the braces do not pair: then nobody can tell how deep a line is; and where a line
+ * that is wrong would be read in another way once it is printed.
+ */
 export function print(parsed: Parsed): string {
+  const text = canonical(parsed);
+  if (parsed.problems.length === 0 || text === parsed.text) return text;
+  return canonical(parse(text)) === text ? text : parsed.text;
+}
+
+function canonical(parsed: Parsed): string {
   if (!parsed.paired) return parsed.text;
   const tokens = tokensOf(parsed);
   if (!balanced(tokens)) return parsed.text;

@@ -36,6 +36,7 @@ import {
   vmw_gb_surface_define_ioctl,
   vmw_surface_destroy_ioctl,
 } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_surface';
+import { EINVAL } from '../kernel/include/linux/errno';
 import {
   MAP_FIXED,
   MAP_PRIVATE,
@@ -165,6 +166,7 @@ export const map_surface = routine(
     returns: long,
   },
   ({ step, call, when, ret }) => [
+    when('there is no such surface', (f) => f.handle <= 0, [ret('-EINVAL', () => -EINVAL)]),
     step('the map handle of the surface', (f, k) => {
       f.pgoff = backupOf(k, f.handle).start + Math.floor(f.offset / PAGE_SIZE);
     }),

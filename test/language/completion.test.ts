@@ -41,6 +41,7 @@ describe('what can stand at the cursor', () => {
       'fork',
       'exit',
       'clear_refs',
+      'fail',
       'write',
       'read',
       'submit',

@@ -1,6 +1,7 @@
 // The documents for users: their scenarios run as they say, and no word of the language is missing from its reference.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { failurePoints } from '../../src/kernel/lib/fault-inject';
 import { type Loaded, loadScenario } from '../../src/scenario/load';
 import { stepsMax } from '../../src/scenario/run';
 import * as vocabulary from '../../src/scenario/vocabulary';
@@ -64,6 +65,8 @@ describe('docs/language.md', () => {
       vocabulary.surfaceAttributes,
       vocabulary.mapWords,
       vocabulary.protections,
+      vocabulary.failureWords,
+      failurePoints,
       vocabulary.advices,
       vocabulary.errors,
     ];

@@ -37,7 +37,20 @@ export const dup_mmap = routine(
     },
     returns: int,
   },
-  ({ step, atomic, when, loop, leave, again, call, callPointer, acquire, release, ret }) => [
+  ({
+    step,
+    fallible,
+    atomic,
+    when,
+    loop,
+    leave,
+    again,
+    call,
+    callPointer,
+    acquire,
+    release,
+    ret,
+  }) => [
     acquire('down_write_killable(&oldmm->mmap_sem)', (f) => f.oldmm.mmap_sem),
     acquire('down_write_nested(&mm->mmap_sem)', (f) => f.mm.mmap_sem),
     step('mpnt = oldmm->mmap', (f) => {
@@ -51,12 +64,15 @@ export const dup_mmap = routine(
         f.open = isNull(f.mpnt.vm_ops) ? 0 : f.mpnt.vm_ops.open;
       }),
       when('not for the child', (f) => !f.copied, [step('mpnt = mpnt->vm_next', next), again()]),
-      step('tmp = vm_area_dup(mpnt); tmp->vm_mm = mm', (f, k) => {
-        const tmp = vm_area_dup(k, f.mpnt);
-        f.tmp = tmp;
-        if (isNull(tmp)) return;
-        tmp.vm_mm = f.mm;
-      }),
+      fallible(
+        'vm_area_dup',
+        step('tmp = vm_area_dup(mpnt); tmp->vm_mm = mm', (f, k) => {
+          const tmp = vm_area_dup(k, f.mpnt);
+          f.tmp = tmp;
+          if (isNull(tmp)) return;
+          tmp.vm_mm = f.mm;
+        }),
+      ),
       when('!tmp', (f) => isNull(f.tmp), [
         step('err = -ENOMEM', (f) => {
           f.err = -ENOMEM;

@@ -214,11 +214,14 @@ function tableAlloc(
     'mm/memory.c',
     name,
     { args: alloc_args, locals: alloc_locals, returns: int },
-    ({ step, acquire, release, when, ret }) => [
-      step(`new = ${lower}_alloc_one(mm, address)`, (f, k) => {
-        f.new = k.alloc('page_table');
-        if (!isNull(f.new)) f.new.level = level;
-      }),
+    ({ step, fallible, acquire, release, when, ret }) => [
+      fallible(
+        'pte_alloc_one',
+        step(`new = ${lower}_alloc_one(mm, address)`, (f, k) => {
+          f.new = k.alloc('page_table');
+          if (!isNull(f.new)) f.new.level = level;
+        }),
+      ),
       when('!new', (f) => isNull(f.new), [ret('-ENOMEM', () => -ENOMEM)]),
       acquire(`spin_lock(${lockText})`, lock),
       step(`${upper}_present(*${upper})`, (f) => {
@@ -714,13 +717,16 @@ export const do_cow_fault = routine(
   'mm/memory.c',
   'do_cow_fault',
   { ...of_vmf, locals: { ret: int, tmp: int }, returns: int },
-  ({ step, atomic, when, call, release, ret }) => [
+  ({ step, fallible, atomic, when, call, release, ret }) => [
     atomic('anon_vma_prepare(vma)', (f) => {
       anon_vma_prepare(f.vmf.vma);
     }),
-    step('vmf->cow_page = alloc_page_vma(vma, vmf->address)', (f, k) => {
-      f.vmf.cow_page = alloc_page(k);
-    }),
+    fallible(
+      'alloc_page_vma',
+      step('vmf->cow_page = alloc_page_vma(vma, vmf->address)', (f, k) => {
+        f.vmf.cow_page = alloc_page(k);
+      }),
+    ),
     when('!vmf->cow_page', (f) => isNull(f.vmf.cow_page), [
       ret('VM_FAULT_OOM', () => VM_FAULT_OOM),
     ]),
@@ -1136,14 +1142,17 @@ export const wp_page_copy = routine(
     },
     returns: int,
   },
-  ({ step, atomic, when, call, acquire, release, ret }) => [
+  ({ step, fallible, atomic, when, call, acquire, release, ret }) => [
     atomic('anon_vma_prepare(vma)', (f) => {
       anon_vma_prepare(f.vmf.vma);
       f.old_page = f.vmf.page;
     }),
-    step('new_page = alloc_page_vma(vma, vmf->address)', (f, k) => {
-      f.new_page = alloc_page(k);
-    }),
+    fallible(
+      'alloc_page_vma',
+      step('new_page = alloc_page_vma(vma, vmf->address)', (f, k) => {
+        f.new_page = alloc_page(k);
+      }),
+    ),
     when('!new_page', (f) => isNull(f.new_page), [
       when('old_page', (f) => !isNull(f.old_page), [call(put_page, (f) => ({ page: f.old_page }))]),
       ret('VM_FAULT_OOM', () => VM_FAULT_OOM),

@@ -260,7 +260,7 @@ export const mmap_region = routine(
     },
     returns: long,
   },
-  ({ step, when, call, callPointer, acquire, release, ret }) => [
+  ({ step, fallible, when, call, callPointer, acquire, release, ret }) => [
     step('mm = current->mm', (f, k) => {
       f.mm = current(k).mm;
       f.end = f.addr + f.len;
@@ -290,18 +290,21 @@ export const mmap_region = routine(
       ]),
     ]),
     when('!vma', (f) => isNull(f.vma), [
-      step('vma = vm_area_alloc(mm)', (f, k) => {
-        const vma = k.alloc('vm_area_struct');
-        f.vma = vma;
-        if (isNull(vma)) return;
-        vma.vm_mm = f.mm;
-        vma.vm_file = f.file;
-        vma.vm_start = f.addr;
-        vma.vm_end = f.addr + f.len;
-        vma.vm_flags = f.vm_flags;
-        vma.vm_page_prot = vm_get_page_prot(f.vm_flags);
-        vma.vm_pgoff = f.pgoff;
-      }),
+      fallible(
+        'vm_area_alloc',
+        step('vma = vm_area_alloc(mm)', (f, k) => {
+          const vma = k.alloc('vm_area_struct');
+          f.vma = vma;
+          if (isNull(vma)) return;
+          vma.vm_mm = f.mm;
+          vma.vm_file = f.file;
+          vma.vm_start = f.addr;
+          vma.vm_end = f.addr + f.len;
+          vma.vm_flags = f.vm_flags;
+          vma.vm_page_prot = vm_get_page_prot(f.vm_flags);
+          vma.vm_pgoff = f.pgoff;
+        }),
+      ),
       when('!vma', (f) => isNull(f.vma), [ret('-ENOMEM', () => -ENOMEM)]),
       callPointer(
         'error = file->f_op->mmap(file, vma)',
@@ -546,16 +549,19 @@ export const __split_vma = routine(
     locals: { new: ref('vm_area_struct'), mapping: ref('address_space'), open: int, across: bool },
     returns: int,
   },
-  ({ step, when, call, callPointer, acquire, release, ret }) => [
-    step('new = vm_area_dup(vma)', (f, k) => {
-      f.new = vm_area_dup(k, f.vma);
-      if (isNull(f.new)) return;
-      if (f.new_below) f.new.vm_end = f.addr;
-      else {
-        f.new.vm_pgoff += (f.addr - f.new.vm_start) / PAGE_SIZE;
-        f.new.vm_start = f.addr;
-      }
-    }),
+  ({ step, fallible, when, call, callPointer, acquire, release, ret }) => [
+    fallible(
+      'vm_area_dup',
+      step('new = vm_area_dup(vma)', (f, k) => {
+        f.new = vm_area_dup(k, f.vma);
+        if (isNull(f.new)) return;
+        if (f.new_below) f.new.vm_end = f.addr;
+        else {
+          f.new.vm_pgoff += (f.addr - f.new.vm_start) / PAGE_SIZE;
+          f.new.vm_start = f.addr;
+        }
+      }),
+    ),
     when('!new', (f) => isNull(f.new), [ret('-ENOMEM', () => -ENOMEM)]),
     step('vma->vm_ops->open', (f) => {
       f.mapping = f.vma.vm_file.f_mapping;

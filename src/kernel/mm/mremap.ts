@@ -144,7 +144,7 @@ export const copy_vma = routine(
       open: int,
     },
   },
-  ({ step, when, call, callPointer, acquire, release, ret }) => [
+  ({ step, fallible, when, call, callPointer, acquire, release, ret }) => [
     step('pgoff = linear_page_index(vma, old_addr)', (f) => {
       f.pgoff = f.vma.vm_pgoff + (f.from - f.vma.vm_start) / PAGE_SIZE;
       f.mapping = f.vma.vm_file.f_mapping;
@@ -164,13 +164,16 @@ export const copy_vma = routine(
       'new_vma',
     ),
     when('merged', (f) => !isNull(f.new_vma), [ret('new_vma', (f) => f.new_vma)]),
-    step('new_vma = vm_area_dup(vma)', (f, k) => {
-      f.new_vma = vm_area_dup(k, f.vma);
-      if (isNull(f.new_vma)) return;
-      f.new_vma.vm_start = f.addr;
-      f.new_vma.vm_end = f.addr + f.len;
-      f.new_vma.vm_pgoff = f.pgoff;
-    }),
+    fallible(
+      'vm_area_dup',
+      step('new_vma = vm_area_dup(vma)', (f, k) => {
+        f.new_vma = vm_area_dup(k, f.vma);
+        if (isNull(f.new_vma)) return;
+        f.new_vma.vm_start = f.addr;
+        f.new_vma.vm_end = f.addr + f.len;
+        f.new_vma.vm_pgoff = f.pgoff;
+      }),
+    ),
     when('!new_vma', (f) => isNull(f.new_vma), [ret('NULL', () => NULL)]),
     when('new_vma->vm_ops->open', (f) => f.open !== 0, [
       callPointer(

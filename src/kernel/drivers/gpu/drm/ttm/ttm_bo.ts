@@ -107,7 +107,7 @@ export const ttm_bo_init = routine(
     locals: { ttm: ref('ttm_tt') },
     returns: int,
   },
-  ({ step, acquire, release, when, ret }) => [
+  ({ step, fallible, acquire, release, when, ret }) => [
     step('bo->bdev = bdev; bo->num_pages = num_pages', (f) => {
       f.bo.bdev = f.bdev;
       f.bo.num_pages = f.num_pages;
@@ -115,10 +115,13 @@ export const ttm_bo_init = routine(
     step('kref_init(&bo->kref)', (f) => {
       f.bo.kref = 1;
     }),
-    step('ttm = ttm_tt_create(bo)', (f, k) => {
-      f.ttm = k.alloc('ttm_tt');
-      if (!isNull(f.ttm)) f.ttm.num_pages = f.num_pages;
-    }),
+    fallible(
+      'ttm_tt_create',
+      step('ttm = ttm_tt_create(bo)', (f, k) => {
+        f.ttm = k.alloc('ttm_tt');
+        if (!isNull(f.ttm)) f.ttm.num_pages = f.num_pages;
+      }),
+    ),
     when('!ttm', (f) => isNull(f.ttm), [ret('-ENOMEM', () => -ENOMEM)]),
     acquire('dma_resv_lock(bo->resv, NULL)', (f) => f.bo.resv.lock),
     step('bo->ttm = ttm; bo->mem.mem_type = TTM_PL_SYSTEM', (f) => {

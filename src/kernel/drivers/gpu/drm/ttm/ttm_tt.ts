@@ -12,7 +12,7 @@ export const ttm_tt_populate = routine(
   'drivers/gpu/drm/ttm/ttm_tt.c',
   'ttm_tt_populate',
   { args: { ttm: ref('ttm_tt') }, locals: { i: int, run: int, failed: bool }, returns: int },
-  ({ step, when, loop, leave, variant, ret }) => [
+  ({ step, fallible, when, loop, leave, variant, ret }) => [
     step('i = ttm->populated', (f) => {
       f.i = f.ttm.populated;
     }),
@@ -31,18 +31,25 @@ export const ttm_tt_populate = routine(
           }),
         ]),
       ]),
-      step('ttm->pages[i] = alloc_page(gfp_flags | __GFP_ZERO)', (f, k) => {
-        const { memory } = k.parts;
-        const within = f.i % HPAGE_PMD_NR;
-        const page = f.run === 0 ? alloc_page(k) : k.view('page', memory.pageOfPfn(f.run + within));
-        if (within === HPAGE_PMD_NR - 1) f.run = 0;
-        f.failed = isNull(page);
-        if (f.failed) return;
-        memory.frame(memory.pfnOfPage(page.at)).clear();
-        f.ttm.pages.set(f.i, page.at);
-        f.i++;
-        f.ttm.populated = f.i;
-      }),
+      fallible(
+        'ttm_tt_populate',
+        step('ttm->pages[i] = alloc_page(gfp_flags | __GFP_ZERO)', (f, k) => {
+          const { memory } = k.parts;
+          const within = f.i % HPAGE_PMD_NR;
+          const page =
+            f.run === 0 ? alloc_page(k) : k.view('page', memory.pageOfPfn(f.run + within));
+          if (within === HPAGE_PMD_NR - 1) f.run = 0;
+          f.failed = isNull(page);
+          if (f.failed) return;
+          memory.frame(memory.pfnOfPage(page.at)).clear();
+          f.ttm.pages.set(f.i, page.at);
+          f.i++;
+          f.ttm.populated = f.i;
+        }),
+        (f) => {
+          f.failed = true;
+        },
+      ),
       when('no page', (f) => f.failed, [ret('-ENOMEM', () => -ENOMEM)]),
     ]),
     ret('0', () => 0),

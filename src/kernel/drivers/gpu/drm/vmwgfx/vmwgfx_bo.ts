@@ -17,10 +17,13 @@ export const vmw_bo_init = routine(
     locals: { vbo: ref('vmw_buffer_object'), ret: int },
     returns: ref('vmw_buffer_object'),
   },
-  ({ step, call, when, ret }) => [
-    step('vbo = kzalloc(sizeof(*vbo), GFP_KERNEL)', (f, k) => {
-      f.vbo = k.alloc('vmw_buffer_object');
-    }),
+  ({ step, fallible, call, when, ret }) => [
+    fallible(
+      'vmw_bo_init',
+      step('vbo = kzalloc(sizeof(*vbo), GFP_KERNEL)', (f, k) => {
+        f.vbo = k.alloc('vmw_buffer_object');
+      }),
+    ),
     when('!vbo', (f) => isNull(f.vbo), [ret('NULL', (f) => f.vbo)]),
     call(
       ttm_bo_init,

@@ -18,7 +18,7 @@ import type { Engine } from '../../../../../routine/engine';
 import { routine } from '../../../../../routine/routine';
 import { tracepoint } from '../../../../../state/events';
 import { bool, embed, int, isNull, ref, u32 } from '../../../../../state/layout';
-import { EINVAL, ERESTARTSYS } from '../../../../include/linux/errno';
+import { EFAULT, EINVAL, ENOMEM, ERESTARTSYS } from '../../../../include/linux/errno';
 import { dma_fence_put } from '../../../dma-buf/dma-fence';
 import { putCommand, vmw_cmd_commit, vmw_cmd_reserve, vmw_priv } from './vmwgfx_cmd';
 import { VMW_RES_DIRTY_CLEAR, VMW_RES_DIRTY_NONE, VMW_RES_DIRTY_SET } from './vmwgfx_drv.h';
@@ -132,7 +132,7 @@ export const vmw_execbuf_process = routine(
     },
     returns: int,
   },
-  ({ step, call, acquire, release, when, loop, leave, ret }) => {
+  ({ step, fallible, call, acquire, release, when, loop, leave, ret }) => {
     const unlock = release(
       'mutex_unlock(&dev_priv->cmdbuf_mutex)',
       (_f, k: Engine) => vmw_priv(k).cmdbuf_mutex,
@@ -154,11 +154,18 @@ export const vmw_execbuf_process = routine(
       when('ret', (f) => f.ret !== 0, [ret('-ERESTARTSYS', () => -ERESTARTSYS)]),
       loop('for (i = 0; i < count; ++i)', [
         when('i == count', (f) => f.i === f.count, [leave()]),
-        step('copy_from_user(sw_context->cmd_bounce + i, user_commands + i)', (f, k) => {
-          const user = k.the('user_commands', 'user_command_buffer');
-          const copied = { ...user.commands.get(f.commands + f.i), submission: f.submission };
-          sw_context(k).commands.set(f.i, copied);
-        }),
+        fallible(
+          'copy_from_user',
+          step('copy_from_user(sw_context->cmd_bounce + i, user_commands + i)', (f, k) => {
+            const user = k.the('user_commands', 'user_command_buffer');
+            const copied = { ...user.commands.get(f.commands + f.i), submission: f.submission };
+            sw_context(k).commands.set(f.i, copied);
+          }),
+          (f) => {
+            f.ret = -EFAULT;
+          },
+        ),
+        fails([]),
         call(vmw_cmd_check, (f) => ({ ctx: f.ctx, i: f.i }), 'ret'),
         fails([]),
         step('i++', (f) => {
@@ -172,6 +179,10 @@ export const vmw_execbuf_process = routine(
       call(vmw_validation_bo_validate, (f) => ({ ctx: f.ctx }), 'ret'),
       fails([backoffObjects, backoffResources]),
       call(vmw_validation_res_validate, (f) => ({ ctx: f.ctx }), 'ret'),
+      fails([backoffObjects, backoffResources]),
+      fallible('vmw_cmd_ctx_reserve', [], (f) => {
+        f.ret = -ENOMEM;
+      }),
       fails([backoffObjects, backoffResources]),
       call(vmw_cmd_reserve, (f) => ({ count: f.count })),
       step('i = 0', (f) => {

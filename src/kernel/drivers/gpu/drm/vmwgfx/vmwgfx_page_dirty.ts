@@ -135,21 +135,27 @@ const inTracker = ({ vbo: { dirty } }: Tracked) => ({
 const args = { vbo: ref('vmw_buffer_object') };
 
 /** Allocates the tracker of an object; whether it begins with MKWRITE depends on its pages. */
-const newTracker = ({ step }: AnyBuilder, beginsWithMkwrite: (pages: number) => boolean): Node =>
-  step(
-    'dirty = kvzalloc(size); dirty->start = dirty->bitmap_size',
-    (f: Tracked & { dirty: Structs['vmw_bo_dirty']; mkwrite: boolean }, k: Engine) => {
-      f.dirty = k.alloc('vmw_bo_dirty');
-      if (isNull(f.dirty)) return;
-      const { dirty } = f;
-      dirty.bitmap_size = f.vbo.base.num_pages;
-      dirty.start = dirty.bitmap_size;
-      dirty.end = 0;
-      dirty.ref_count = 1;
-      f.mkwrite = beginsWithMkwrite(dirty.bitmap_size);
-      dirty.method = f.mkwrite ? VMW_BO_DIRTY_MKWRITE : VMW_BO_DIRTY_PAGETABLE;
-      f.vbo.dirty = dirty;
-    },
+const newTracker = (
+  { step, fallible }: AnyBuilder,
+  beginsWithMkwrite: (pages: number) => boolean,
+): Node =>
+  fallible(
+    'vmw_bo_dirty_add',
+    step(
+      'dirty = kvzalloc(size); dirty->start = dirty->bitmap_size',
+      (f: Tracked & { dirty: Structs['vmw_bo_dirty']; mkwrite: boolean }, k: Engine) => {
+        f.dirty = k.alloc('vmw_bo_dirty');
+        if (isNull(f.dirty)) return;
+        const { dirty } = f;
+        dirty.bitmap_size = f.vbo.base.num_pages;
+        dirty.start = dirty.bitmap_size;
+        dirty.end = 0;
+        dirty.ref_count = 1;
+        f.mkwrite = beginsWithMkwrite(dirty.bitmap_size);
+        dirty.method = f.mkwrite ? VMW_BO_DIRTY_MKWRITE : VMW_BO_DIRTY_PAGETABLE;
+        f.vbo.dirty = dirty;
+      },
+    ),
   );
 
 /** Begins to track an object, or counts one user more. -ENOMEM. */

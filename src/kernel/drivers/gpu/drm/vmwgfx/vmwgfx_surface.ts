@@ -81,11 +81,17 @@ export const vmw_gb_surface_create = routine(
   file,
   'vmw_gb_surface_create',
   { args, locals: { id: int }, returns: int },
-  ({ step, call, acquire, release, when, ret }) => [
+  ({ step, fallible, call, acquire, release, when, ret }) => [
     acquire('spin_lock(&dev_priv->resource_lock)', (_f, k) => vmw_priv(k).resource_lock),
-    step('id = idr_alloc(&dev_priv->res_idr)', (f, k) => {
-      f.id = newId(vmw_priv(k).res_ids);
-    }),
+    fallible(
+      'vmw_resource_create',
+      step('id = idr_alloc(&dev_priv->res_idr)', (f, k) => {
+        f.id = newId(vmw_priv(k).res_ids);
+      }),
+      (f) => {
+        f.id = -ENOMEM;
+      },
+    ),
     release('spin_unlock(&dev_priv->resource_lock)', (_f, k) => vmw_priv(k).resource_lock),
     when('id < 0', (f) => f.id < 0, [ret('-ENOMEM', () => -ENOMEM)]),
     step('res->id = id', (f) => {
@@ -204,12 +210,15 @@ export const vmw_surface_dirty_alloc = routine(
   file,
   'vmw_surface_dirty_alloc',
   { args, locals: { dirty: ref('vmw_surface_dirty') }, returns: int },
-  ({ step, when, variant, ret }) => [
-    step('dirty = kvzalloc(size); dirty->num_subres = num_layers * num_mip', (f, k) => {
-      f.dirty = k.alloc('vmw_surface_dirty');
-      const { mips, layers } = shapeOf(f.res, k);
-      if (!isNull(f.dirty)) f.dirty.num_subres = mips * layers;
-    }),
+  ({ step, fallible, when, variant, ret }) => [
+    fallible(
+      'vmw_surface_dirty_alloc',
+      step('dirty = kvzalloc(size); dirty->num_subres = num_layers * num_mip', (f, k) => {
+        f.dirty = k.alloc('vmw_surface_dirty');
+        const { mips, layers } = shapeOf(f.res, k);
+        if (!isNull(f.dirty)) f.dirty.num_subres = mips * layers;
+      }),
+    ),
     when('!dirty', (f) => isNull(f.dirty), [ret('-ENOMEM', () => -ENOMEM)]),
     variant(
       'multisample-stride',
@@ -538,7 +547,7 @@ export const vmw_gb_surface_define_ioctl = routine(
     locals: { size: int, vbo: ref('vmw_buffer_object'), srf: ref('vmw_surface'), ret: int },
     returns: int,
   },
-  ({ step, call, callPointer, acquire, release, when, ret, variant }) => [
+  ({ step, fallible, call, callPointer, acquire, release, when, ret, variant }) => [
     step('size = vmw_surface_get_serialized_size_extended(...)', (f) => {
       f.size = isValidShape(f.shape) ? shapeBytes(f.shape) : 0;
     }),
@@ -560,19 +569,22 @@ export const vmw_gb_surface_define_ioctl = routine(
         when('!vbo', (f) => isNull(f.vbo), [ret('-ENOMEM', () => -ENOMEM)]),
       ],
     ),
-    step('srf = kzalloc(sizeof(*srf)); vmw_resource_init(&srf->res)', (f, k) => {
-      f.srf = k.alloc('vmw_surface');
-      if (isNull(f.srf)) return;
-      f.srf.shape = f.shape;
-      const { res } = f.srf;
-      res.func = k.the('vmw_gb_surface_func', 'vmw_res_func');
-      res.number = f.number;
-      res.kref = 1;
-      res.id = -1;
-      res.backup_size = f.size;
-      res.backup = f.vbo;
-      res.backup_offset = f.offset;
-    }),
+    fallible(
+      'vmw_surface_define',
+      step('srf = kzalloc(sizeof(*srf)); vmw_resource_init(&srf->res)', (f, k) => {
+        f.srf = k.alloc('vmw_surface');
+        if (isNull(f.srf)) return;
+        f.srf.shape = f.shape;
+        const { res } = f.srf;
+        res.func = k.the('vmw_gb_surface_func', 'vmw_res_func');
+        res.number = f.number;
+        res.kref = 1;
+        res.id = -1;
+        res.backup_size = f.size;
+        res.backup = f.vbo;
+        res.backup_offset = f.offset;
+      }),
+    ),
     when('!srf', (f) => isNull(f.srf), [
       call(ttm_bo_put, (f) => ({ bo: f.vbo.base })),
       ret('-ENOMEM', () => -ENOMEM),

@@ -30,21 +30,30 @@ const vmw_mob_bind = routine(
   'drivers/gpu/drm/vmwgfx/vmwgfx_mob.c',
   'vmw_mob_bind',
   { args, locals: { id: int, pt: ref('svga_mob_pt'), ret: int }, returns: int },
-  ({ step, call, acquire, release, when, ret }) => [
+  ({ step, fallible, call, acquire, release, when, ret }) => [
     acquire('spin_lock(&gman->lock)', (_f, k) => vmw_priv(k).resource_lock),
-    step('id = ida_alloc(&gman->gmr_ida)', (f, k) => {
-      f.id = newId(vmw_priv(k).mob_ids);
-    }),
+    fallible(
+      'vmw_mob_bind',
+      step('id = ida_alloc(&gman->gmr_ida)', (f, k) => {
+        f.id = newId(vmw_priv(k).mob_ids);
+      }),
+      (f) => {
+        f.id = -ENOMEM;
+      },
+    ),
     release('spin_unlock(&gman->lock)', (_f, k) => vmw_priv(k).resource_lock),
     when('id < 0', (f) => f.id < 0, [ret('-ENOMEM', () => -ENOMEM)]),
-    step('vmw_mob_pt_setup(mob, data_addr, num_data_pages)', (f, k) => {
-      f.pt = k.alloc('svga_mob_pt');
-      if (isNull(f.pt)) return;
-      const { ttm, num_pages } = f.bo;
-      for (let i = 0; i < num_pages; i++) {
-        f.pt.entries.set(i, k.parts.memory.pfnOfPage(ttm.pages.get(i)));
-      }
-    }),
+    fallible(
+      'vmw_mob_pt_setup',
+      step('vmw_mob_pt_setup(mob, data_addr, num_data_pages)', (f, k) => {
+        f.pt = k.alloc('svga_mob_pt');
+        if (isNull(f.pt)) return;
+        const { ttm, num_pages } = f.bo;
+        for (let i = 0; i < num_pages; i++) {
+          f.pt.entries.set(i, k.parts.memory.pfnOfPage(ttm.pages.get(i)));
+        }
+      }),
+    ),
     when('!pt', (f) => isNull(f.pt), [ret('-ENOMEM', () => -ENOMEM)]),
     call(vmw_cmd_reserve, () => ({ count: 1 })),
     step('SVGA_3D_CMD_DEFINE_GB_MOB64{id, pt, size}', (f, k) =>

@@ -37,24 +37,27 @@ export const vmw_validation_add_resource = routine(
     locals: { node: val, found: bool },
     returns: int,
   },
-  ({ step, call, when, ret }) => [
+  ({ step, fallible, call, when, ret }) => [
     step('node = vmw_validation_find_res_dup(ctx, res)', (f) => {
       f.node = f.ctx.resource_list;
       while (!isNull(f.node) && !same(f.node.res, f.res)) f.node = f.node.next;
       f.found = !isNull(f.node);
     }),
     when('!node', (f) => !f.found, [
-      step('node = vmw_validation_mem_alloc(ctx); list_add_tail', (f, k) => {
-        f.node = k.alloc('vmw_validation_res_node');
-        if (isNull(f.node)) return;
-        f.node.res = f.res;
-        let last: ResNode = f.ctx.resource_list;
-        if (isNull(last)) f.ctx.resource_list = f.node;
-        else {
-          while (!isNull(last.next)) last = last.next;
-          last.next = f.node;
-        }
-      }),
+      fallible(
+        'vmw_validation_add_resource',
+        step('node = vmw_validation_mem_alloc(ctx); list_add_tail', (f, k) => {
+          f.node = k.alloc('vmw_validation_res_node');
+          if (isNull(f.node)) return;
+          f.node.res = f.res;
+          let last: ResNode = f.ctx.resource_list;
+          if (isNull(last)) f.ctx.resource_list = f.node;
+          else {
+            while (!isNull(last.next)) last = last.next;
+            last.next = f.node;
+          }
+        }),
+      ),
       when('!node', (f) => isNull(f.node), [ret('-ENOMEM', () => -ENOMEM)]),
       call(vmw_resource_reference, (f) => ({ res: f.res })),
     ]),
@@ -77,25 +80,28 @@ const vmw_validation_add_bo = routine(
     locals: { found: bool, node: ref('vmw_validation_bo_node') },
     returns: int,
   },
-  ({ step, call, when, ret }) => [
+  ({ step, fallible, call, when, ret }) => [
     step('bo_node = vmw_validation_find_bo_dup(ctx, vbo)', (f) => {
       let entry: Buffer = f.ctx.bo_list;
       while (!isNull(entry) && !same(entry.bo, f.vbo.base)) entry = entry.next;
       f.found = !isNull(entry);
     }),
     when('bo_node', (f) => f.found, [ret('0', () => 0)]),
-    step('bo_node = vmw_validation_mem_alloc(ctx); list_add_tail', (f, k) => {
-      f.node = k.alloc('vmw_validation_bo_node');
-      if (isNull(f.node)) return;
-      f.node.as_mob = f.as_mob;
-      f.node.base.bo = f.vbo.base;
-      let last: Buffer = f.ctx.bo_list;
-      if (isNull(last)) f.ctx.bo_list = f.node.base;
-      else {
-        while (!isNull(last.next)) last = last.next;
-        last.next = f.node.base;
-      }
-    }),
+    fallible(
+      'vmw_validation_add_bo',
+      step('bo_node = vmw_validation_mem_alloc(ctx); list_add_tail', (f, k) => {
+        f.node = k.alloc('vmw_validation_bo_node');
+        if (isNull(f.node)) return;
+        f.node.as_mob = f.as_mob;
+        f.node.base.bo = f.vbo.base;
+        let last: Buffer = f.ctx.bo_list;
+        if (isNull(last)) f.ctx.bo_list = f.node.base;
+        else {
+          while (!isNull(last.next)) last = last.next;
+          last.next = f.node.base;
+        }
+      }),
+    ),
     when('!bo_node', (f) => isNull(f.node), [ret('-ENOMEM', () => -ENOMEM)]),
     call(ttm_bo_get, (f) => ({ bo: f.vbo.base })),
     ret('0', () => 0),

@@ -1,0 +1,90 @@
+// lib/fault-inject.c (Linux 6.1): failures at named points, as many as were asked for. A point is a step of a routine that
+// already has a way out; a machine has those that its scenario names, and no other knows of them. Left out: probability,
+// stack traces, the files of debugfs.
+import type { Engine } from '../../routine/engine';
+import { tracepoint } from '../../state/events';
+import { int } from '../../state/layout';
+import type { StorePlan } from '../../state/store';
+
+/** All points, with what comes of a failure there. */
+export const failurePoints = {
+  pte_alloc_one:
+    'a page table of any level: a fault ends with VM_FAULT_OOM, fork() and mremap() with -ENOMEM',
+  alloc_page_vma: 'the page of a private copy: VM_FAULT_OOM',
+  vm_area_alloc: 'the vm_area_struct of a new mapping: mmap() returns -ENOMEM',
+  vm_area_dup: 'the vm_area_struct of a part, a move or a child: -ENOMEM',
+  ttm_tt_create: 'the page array of a buffer object: the surface cannot be created',
+  ttm_tt_populate:
+    'a page of a buffer object: a fault ends with VM_FAULT_OOM, a submission with -ENOMEM',
+  vmw_bo_init: 'a buffer object: the surface cannot be created',
+  vmw_surface_define: 'a surface: it cannot be created',
+  vmw_surface_dirty_alloc: 'the dirty box of a surface: it cannot be created',
+  vmw_bo_dirty_add: 'the tracker of a buffer object: the surface cannot be created',
+  vmw_mob_bind: 'an id of the device for a buffer object: the submission returns -ENOMEM',
+  vmw_mob_pt_setup:
+    'the page table of the device for a buffer object: the submission returns -ENOMEM',
+  vmw_resource_create: 'an id of the device for a surface: the submission returns -ENOMEM',
+  vmw_validation_add_resource: 'an entry of the list of surfaces of a submission: -ENOMEM',
+  vmw_validation_add_bo: 'an entry of the list of buffer objects of a submission: -ENOMEM',
+  vmw_cmd_ctx_reserve: 'room in the command buffer for the commands of a submission: -ENOMEM',
+  copy_from_user: "a command of the application's command buffer cannot be read: -EFAULT",
+} as const;
+
+export type FailurePoint = keyof typeof failurePoints;
+
+/** A point has failed; `point` is its place in `failurePoints`. */
+export const should_fail_event = tracepoint('should_fail', { point: int });
+
+const names = Object.keys(failurePoints);
+
+const region = 'fault injection';
+const pointCells = 2; // how often it is to fail (-1: always), how often it goes well before that
+
+/** What is asked of a point: to fail `times`, -1 for always, after it has gone well `space` times. */
+export interface FaultAttr {
+  readonly times: number;
+  readonly space: number;
+}
+
+/** The points of a machine. */
+export class FaultInjection {
+  private readonly base: number;
+
+  constructor(private readonly k: Engine) {
+    this.base = k.store.region(region).base;
+  }
+
+  static reserve(plan: StorePlan): void {
+    plan.region(region, 'state', names.length * pointCells);
+  }
+
+  /** For a Checker: a point is no memory of the kernel's. */
+  static readonly rule = { region, shared: false, unit: 1 } as const;
+
+  /** Asks a point to fail from now on. */
+  arm(point: FailurePoint, { times, space }: FaultAttr): void {
+    const at = this.at(point);
+    this.k.store.write(at, times);
+    this.k.store.write(at + 1, space);
+  }
+
+  /** Whether the point, which is come to now, is to fail. */
+  should_fail(point: string): boolean {
+    const { store } = this.k;
+    const at = this.at(point);
+    const times = store.read(at);
+    if (times === 0) return false;
+    const space = store.read(at + 1);
+    if (space > 0) {
+      store.write(at + 1, space - 1);
+      return false;
+    }
+    if (times > 0) store.write(at, times - 1);
+    this.k.emit(should_fail_event, { point: names.indexOf(point) });
+    return true;
+  }
+
+  private at(point: string): number {
+    return this.base + names.indexOf(point) * pointCells;
+  }
+}
