@@ -8,9 +8,20 @@ import { BAD_INPUT } from './files';
 import { addFmt } from './fmt';
 import { addLsp } from './lsp';
 import { addRun } from './run';
+import { addTest } from './test';
 import { addVariants } from './variants';
 
-const commands = [addRun, addExplore, addCheck, addConform, addFmt, addVariants, addDap, addLsp];
+const commands = [
+  addRun,
+  addTest,
+  addExplore,
+  addCheck,
+  addConform,
+  addFmt,
+  addVariants,
+  addDap,
+  addLsp,
+];
 
 const program = new Command('coherence')
   .description('Scenarios of coherent graphics memory on an emulated kernel.')

@@ -20,22 +20,15 @@ export function scenarioCommands(): vscode.Disposable {
   );
 }
 
-/** Starts a scenario: named by its file and title, else the one that the cursor of the active editor is in. */
+/** Starts a scenario. */
 async function start(
   given: string | vscode.Uri | undefined,
   title: string | undefined,
   noDebug: boolean,
 ): Promise<boolean> {
-  const editor = vscode.window.activeTextEditor;
-  const here = editor?.document.languageId === languageId ? editor : undefined;
-  const uri =
-    typeof given === 'string' ? vscode.Uri.parse(given, true) : (given ?? here?.document.uri);
-  if (uri === undefined) {
-    void vscode.window.showErrorMessage('Open a scenario (a .coh file) to run it.');
-    return false;
-  }
-  const same = here?.document.uri.toString() === uri.toString() ? here : undefined;
-  const scenario = title ?? (same && titleAt(same.document, same.selection.active));
+  const here = scenarioAt(given, title);
+  if (here === undefined) return false;
+  const { uri, title: scenario } = here;
   return vscode.debug.startDebugging(vscode.workspace.getWorkspaceFolder(uri), {
     type: debugType,
     request: 'launch',
@@ -45,6 +38,23 @@ async function start(
     stopOnEntry: true,
     noDebug,
   });
+}
+
+/** The scenario that is meant: named by its file and title, else the one that the cursor of the active editor is in. */
+export function scenarioAt(
+  given: string | vscode.Uri | undefined,
+  title: string | undefined,
+): { uri: vscode.Uri; title: string | undefined } | undefined {
+  const editor = vscode.window.activeTextEditor;
+  const here = editor?.document.languageId === languageId ? editor : undefined;
+  const uri =
+    typeof given === 'string' ? vscode.Uri.parse(given, true) : (given ?? here?.document.uri);
+  if (uri === undefined) {
+    void vscode.window.showErrorMessage('Open a scenario (a .coh file) to run it.');
+    return undefined;
+  }
+  const same = here?.document.uri.toString() === uri.toString() ? here : undefined;
+  return { uri, title: title ?? (same && titleAt(same.document, same.selection.active)) };
 }
 
 function titleAt(document: vscode.TextDocument, position: vscode.Position): string | undefined {

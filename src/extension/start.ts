@@ -19,6 +19,7 @@ import { OutlineView } from './outlineView';
 import { PteGrids } from './pteGridPanel';
 import { recordingCommand } from './recordings';
 import { scenarioCommands } from './scenarios';
+import { Searches } from './searches';
 
 const hintsSetting = 'coherence.inlayHints';
 
@@ -65,6 +66,7 @@ export async function start(
     }),
     new Listings(),
     scenarioCommands(),
+    new Searches(),
     recordingCommand(),
     vscode.workspace.onDidChangeConfiguration((change) => {
       if (change.affectsConfiguration(hintsSetting)) refreshHints(client);
