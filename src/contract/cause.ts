@@ -21,10 +21,10 @@ export function causeOf(
   byGpu: boolean,
 ): string[] {
   const events = k.events.slice(0, seen.index);
-  const { bo, sid } = objectOf([...events, seen], surface);
+  const { bo, sid, start } = objectOf([...events, seen], surface);
   const lost = lastStore(events, surface, offset, byGpu);
   if (lost === undefined) return [];
-  const page = pageOf(offset);
+  const page = pageOf(start + offset); // of the object
   const chain = [
     sentence(k, lost, byGpu ? 'this is the store that was lost' : 'the store that was lost'),
   ];
@@ -174,13 +174,14 @@ function placements(events: readonly LoggedEvent[]): readonly Placement[] {
 function objectOf(
   events: readonly LoggedEvent[],
   surface: number,
-): { bo: number | undefined; sid: number | undefined } {
+): { bo: number | undefined; sid: number | undefined; start: number } {
   const find = (name: (name: string) => boolean) =>
     events.findLast((e) => name(e.name) && args(e).surface === surface);
   const made = find((name) => name === 'surface_created');
   const used = find((name) => ['gpu_read', 'gpu_write', 'gpu_copy'].includes(name));
   return {
     bo: made === undefined ? undefined : args(made).bo,
+    start: (made === undefined ? undefined : args(made).offset) ?? 0,
     sid: used === undefined ? undefined : args(used).sid,
   };
 }

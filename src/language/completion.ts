@@ -1,5 +1,6 @@
 // Completion that knows the place: what can be typed here, each with a sentence.
 
+import { surfaceDescs } from '../hardware/svga/shapes';
 import { failurePoints } from '../kernel/lib/fault-inject';
 import type { Checked } from '../scenario/diagnostics';
 import type { Known } from '../scenario/known';
@@ -83,17 +84,31 @@ function itemsAt(place: Place, checked: Checked, known: Known): readonly Item[] 
     return fieldItems(before.replace(/\.\s*$/, ''));
   if (/\bon\s+$/.test(before)) return cpuItems(checked);
   if (/^surface\s+\w+\s*:\s*$/.test(before))
-    return [entryItem('buffer', surfaceAttributes.buffer, 'keyword')];
-  if (/^surface\s+\w+\s*:/.test(before))
-    return [
-      entryItem('coherent', surfaceAttributes.coherent, 'keyword'),
-      ...named(place, ['constant', 'parameter']),
-    ];
+    return surfaceKinds.map((kind) => entryItem(kind, surfaceAttributes[kind], 'keyword'));
+  if (/^surface\s+\w+\s*:/.test(before)) return attributeItems(place);
   if (/^(surface|process|thread|let|const|procedure|import|scenario|schedule)\s+\w*$/.test(before))
     return [];
   if (/\bas\s+$/.test(before))
     return /^submit\b|\}\s*as\s+$/.test(before) ? named(place, ['fence']) : [];
   return operandItems(place);
+}
+
+const surfaceKinds = ['buffer', 'texture', 'cube'] as const;
+const ofTextures = new Set(['by', 'mips', 'layers', 'samples']);
+
+/** What can be said of a surface once it is known what kind it is. */
+function attributeItems(place: Place): readonly Item[] {
+  if (/\bin\s+$/.test(place.before)) return named(place, ['surface']);
+  const isBuffer = /:\s*buffer\b/.test(place.before);
+  const words = Object.entries(surfaceAttributes).filter(
+    ([word]) =>
+      !(surfaceKinds as readonly string[]).includes(word) && !(isBuffer && ofTextures.has(word)),
+  );
+  return [
+    ...words.map(([word, entry]) => entryItem(word, entry, 'keyword')),
+    ...(isBuffer ? [] : [...surfaceDescs.values()].map(({ name }) => value(name, 'format', ''))),
+    ...named(place, ['constant', 'parameter']),
+  ];
 }
 
 function machineItems(before: string, known: Known): readonly Item[] {

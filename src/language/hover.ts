@@ -1,5 +1,7 @@
 // Hover: what a word does in the kernel, what a name stands for, what a number is in pages.
+
 import type { Span } from '../base/text';
+import { shapeText } from '../hardware/svga/shapes';
 import { type FailurePoint, failurePoints } from '../kernel/lib/fault-inject';
 import type { Checked } from '../scenario/diagnostics';
 import { describe } from '../scenario/expressions';
@@ -79,9 +81,10 @@ export function describeEntity(entity: Entity): string {
     case 'constant':
       return `constant, ${entity.value}`;
     case 'surface': {
-      const { bytes, coherent } = entity.surface;
+      const { bytes, coherent, shape } = entity.surface;
       const pages = Math.ceil(bytes / PAGE_SIZE);
-      return `${coherent ? 'coherent ' : ''}buffer, ${showBytes(bytes)}, ${pages} page${pages === 1 ? '' : 's'}`;
+      const size = `${showBytes(bytes)}, ${pages} page${pages === 1 ? '' : 's'}`;
+      return `${coherent ? 'coherent ' : ''}${shapeText(shape)}, ${size}`;
     }
     case 'variable': {
       const { mapping, type, thread, process } = entity.variable;

@@ -22,6 +22,7 @@ import { localName, type PlannedTask, planTasks } from './plan';
 import { Run, type RunTask } from './run';
 import type { Sources } from './sources';
 import { ScenarioState, scenarioStaticSize, scenarioStruct } from './state';
+import { roomOf } from './surfaces';
 
 /** Commands of the device's ring: more than one submission with its updates ever has in flight. */
 const ringCommands = 4096;
@@ -133,7 +134,9 @@ function fenceOf(
 function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], variants: VariantSet) {
   const { surfaces, processes } = meaning;
   const pagesOf = (bytes: number) => Math.ceil(bytes / PAGE_SIZE);
-  const pages = surfaces.map((s) => pagesOf(s.bytes));
+  const pages = surfaces.map((s) =>
+    s.store.root === undefined ? pagesOf(roomOf(s, surfaces)) : 0,
+  );
   const most = Math.max(1, ...pages);
   const all = pages.reduce((sum, n) => sum + n, 0);
   const maps = count(meaning, (s) => Number(s.kind === 'map'));
@@ -176,7 +179,7 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
     driver: {
       surfaces: objects,
       surfacePages: most,
-      subresources: 1,
+      subresources: Math.max(1, ...surfaces.map(({ shape }) => shape.mips * shape.layers)),
       fences: submissions,
       submitters: tasks.length,
       commands,

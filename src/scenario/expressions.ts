@@ -1,8 +1,10 @@
 // Expressions: names looked up, types checked, constants computed. What a path names (a surface, a mapping, a
 // PTE, …) is a `Thing`; most things become values by looking at one of their fields.
+
 import { inserted, removed, replaced, respelled } from '../base/fixes';
 import { didYouMean } from '../base/suggest';
 import type { Span } from '../base/text';
+import { chainBytes, mipLevel, subresourceOffset } from '../hardware/svga/shapes';
 import { PAGE_SIZE } from '../syntax/numbers';
 import type {
   Binary,
@@ -575,6 +577,7 @@ function call(path: Call, scope: Scope, report: Report): Thing | undefined {
   const look = name as keyof typeof looks;
   if (look === 'events' || look === 'first' || look === 'last')
     return history(path, look, scope, report);
+  if (look === 'level' || look === 'layer') return subresource(path, look, scope, report);
   const parameters = [...path.parameters];
   const cpu = look === 'tlb' && parameters.length > 1 ? cpuOf(parameters, scope, report) : 0;
   const [parameter, ...more] = parameters;
@@ -609,6 +612,57 @@ function cpuOf(parameters: Expression[], scope: Scope, report: Report): number |
   if (first !== undefined) report(first, `\`tlb\` is asked about a CPU of the machine: ${there}`);
   return undefined;
 }
+
+/** The bytes of a level or a layer of a texture. */
+function subresource(
+  path: Call,
+  look: 'level' | 'layer',
+  scope: Scope,
+  report: Report,
+): Thing | undefined {
+  const [of, ...numbers] = path.parameters;
+  const thing = of !== undefined && isPath(of) ? resolvePath(of, scope, report) : undefined;
+  const surface = thing?.kind === 'mapping' ? thing.mapping.mapping?.surface : surfaceOf(thing);
+  if (thing === undefined || surface === undefined) {
+    if (of === undefined || thing !== undefined)
+      report(of ?? path, `\`${look}\` is asked of a texture: \`${looks[look].form}\``);
+    return undefined;
+  }
+  const { mips, layers } = surface.shape;
+  const most = look === 'level' ? [mips, layers] : [layers];
+  const chosen = most.map((count, i) => {
+    const value =
+      i < numbers.length ? resolveOffset(numbers[i], scope, report) : numberValue(path, 0);
+    if (value === undefined) return undefined;
+    if (value.kind !== 'number') {
+      report(value, 'which one must be known before the run');
+      return undefined;
+    }
+    if (value.value < count) return value.value;
+    report(
+      value,
+      `\`${surface.name}\` has ${i === 0 && look === 'level' ? 'levels' : 'layers'} 0 to ${count - 1}`,
+    );
+    return undefined;
+  });
+  const [first, second] = chosen;
+  if (first === undefined || (look === 'level' && second === undefined)) return undefined;
+  const image = look === 'level' ? (second ?? 0) * mips + first : first * mips;
+  const start = subresourceOffset(surface.shape, image);
+  const length =
+    look === 'level' ? mipLevel(surface.shape, first).bytes : chainBytes(surface.shape);
+  const span = { from: path.from, to: path.to };
+  const bounds = {
+    ...span,
+    start: numberValue(span, start),
+    end: numberValue(span, start + length),
+  };
+  const whole = thing as Thing & { kind: 'mapping' | 'surface' | 'device' };
+  return { kind: 'place', single: false, place: placeOf(whole, bounds) };
+}
+
+const surfaceOf = (thing: Thing | undefined): SurfaceMeaning | undefined =>
+  thing?.kind === 'surface' || thing?.kind === 'device' ? thing.surface : undefined;
 
 /** What has happened: the events of a tracepoint, with a condition on their arguments. */
 function history(
@@ -650,7 +704,7 @@ function history(
 }
 
 function lookAt(
-  look: Exclude<keyof typeof looks, 'events' | 'first' | 'last'>,
+  look: Exclude<keyof typeof looks, 'events' | 'first' | 'last' | 'level' | 'layer'>,
   cpu: number,
   thing: Thing,
   { from, to }: Span,

@@ -298,7 +298,9 @@ export class MachineLook implements Look {
         return pages;
       }
       case 'dirty':
-        return Number(dirty.bitmap.test(Math.floor((offset ?? 0) / PAGE_SIZE)));
+        return Number(
+          dirty.bitmap.test(Math.floor((surface.store.offset + (offset ?? 0)) / PAGE_SIZE)),
+        );
     }
   }
 
@@ -395,7 +397,7 @@ export class MachineLook implements Look {
     const bo = this.where.object(surface);
     const tt = isNull(bo) ? undefined : bo.base.ttm;
     if (tt === undefined || isNull(tt)) return { contents: undefined, at };
-    const page = tt.pages.get(Math.floor(offset / PAGE_SIZE));
+    const page = tt.pages.get(Math.floor((surface.store.offset + offset) / PAGE_SIZE));
     const { memory } = this.k.parts;
     return { contents: page === 0 ? undefined : memory.frame(memory.pfnOfPage(page)), at };
   }

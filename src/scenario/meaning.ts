@@ -1,6 +1,8 @@
 // What a scenario means: names resolved, types checked, words looked up. The tree of syntax/ says how it was
 // written, this says what is to be done; plan.ts turns it into tasks of a machine. Plain data, like the tree.
+
 import type { Span } from '../base/text';
+import type { SurfaceShape } from '../hardware/svga/shapes';
 import type { FailurePoint } from '../kernel/lib/fault-inject';
 import type { BinaryOperator } from '../syntax/tree';
 import type {
@@ -75,8 +77,11 @@ export interface MachineOptions {
 export interface SurfaceMeaning extends Span {
   readonly index: number;
   readonly name: string;
+  readonly shape: SurfaceShape;
   readonly bytes: number;
   readonly coherent: boolean;
+  /** Where its bytes lie in guest memory: in that of another surface, or, without a root, in its own. */
+  readonly store: { readonly root: SurfaceMeaning | undefined; readonly offset: number };
 }
 
 export interface ProcessMeaning extends Span {

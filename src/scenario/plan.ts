@@ -8,10 +8,11 @@ import {
   SVGA_3D_CMD_DX_BUFFER_COPY,
   SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE,
   SVGA_3D_CMD_READBACK_GB_SURFACE,
+  SVGA_3D_CMD_UPDATE_GB_SURFACE,
   type SvgaCommand,
   svgaCommand,
 } from '../hardware/svga/commands';
-import { bufferShape } from '../hardware/svga/shapes';
+import { SVGA3D_BUFFER } from '../hardware/svga/shapes';
 import { CLEAR_REFS_SOFT_DIRTY, clear_refs_write } from '../kernel/fs/proc/task_mmu';
 import { EINVAL, errnoName } from '../kernel/include/linux/errno';
 import { PROT_READ, PROT_WRITE } from '../kernel/include/linux/mm';
@@ -38,7 +39,7 @@ import {
   fence_forget,
   fence_wait,
   fork,
-  gb_surface_create,
+  gb_surface_create_in,
   map_surface,
   move_surface,
   queueCommand,
@@ -63,6 +64,7 @@ import {
   type Variable,
 } from './meaning';
 import { fieldName, mappedFields, type ScenarioState } from './state';
+import { roomOf } from './surfaces';
 import { type AdviceName, errors, type ProtectionName } from './vocabulary';
 
 const protectionBits: Readonly<Record<ProtectionName, number>> = {
@@ -289,12 +291,19 @@ class StatementBuilder {
 
   private create(b: AnyBuilder, surface: SurfaceMeaning): Node {
     return b.statement(surface, [
+      b.step('which memory it lies in', (f: F, k) => {
+        const { root } = surface.store;
+        f['(handle)'] = root === undefined ? 0 : state(k).get(`surface ${root.name}`);
+      }),
       b.call(
-        gb_surface_create,
-        () => ({
-          shape: bufferShape(surface.bytes),
-          coherent: surface.coherent,
+        gb_surface_create_in,
+        (f: F) => ({
           surface: surface.index,
+          shape: surface.shape,
+          coherent: surface.coherent,
+          room: roomOf(surface, this.meaning.surfaces),
+          buffer: Math.max(0, f['(handle)']),
+          offset: surface.store.offset,
         }),
         '(result)',
       ),
@@ -690,7 +699,11 @@ class StatementBuilder {
           },
         ];
       case 'update':
-        return [on(SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE, c.target, 'update')];
+        return [
+          c.target.surface.shape.format === SVGA3D_BUFFER
+            ? on(SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE, c.target, 'update')
+            : on(SVGA_3D_CMD_UPDATE_GB_SURFACE, c.target, 'update'),
+        ];
       case 'readback':
         return [on(SVGA_3D_CMD_READBACK_GB_SURFACE, c.target, 'readback')];
     }

@@ -1,9 +1,7 @@
 // From tree to meaning: a scenario's machine, surfaces, processes, properties. All problems are reported, all
 // names are noted with their uses; the meaning is complete only when no error was reported.
-import { type Fix, inserted, removed, replaced, respelled } from '../base/fixes';
+import { type Fix, removed, replaced, respelled } from '../base/fixes';
 import { didYouMean } from '../base/suggest';
-import type { Span } from '../base/text';
-import { PAGE_SIZE, showBytes } from '../syntax/numbers';
 import type {
   Const,
   Explore,
@@ -19,7 +17,6 @@ import type {
   Schedule,
   Setting,
   Statement,
-  Surface,
   Thread,
 } from '../syntax/tree';
 import type { Place } from './declare';
@@ -52,14 +49,13 @@ import {
   resolveStep,
   resolveSteps,
 } from './statements';
+import { checkStores, resolveSurface } from './surfaces';
 import {
   CPUS_MAX,
   commands,
   exploreSettings,
   machineSettings,
   operations,
-  SURFACE_BYTES_MAX,
-  surfaceAttributes,
   type Tracking,
   trackings,
 } from './vocabulary';
@@ -388,6 +384,7 @@ function declareThings(body: readonly Statement[], scope: Scope, report: Report)
       scope.declare({ kind: 'surface', name: surface.name, declared, surface }, report);
     }
   }
+  checkStores(surfaces, report);
   return surfaces;
 }
 
@@ -412,63 +409,6 @@ function declareProcedure(procedure: Procedure, scope: Scope, report: Report): v
     report(name, `\`${name.text}\` is a word of the language; choose another name`);
   else
     scope.declare({ kind: 'procedure', name: name.text, declared, procedure, home: scope }, report);
-}
-
-function resolveSurface(
-  statement: Surface,
-  index: number,
-  scope: Scope,
-  report: Report,
-): SurfaceMeaning | undefined {
-  const { name, attributes } = statement;
-  if (name === undefined || attributes.length === 0) return undefined;
-  const [kind, ...more] = attributes;
-  if (kind?.kind !== 'reference' || kind.name !== 'buffer') {
-    const word = kind?.kind === 'reference' ? kind.name : '';
-    const { from, to } = kind ?? name;
-    report(
-      { from, to },
-      `say first what kind of surface it is${didYouMean(word, ['buffer']) || ': `buffer`'}`,
-      'error',
-      respelled({ from, to, text: word }, ['buffer']) ?? inserted(from, 'buffer '),
-    );
-    return undefined;
-  }
-  let bytes: number | undefined;
-  let coherent = false;
-  for (const attribute of more) {
-    if (attribute.kind === 'reference' && attribute.name === 'coherent') coherent = true;
-    else if (attribute.kind === 'reference' && scope.find(attribute.name) === undefined) {
-      const guess = didYouMean(attribute.name, Object.keys(surfaceAttributes));
-      report(
-        attribute,
-        `a surface cannot be \`${attribute.name}\`${guess || '; it can be `coherent`'}`,
-        'error',
-        respelled({ ...attribute, text: attribute.name }, Object.keys(surfaceAttributes)),
-      );
-    } else if (bytes === undefined) {
-      const size = resolveTyped(attribute, 'number', 'a size', scope, report);
-      if (size === undefined) bytes = 0;
-      else if (size.kind !== 'number') report(size, 'the size must be known before the run');
-      else {
-        bytes = checkSize(size, size.value, report);
-        scope.notes.sizes.push({ from: attribute.from, to: attribute.to, bytes });
-      }
-    } else report(attribute, 'a buffer has one size');
-  }
-  if (bytes === undefined)
-    report(kind, 'say how large it is: `buffer 96KiB`', 'error', inserted(kind.to, ' 96KiB'));
-  // Without a size that holds, the name is known all the same, so that its uses are not reported too.
-  return { from: name.from, to: name.to, index, name: name.text, bytes: bytes ?? 0, coherent };
-}
-
-function checkSize(span: Span, bytes: number, report: Report): number {
-  if (bytes >= 1 && bytes <= SURFACE_BYTES_MAX) return bytes;
-  report(
-    span,
-    `a surface has from 1 byte to ${showBytes(SURFACE_BYTES_MAX)} (${SURFACE_BYTES_MAX / PAGE_SIZE} pages)`,
-  );
-  return 0;
 }
 
 /** A family while it is made: its size is known only after the rehearsal. */

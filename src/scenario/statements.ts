@@ -1,8 +1,10 @@
 // What threads do: each statement of the tree becomes a step, or problems that say what to do. What an
 // operation may be given is one table (`shapes`); the rest is a function for each operation.
+
 import { type Fix, inserted, removed, replaced, respelled } from '../base/fixes';
 import { didYouMean } from '../base/suggest';
 import type { Span } from '../base/text';
+import { SVGA3D_BUFFER } from '../hardware/svga/shapes';
 import { statementWords } from '../syntax/forms';
 import type {
   Block,
@@ -652,6 +654,8 @@ function command(statement: Statement, scope: Scope, report: Report): Command | 
     const value = deviceValue(statement, scope, report);
     return target && { verb: name, from, to, target, value };
   }
+  if (name === 'update' && target !== undefined && statement.target?.kind !== 'reference')
+    needsBuffer(target, 'a texture is updated whole', report);
   if (name !== 'copy') return target && { verb: name, from, to, target };
   const [clause] = statement.clauses;
   if (clause === undefined) {
@@ -659,7 +663,14 @@ function command(statement: Statement, scope: Scope, report: Report): Command | 
     return undefined;
   }
   const copied = extentOf(clause.target, 'to', scope, report);
+  for (const extent of [target, copied])
+    if (extent !== undefined)
+      needsBuffer(extent, '`copy` is between buffers; a draw reads and writes textures', report);
   return target && copied && { verb: 'copy', from, to, source: target, target: copied };
+}
+
+function needsBuffer({ from, to, surface }: Extent, message: string, report: Report): void {
+  if (surface.shape.format !== SVGA3D_BUFFER) report({ from, to }, message);
 }
 
 function draw(node: Operation, scope: Scope, report: Report): Command | undefined {

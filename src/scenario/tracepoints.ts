@@ -25,7 +25,10 @@ export const tracepoints: Readonly<Record<string, TracepointEntry>> = {
   vmw_bo_dirty_method: of('the tracker changed its method', 'method'),
   vmw_bo_dirty_transfer: of('noted pages went over to a surface', 'start end'),
   vmw_bo_dirty_unmap: of('pages were taken out of all mappings', 'start end'),
-  vmw_dirty_sync: of('an update command for the dirty box of a surface', 'sid x w'),
+  vmw_dirty_sync: of(
+    'an update command for the dirty box of a surface',
+    'sid image x y z w h d bytes',
+  ),
   vmw_readback: of('a readback command of the driver', 'sid'),
   vmw_execbuf: of('a submission was handed to the device', 'task seqno'),
   dma_fence_emit: of('a fence was made', 'seqno'),

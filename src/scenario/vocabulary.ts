@@ -302,6 +302,16 @@ export const looks = {
     form: 'address(p[0])',
     does: 'The virtual address of this byte of a mapping.',
   },
+  level: {
+    form: 'level(texture, 1)',
+    does:
+      'The bytes of a mip level of a texture, or of a mapping of all of it; `level(texture, 1, 2)` of layer 2. A range like ' +
+      'any other.',
+  },
+  layer: {
+    form: 'layer(texture, 2)',
+    does: 'The bytes of a layer of a texture, or of a mapping of all of it: all of its levels.',
+  },
   tracker: {
     form: 'tracker(ring).method',
     does: 'What the driver keeps to find written pages: struct vmw_bo_dirty.',
@@ -406,6 +416,30 @@ export const surfaceAttributes = {
     form: 'buffer 96KiB',
     does: 'A buffer (SVGA3D_BUFFER): one subresource, bytes in a row.',
   },
+  texture: {
+    form: 'texture rgba8 256 by 256 mips 9',
+    does:
+      'A texture of one to three sides (`64 by 64 by 4`) in pixels. Its bytes lie layer after layer, level after level, ' +
+      'slice after slice, row after row; each level of a layer is a subresource with a dirty box of its own.',
+  },
+  cube: {
+    form: 'cube rgba8 64 mips 7',
+    does: 'A cube: six faces of one side, each a layer.',
+  },
+  by: { form: '256 by 256', does: 'Stands between the sides of a texture.' },
+  mips: { form: 'mips 9', does: 'Levels of detail, each half as large as the one before.' },
+  layers: { form: 'layers 4', does: 'Layers of an array texture.' },
+  samples: {
+    form: 'samples 2',
+    does: 'Samples of a pixel; each is a sheet of its own behind the others.',
+  },
+  in: {
+    form: 'in ring offset 4 pages',
+    does:
+      'The surface lies in the memory of another one, declared before: one buffer object, one tracker, several ' +
+      'resources in its tree. User space of vmwgfx places surfaces at offset 0 only.',
+  },
+  offset: { form: 'offset 4 pages', does: 'Where in the memory of the other surface.' },
   coherent: {
     form: 'coherent',
     does: 'The driver keeps CPU and GPU coherent by itself: drm_vmw_surface_flag_coherent, the writes of the CPU are tracked.',

@@ -3,13 +3,17 @@
 import { tracepoint } from '../state/events';
 import { bool, int, long } from '../state/layout';
 
-/** A surface exists. `surface` counts from 0 in the order of creation; `sid` and `bo` are what kernel events call it. */
+/**
+ * A surface exists. `surface` counts from 0 in the order of creation; `sid` and `bo` are what kernel events call it,
+ * `offset` is the byte of its buffer that it begins at.
+ */
 export const surface_created = tracepoint('surface_created', {
   surface: int,
   bytes: long,
   coherent: bool,
   sid: int,
   bo: int,
+  offset: int,
 });
 
 /** Bytes [offset, offset + length) of a surface are mapped at `address` of the address space with root table `root`. */

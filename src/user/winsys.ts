@@ -64,7 +64,7 @@ export function queueCommand(k: Engine, index: number, command: SvgaCommand): vo
 
 interface Backup {
   readonly bo: number; // address of the buffer object
-  readonly start: number; // first page in the device's file: the map handle
+  readonly start: number; // of the surface's pages, first page in the device's file: the map handle, and where it lies
 }
 
 /** What the reply of surface creation says of the buffer behind a surface: user space knows it, so this only looks. */
@@ -73,8 +73,10 @@ export function backupOf(k: Engine, handle: number): Backup {
     k.store.peek(at + structNamed(name).slot(field).offset);
   const handles = k.the('surface_handles', 'vmw_fpriv').at;
   const objects = handles + structNamed('vmw_fpriv').slot('objects').offset;
-  const bo = peek('vmw_resource', k.store.peek(objects + handle - 1), 'backup');
-  return { bo, start: peek('ttm_buffer_object', bo, 'vma_node_start') };
+  const res = k.store.peek(objects + handle - 1);
+  const bo = peek('vmw_resource', res, 'backup');
+  const first = peek('vmw_resource', res, 'backup_offset') / PAGE_SIZE;
+  return { bo, start: peek('ttm_buffer_object', bo, 'vma_node_start') + first };
 }
 
 const surfaceArgs = { surface: int, shape: shapeField, coherent: bool };
@@ -126,10 +128,10 @@ export const gb_surface_create_in = routine(
     ),
     when('ok', (f) => f.handle > 0, [
       step('rep.handle, rep.buffer_map_handle', (f, k) => {
-        const { surface, shape, coherent } = f;
+        const { surface, shape, coherent, offset } = f;
         const bytes = shapeBytes(shape);
         const { bo } = backupOf(k, f.handle);
-        k.emit(edges.surface_created, { surface, bytes, coherent, sid: -1, bo });
+        k.emit(edges.surface_created, { surface, bytes, coherent, sid: -1, bo, offset });
       }),
     ]),
     ret('handle', (f) => f.handle),

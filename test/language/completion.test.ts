@@ -132,8 +132,17 @@ describe('what can stand at the cursor', () => {
   });
 
   test('of a surface: its kind, then what it can be', () => {
-    expect(labels('scenario "x"\nsurface ring: |')).toEqual(['buffer']);
-    expect(labels('scenario "x"\nsurface ring: buffer 4KiB |')).toEqual(['coherent']);
+    expect(labels('scenario "x"\nsurface ring: |')).toEqual(['buffer', 'texture', 'cube']);
+    expect(labels('scenario "x"\nsurface ring: buffer 4KiB |')).toEqual([
+      'coherent',
+      'in',
+      'offset',
+    ]);
+    const texture = labels('scenario "x"\nsurface t: texture |');
+    expect(texture).toContain('rgba8');
+    expect(texture).toContain('mips');
+    const beside = 'scenario "x"\nsurface ring: buffer 4KiB\nsurface other: buffer 4KiB in |';
+    expect(labels(beside)).toEqual(['ring']);
   });
 
   test('nothing in comments, texts and where a name is invented', () => {

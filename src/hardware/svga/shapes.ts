@@ -71,6 +71,22 @@ export const bufferShape = (bytes: number): SurfaceShape => ({
   cube: false,
 });
 
+/** A shape in words: "texture rgba8 64 by 64 mips 7". */
+export function shapeText(shape: SurfaceShape): string {
+  if (shape.format === SVGA3D_BUFFER) return 'buffer';
+  const { width, height, depth, mips, layers, samples, cube } = shape;
+  const sides = depth > 1 ? [width, height, depth] : height > 1 ? [width, height] : [width];
+  const more = [
+    ...(mips > 1 ? [`mips ${mips}`] : []),
+    ...(layers > 1 && !cube ? [`layers ${layers}`] : []),
+    ...(samples > 1 ? [`samples ${samples}`] : []),
+  ];
+  const what = cube
+    ? `cube ${descOf(shape).name} ${width}`
+    : `texture ${descOf(shape).name} ${sides.join(' by ')}`;
+  return [what, ...more].join(' ');
+}
+
 /** Whether there is such a surface: a known format, no side of 0, no more levels than the longest side has. */
 export function isValidShape(shape: SurfaceShape): boolean {
   const { format, width, height, depth, mips, layers, samples, cube } = shape;
