@@ -426,6 +426,10 @@ export const surfaceAttributes = {
     form: 'cube rgba8 64 mips 7',
     does: 'A cube: six faces of one side, each a layer.',
   },
+  coherent: {
+    form: 'coherent',
+    does: 'The driver keeps CPU and GPU coherent by itself: drm_vmw_surface_flag_coherent, the writes of the CPU are tracked.',
+  },
   by: { form: '256 by 256', does: 'Stands between the sides of a texture.' },
   mips: { form: 'mips 9', does: 'Levels of detail, each half as large as the one before.' },
   layers: { form: 'layers 4', does: 'Layers of an array texture.' },
@@ -440,10 +444,6 @@ export const surfaceAttributes = {
       'resources in its tree. User space of vmwgfx places surfaces at offset 0 only.',
   },
   offset: { form: 'offset 4 pages', does: 'Where in the memory of the other surface.' },
-  coherent: {
-    form: 'coherent',
-    does: 'The driver keeps CPU and GPU coherent by itself: drm_vmw_surface_flag_coherent, the writes of the CPU are tracked.',
-  },
 } as const satisfies Record<string, Entry>;
 
 /** Behind `map SURFACE`. */
