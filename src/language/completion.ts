@@ -98,7 +98,9 @@ const ofTextures = new Set(['by', 'mips', 'layers', 'samples']);
 
 /** What can be said of a surface once it is known what kind it is. */
 function attributeItems(place: Place): readonly Item[] {
-  if (/\bin\s+$/.test(place.before)) return named(place, ['surface']);
+  const own = /^surface\s+(\w+)/.exec(place.before)?.[1];
+  if (/\bin\s+$/.test(place.before))
+    return named(place, ['surface']).filter(({ label }) => label !== own);
   const isBuffer = /:\s*buffer\b/.test(place.before);
   const words = Object.entries(surfaceAttributes).filter(
     ([word]) =>
