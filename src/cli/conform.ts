@@ -34,14 +34,21 @@ function conform(files: readonly string[], { show }: Options): number {
       console.error(programs);
       return BAD_INPUT;
     }
-    for (const program of programs) {
+    const names = programs.map(({ program }) => program);
+    for (const [number, program] of programs.entries()) {
       const result = replayer.replay(program);
       passed += result.passed;
       failed += result.total - result.passed;
       if (result.unsupported !== undefined) {
         unsupported.set(result.unsupported, (unsupported.get(result.unsupported) ?? 0) + 1);
       } else if (result.failed !== undefined && shown++ < show)
-        console.log(difference(path, result));
+        console.log(
+          difference(
+            path,
+            result,
+            names.indexOf(program.program) === number ? program.program : number + 1,
+          ),
+        );
     }
   }
   for (const [name, programs] of unsupported) {
@@ -51,15 +58,22 @@ function conform(files: readonly string[], { show }: Options): number {
   return failed === 0 ? HOLDS : DIFFERS;
 }
 
-/** The first operation of a program that came out otherwise, how, and the launch configuration that opens it. */
-function difference(path: string, { program, failed }: Replayed): string {
+/**
+ * The first operation of a program that came out otherwise, how, and the launch configuration that opens it. `recorded`
+ * is the program's name, or its number where another one before it has the same.
+ */
+function difference(
+  path: string,
+  { program, failed }: Replayed,
+  recorded: string | number,
+): string {
   const { operation, differences } = failed!;
   const launch = {
     type: 'coherence',
     request: 'launch',
     name: `${program}, operation ${operation.i}`,
     program: resolve(path),
-    recorded: program,
+    recorded,
     operation: operation.i,
   };
   return [

@@ -174,11 +174,36 @@ function wrongProgram({ program, pages, kind, prefault, base }: ProgramLine): st
   if (!isCount(pages, pagesMax) || pages === 0)
     return `"pages" is a number from 1 to ${pagesMax - 1}`;
   if (!['pfn', 'mixed', 'page'].includes(kind)) return `"kind" is pfn, mixed or page`;
-  if (!isCount(prefault) || !isCount(base)) return `"prefault" and "base" are numbers`;
+  if (!isCount(prefault) || prefault === 0) return `"prefault" is a number from 1`;
+  if (!isCount(base)) return `"base" is a number`;
   return undefined;
 }
 
-const numbers = ['p', 'm', 'page', 'n', 'at', 'to', 'child', 'bit0', 'start', 'end'] as const;
+const numbers = [
+  'p',
+  'm',
+  'page',
+  'n',
+  'at',
+  'to',
+  'val',
+  'child',
+  'cows',
+  'bit0',
+  'start',
+  'end',
+] as const;
+
+/** Arguments that are words, and which there are. */
+const words = [
+  ['share', /^(shared|private|ro)$/, 'shared, private or ro'],
+  ['prot', /^(none|[rwx]+)$/, 'none, or of the letters r, w and x'],
+  ['method', /^(auto|pagetable|mkwrite)$/, 'auto, pagetable or mkwrite'],
+  ['advice', /^\w+$/, 'a word'],
+  ['first', /^(read|write)$/, 'read or write'],
+  ['then', /^(read|write)$/, 'read or write'],
+] as const;
+
 const processesMax = 64;
 const regionsMax = 1024;
 
@@ -187,6 +212,11 @@ function wrongOperation(line: Operation): string | undefined {
   if (typeof line.op !== 'string' || !isCount(line.i)) return `"op" is a text and "i" a number`;
   const wrong = numbers.find((key) => line[key] !== undefined && !isCount(line[key]));
   if (wrong !== undefined) return `"${wrong}" is a number`;
+  for (const [key, form, meant] of words) {
+    const word: unknown = line[key];
+    if (word !== undefined && !(typeof word === 'string' && form.test(word)))
+      return `"${key}" is ${meant}`;
+  }
   const processes = Math.max(line.p ?? 0, line.child ?? 0);
   if (processes >= processesMax) return `there are at most ${processesMax} processes`;
   if (Math.max(line.m ?? 0, line.to ?? 0) >= regionsMax)

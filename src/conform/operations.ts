@@ -196,7 +196,7 @@ const pages = (k: Engine) => ({
 });
 
 /** Numbers of the operations that can be done, from 1. */
-export const operationNumber: Readonly<Record<string, number>> = Object.fromEntries(
+export const operationNumbers: ReadonlyMap<string, number> = new Map(
   Object.keys(bodies).map((name, i) => [name, i + 1]),
 );
 

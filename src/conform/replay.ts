@@ -8,9 +8,9 @@ import type { Engine } from '../routine/engine';
 import { defaultAgent } from '../routine/schedule';
 import { compare, type Difference } from './differences';
 import type { Operation, Outcome, RecordedProgram } from './format';
-import { operation, operationNumber, or_process } from './operations';
+import { operation, or_process } from './operations';
 import { machineFor, type Size, sizeOf } from './stage';
-import { Underway } from './underway';
+import { Underway, unknownOf } from './underway';
 
 /** What became of a program: operations that agreed, and the first that did not. */
 export interface Replayed {
@@ -18,7 +18,7 @@ export interface Replayed {
   readonly total: number;
   readonly passed: number;
   readonly failed?: { readonly operation: Operation; readonly differences: readonly Difference[] };
-  /** The operation is one that cannot be replayed. */
+  /** What cannot be replayed: an operation, or its advice. */
   readonly unsupported?: string;
   /** Rules of routines that were broken, when they were checked. */
   readonly broken: readonly string[];
@@ -70,7 +70,7 @@ function begun(program: RecordedProgram, { machine, checker }: Stage, { regions 
 
 /** Does one operation to its end; undefined when it is one that cannot be done. */
 function perform(run: Underway, k: Engine, op: Operation, bursts: boolean): Outcome | undefined {
-  if (operationNumber[op.op] === undefined) return undefined;
+  if (unknownOf(op) !== undefined) return undefined;
   const begun = run.begin(op);
   const end = k.steps + stepsMax;
   while (operation(k).op !== 0) {
@@ -107,7 +107,7 @@ export class Replayer {
     for (const operation of program.ops) {
       const outcome = attempt(run, engine, operation, this.bursts);
       if (outcome === undefined) {
-        unsupported = operation.op;
+        unsupported = unknownOf(operation);
         failed = { operation, differences: [] };
         break;
       }

@@ -16,9 +16,9 @@ import { bool, int, long } from '../state/layout';
 import { compare, type Difference } from './differences';
 import type { Operation, RecordedProgram } from './format';
 import { type Listing, listingOf } from './listing';
-import { operationNodes, operationNumber } from './operations';
+import { operationNodes } from './operations';
 import { machineFor, sizeOf } from './stage';
-import { Underway } from './underway';
+import { Underway, unknownOf } from './underway';
 
 /** An operation came out otherwise than recorded: its number in the program. */
 export const or_difference = tracepoint('or_difference', { operation: int });
@@ -89,7 +89,7 @@ export class RecordedRun {
   }
 
   private statement(b: AnyBuilder, op: Operation, number: number, span: SourceSpan): Node {
-    if (operationNumber[op.op] === undefined) return this.unknown(b, op, number, span);
+    if (unknownOf(op) !== undefined) return this.unknown(b, op, number, span);
     return b.statement(span, [
       b.wait('the operations before it', (_f, k) => order(k).next === number),
       b.step('its arguments', (f) => {
@@ -105,7 +105,7 @@ export class RecordedRun {
 
   /** An operation that the emulation does not know is a difference. */
   private unknown(b: AnyBuilder, op: Operation, number: number, span: SourceSpan): Node {
-    const difference = { key: 'op', expected: op.op, actual: undefined };
+    const difference = { key: 'op', expected: unknownOf(op), actual: undefined };
     return b.statement(span, [
       b.wait('the operations before it', (_f, k) => order(k).next === number),
       b.step('it cannot be replayed', (_f, k) => this.conclude(k, number, [difference])),

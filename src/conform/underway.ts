@@ -61,7 +61,7 @@ import {
   or_taken,
 } from './driver';
 import type { Callback, Dirty, Mapping, Operation, Outcome, RecordedProgram, Run } from './format';
-import { operation, operationNumber } from './operations';
+import { operation, operationNumbers } from './operations';
 
 const regionBase = 0x10_0000_0000;
 export const regionBytes = 64 * 1024 * 1024;
@@ -115,7 +115,7 @@ export class Underway {
   /** Lays an operation down; false when the mapping that it is about never existed, so that there is nothing to do. */
   begin(op: Operation): boolean {
     const { k } = this;
-    const number = operationNumber[op.op];
+    const number = operationNumbers.get(op.op);
     assert(number !== undefined, 'an operation that can be done');
     operation(k).events = k.events.length;
     const address = this.addressOf(op);
@@ -352,28 +352,34 @@ function valueOf(op: Operation): number {
     return { pagetable: METHOD_PAGETABLE, mkwrite: METHOD_MKWRITE }[op.method ?? ''] ?? -1;
   }
   if (op.op === 'clean') return op.bit0 ?? 0;
-  if (op.op === 'madvise') return adviceNumber[op.advice ?? ''] ?? -1;
+  if (op.op === 'madvise') return adviceNumbers.get(op.advice ?? '') ?? -1;
   if (op.op === 'unmap') return op.cows ?? 0;
   return op.val ?? 0;
 }
 
-const adviceNumber: Readonly<Record<string, number>> = {
-  normal: MADV_NORMAL,
-  random: MADV_RANDOM,
-  sequential: MADV_SEQUENTIAL,
-  willneed: MADV_WILLNEED,
-  dontneed: MADV_DONTNEED,
-  free: MADV_FREE,
-  dontfork: MADV_DONTFORK,
-  dofork: MADV_DOFORK,
-  dontdump: MADV_DONTDUMP,
-  dodump: MADV_DODUMP,
-  wipeonfork: MADV_WIPEONFORK,
-  keeponfork: MADV_KEEPONFORK,
-  cold: MADV_COLD,
-  populate_read: MADV_POPULATE_READ,
-  populate_write: MADV_POPULATE_WRITE,
-};
+const adviceNumbers: ReadonlyMap<string, number> = new Map([
+  ['normal', MADV_NORMAL],
+  ['random', MADV_RANDOM],
+  ['sequential', MADV_SEQUENTIAL],
+  ['willneed', MADV_WILLNEED],
+  ['dontneed', MADV_DONTNEED],
+  ['free', MADV_FREE],
+  ['dontfork', MADV_DONTFORK],
+  ['dofork', MADV_DOFORK],
+  ['dontdump', MADV_DONTDUMP],
+  ['dodump', MADV_DODUMP],
+  ['wipeonfork', MADV_WIPEONFORK],
+  ['keeponfork', MADV_KEEPONFORK],
+  ['cold', MADV_COLD],
+  ['populate_read', MADV_POPULATE_READ],
+  ['populate_write', MADV_POPULATE_WRITE],
+]);
+
+/** What of an operation cannot be done: itself, or its advice; undefined when all of it can. */
+export function unknownOf({ op, advice = '' }: Operation): string | undefined {
+  if (!operationNumbers.has(op)) return op;
+  return op === 'madvise' && !adviceNumbers.has(advice) ? `madvise ${advice}` : undefined;
+}
 
 interface CallbackArgs {
   readonly which: number;

@@ -46,6 +46,18 @@ test('a difference is told by its field, with the launch configuration that stop
   });
 });
 
+test('of two programs with one name the second is opened by its number', () => {
+  const { out } = coherence('conform', file('twice.jsonl', `${recording}\n${doctored}`));
+  const programs = recording.match(/"program"/g)!.length;
+  const wrong = [...recording.matchAll(/"program":"([^"]*)"/g)]
+    .map(([, name]) => name)
+    .indexOf('fault-mkwrite-write-absent');
+  expect(JSON.parse(/debug it: (.*)/.exec(out)![1]!)).toMatchObject({
+    recorded: programs + wrong + 1,
+    operation: 3,
+  });
+});
+
 test('the printed configuration opens in the debug adapter, standing at that operation', () => {
   const name = file('wrong.jsonl.gz', gzipSync(doctored));
   const launch = JSON.parse(/debug it: (.*)/.exec(coherence('conform', name).out)![1]!);

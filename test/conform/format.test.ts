@@ -15,6 +15,15 @@ const refused: readonly (readonly [string, string])[] = [
   [`${program}\n{"op":"read"}`, 'line 2: "op" is a text and "i" a number'],
   [`${program}\n{"i":0,"op":"read"}`, 'line 2: "cb" and "vmas" are lists'],
   [`${program}\n{"i":0,"op":"read","page":"x","cb":[],"vmas":[]}`, 'line 2: "page" is a number'],
+  ['{"program":"p","pages":4,"kind":"pfn","prefault":0}', 'line 1: "prefault" is a number from 1'],
+  [
+    `${program}\n{"i":0,"op":"mmap","prot":7,"cb":[],"vmas":[]}`,
+    'line 2: "prot" is none, or of the letters r, w and x',
+  ],
+  [
+    `${program}\n{"i":0,"op":"mmap","share":"rw","cb":[],"vmas":[]}`,
+    'line 2: "share" is shared, private or ro',
+  ],
   [
     `${program}\n{"i":0,"op":"fork","child":99,"cb":[],"vmas":[]}`,
     'line 2: there are at most 64 processes',

@@ -112,3 +112,16 @@ test('an operation that does not exist is named, and what follows counts as fail
     unsupported: 'juggle',
   });
 });
+
+test('so is advice that the emulated madvise does not know, and words that every object knows', () => {
+  const program = directed.find(({ program }) => program === 'madvise-populate-pfn')!;
+  const named = (change: object) =>
+    replay({
+      ...program,
+      ops: program.ops.map((op) => (op.op === 'madvise' ? { ...op, ...change } : op)),
+    }).unsupported;
+  expect(named({})).toBeUndefined();
+  expect(named({ advice: 'pageout' })).toBe('madvise pageout');
+  expect(named({ advice: 'constructor' })).toBe('madvise constructor');
+  expect(named({ op: 'toString' })).toBe('toString');
+});
