@@ -1,5 +1,7 @@
 // Recordings of Linux 6.1.192 (x86-64) replayed on the emulated kernel: nothing may come out otherwise.
+import fc from 'fast-check';
 import { expect, type TestContext, test } from 'vitest';
+import { type Operation, outcomeKeys } from '../../src/conform/format';
 import { type Replayed, Replayer, replay } from '../../src/conform/replay';
 import { recording } from './recordings';
 
@@ -101,6 +103,43 @@ test('a wrong count of faults, a missing callback and a value that nobody wrote 
   expect(keys({ flt: [1, 0] })).toEqual(['flt']);
   expect(keys({ cb: [] })).toEqual(['cb']);
   expect(keys({ value: 77 })).toEqual(['value']);
+});
+
+/** Where the numbers, texts and empty lists of a value stand in it. */
+function leaves(value: unknown, path: readonly string[] = []): (readonly string[])[] {
+  const inside = Object.entries(Object(value));
+  if (typeof value === 'string' || inside.length === 0) return [path];
+  return inside.flatMap(([key, part]) => leaves(part, [...path, key]));
+}
+
+/** Another value in place of what stands at `path`. */
+function changed(value: unknown, [key, ...rest]: readonly string[]): unknown {
+  if (key !== undefined) {
+    const copy = (Array.isArray(value) ? [...value] : { ...(value as object) }) as never;
+    return Object.assign(copy, { [key]: changed((value as never)[key], rest) });
+  }
+  if (typeof value === 'number') return value ^ 1;
+  return typeof value === 'string' ? value.slice(1) || 'x' : [[0, 1]];
+}
+
+test('one wrong value anywhere in what is recorded of an operation is reported, at that operation', () => {
+  const replayer = new Replayer();
+  const anywhere = fc.tuple(fc.constantFrom(...directed), fc.nat(), fc.nat());
+  const wrong = fc.property(anywhere, ([program, some, place]) => {
+    const number = some % program.ops.length;
+    const op = program.ops[number]!;
+    const outcome = Object.fromEntries(
+      outcomeKeys.filter((key) => op[key] !== undefined).map((key) => [key, op[key]]),
+    );
+    const paths = leaves(outcome);
+    const path = paths[place % paths.length]!;
+    const ops = program.ops.with(number, { ...op, ...(changed(outcome, path) as Operation) });
+    const { passed, failed } = replayer.replay({ ...program, ops });
+    expect(passed).toBe(number);
+    expect(failed?.operation.i).toBe(op.i);
+    expect(failed?.differences.map(({ key }) => key)).toEqual([path[0]]);
+  });
+  fc.assert(wrong, { seed: 1, numRuns: 100 });
 });
 
 test('an operation that does not exist is named, and what follows counts as failed', () => {

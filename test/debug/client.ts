@@ -147,7 +147,7 @@ export class Client {
       };
       const timer = setTimeout(
         () => reject(new Error(`not heard:\n${this.transcript(from)}`)),
-        5000,
+        25_000, // only so that a failure says what was heard, before the test gives up
       );
       this.listeners.add(look);
       look();
