@@ -223,6 +223,7 @@ function operandItems(place: Place): readonly Item[] {
     );
   if (/^fail\s+\w+\s+(?:.*\s)?$/.test(before)) return entries(failureWords, 'keyword');
   if (verb === 'fork' || verb === 'clear_refs') return named(place, ['process']);
+  if (verb === 'poll') return named(place, ['fence']);
   if (verb === 'wait') return named(place, ['fence', 'event']);
   if (verb === 'signal') return named(place, ['event']);
   if (/\b(reads|writes|to)\s+$/.test(before)) return named(place, ['surface']);
@@ -237,6 +238,8 @@ function operandItems(place: Place): readonly Item[] {
 const onMappings: ReadonlySet<string> = new Set([
   'write',
   'read',
+  'copy_to_user',
+  'copy_from_user',
   'unmap',
   'protect',
   'advise',

@@ -199,6 +199,14 @@ export type Step = Span &
       }
     | { readonly kind: 'fork'; readonly child: string; readonly error: Variable | undefined }
     | { readonly kind: 'exit' }
+    | {
+        readonly kind: 'usercopy';
+        readonly target: Range;
+        /** Of a store by the kernel; `load`: it loads. */
+        readonly value: Value | undefined | 'load';
+        readonly left: Variable | undefined;
+      }
+    | { readonly kind: 'poll'; readonly member: Member; readonly into: Variable }
     | ({ readonly kind: 'fail' } & Failure)
     | {
         readonly kind: 'clear_refs';

@@ -17,6 +17,7 @@ import { CLEAR_REFS_SOFT_DIRTY, clear_refs_write } from '../kernel/fs/proc/task_
 import { EINVAL, errnoName } from '../kernel/include/linux/errno';
 import { PROT_READ, PROT_WRITE } from '../kernel/include/linux/mm';
 import type { FailurePoint, FaultAttr } from '../kernel/lib/fault-inject';
+import { copy_from_user, copy_to_user } from '../kernel/lib/usercopy';
 import {
   do_madvise,
   MADV_COLD,
@@ -37,6 +38,7 @@ import { submit as submitEdge, synchronized } from '../user/edges';
 import {
   exit_process,
   fence_forget,
+  fence_poll,
   fence_wait,
   fork,
   gb_surface_create_in,
@@ -429,6 +431,10 @@ class StatementBuilder {
         return this.fork(b, s);
       case 'exit':
         return [b.call(exit_process, () => ({})), b.ret()];
+      case 'usercopy':
+        return this.usercopy(b, s);
+      case 'poll':
+        return this.poll(b, s);
       case 'fail':
         return [
           b.step('fail', (_f: F, k) => {
@@ -451,13 +457,7 @@ class StatementBuilder {
       case 'write':
         return [
           this.bounds(b, s.target),
-          b.atomic('the value', (f: F, k) => {
-            if (s.value !== undefined) f['(value)'] = now(s.value, k);
-            else {
-              state(k).set('stores', state(k).get('stores') + 1);
-              f['(value)'] = state(k).get('stores');
-            }
-          }),
+          b.atomic('the value', (f: F, k) => this.valueOf(f, k, s.value)),
           b.call(
             user_write,
             (f: F) => ({
@@ -707,6 +707,68 @@ class StatementBuilder {
       case 'readback':
         return [on(SVGA_3D_CMD_READBACK_GB_SURFACE, c.target, 'readback')];
     }
+  }
+
+  private usercopy(b: AnyBuilder, s: Step & { kind: 'usercopy' }): Node[] {
+    const { value, left } = s;
+    const range = (f: F) => ({ to: f['(address)'], n: f['(length)'] });
+    const set = left && this.setter(left);
+    return [
+      this.bounds(b, s.target),
+      ...(value === 'load'
+        ? [b.call(copy_from_user, range, '(result)')]
+        : [
+            b.atomic('the value', (f: F, k) => this.valueOf(f, k, value)),
+            b.call(
+              copy_to_user,
+              (f: F) => ({ ...range(f), unique: value === undefined, value: f['(value)'] }),
+              '(result)',
+            ),
+          ]),
+      set !== undefined
+        ? b.step(`${left?.name} = the bytes that were not copied`, (f: F, k) =>
+            set(f, k, f['(result)']),
+          )
+        : b.when('not all was copied', (f: F) => f['(result)'] > 0, [
+            b.step('nobody asks', (f: F, k) =>
+              fail(k, s, `${f['(result)']} bytes were not copied: -EFAULT`),
+            ),
+          ]),
+    ];
+  }
+
+  /** What a store writes: a value, or a word that no other store writes. */
+  private valueOf(f: F, k: Engine, value: Value | undefined): void {
+    if (value !== undefined) f['(value)'] = now(value, k);
+    else {
+      state(k).set('stores', state(k).get('stores') + 1);
+      f['(value)'] = state(k).get('stores');
+    }
+  }
+
+  private poll(b: AnyBuilder, { member, into }: Step & { kind: 'poll' }): Node[] {
+    const { family, index } = member;
+    const set = this.setter(into);
+    return [
+      b.step('its submission', (f: F, k) => {
+        f['(index)'] = now(index, k);
+        f['(value)'] = state(k).peekMember(family, f['(index)'], ' submission');
+        f['(result)'] = 0;
+      }),
+      b.when('it was submitted', (f: F) => f['(value)'] !== 0, [
+        b.step('its handle', (f: F, k) => {
+          f['(handle)'] = k.store.read(state(k).at(family.name, f['(index)'])) - 1;
+        }),
+        b.call(
+          fence_poll,
+          (f: F) => ({ handle: f['(handle)'], submission: f['(value)'] }),
+          '(result)',
+        ),
+      ]),
+      b.step(`${into.name} = whether it is over`, (f: F, k) =>
+        set(f, k, Number(f['(result)'] === 1)),
+      ),
+    ];
   }
 
   private waitFence(b: AnyBuilder, { family, index }: Member): Node[] {

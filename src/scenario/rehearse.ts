@@ -214,6 +214,15 @@ class Rehearsal {
           mapped: new Map(this.mapped),
         });
         break;
+      case 'usercopy':
+        this.range(step.target);
+        if (step.value !== undefined && step.value !== 'load') this.stored(step.value);
+        if (step.left !== undefined) this.variables.delete(step.left.slot);
+        break;
+      case 'poll':
+        this.look(step.member.index);
+        this.variables.delete(step.into.slot);
+        break;
       case 'exit':
       case 'fail':
       case 'clear_refs':

@@ -341,6 +341,9 @@ const shapes: Readonly<Record<OperationName | CommandName, Shape>> = {
   fail: { ...bare, words: failureWords, numbers: true },
   write: { ...bare, value: true, fails: true },
   read: { ...bare, result: true, fails: true },
+  copy_to_user: { ...bare, value: true, result: true },
+  copy_from_user: { ...bare, result: true },
+  poll: { ...bare, result: true },
   submit: { ...bare, target: 'none', result: true, fails: true, body: true },
   wait: bare,
   signal: bare,
@@ -458,6 +461,16 @@ function operation(
       return read(node, span, result, scope, place);
     case 'submit':
       return submit(node, span, named?.name, scope, place);
+    case 'copy_to_user':
+    case 'copy_from_user': {
+      const target = range(node, scope, report);
+      const stored = name === 'copy_to_user' ? storedValue(node, scope, report) : 'load';
+      const left = result && declareVariable(result, 'number', scope, place, undefined);
+      const { from, to } = span;
+      return target && { kind: 'usercopy', from, to, target, value: stored, left };
+    }
+    case 'poll':
+      return poll(node, span, result, scope, place);
     case 'wait':
     case 'signal':
       return meet(node, name, span, scope, report);
@@ -605,6 +618,30 @@ function meet(
   return verb === 'signal'
     ? { kind: 'signal', from: span.from, to: span.to, member }
     : { kind: 'wait', from: span.from, to: span.to, for: thing.kind, member };
+}
+
+/** Asks a fence: the name behind `as` tells whether it has signaled. */
+function poll(
+  node: Operation,
+  span: Span,
+  result: Name | undefined,
+  scope: Scope,
+  place: Place,
+): Step | undefined {
+  const { report } = place;
+  const met = meet(node, 'wait', span, scope, report);
+  if (met?.kind !== 'wait') return undefined;
+  if (met.for === 'event') {
+    const name = met.member.family.name;
+    report(node.target ?? span, `only a fence is polled; ask \`${name}.signaled\``);
+    return undefined;
+  }
+  if (result === undefined) {
+    report(node.verb, `name what it tells: \`${operations.poll.form}\``);
+    return undefined;
+  }
+  const into = declareVariable(result, 'boolean', scope, place, undefined);
+  return { kind: 'poll', from: span.from, to: span.to, member: met.member, into };
 }
 
 /** The name a path begins with. */

@@ -94,6 +94,23 @@ export const operations = {
       'CPU loads of the range. An absent PTE faults; the driver reads back what the GPU wrote (patch 8) before it ' +
       'inserts the page. The name behind `as` holds the byte that was seen.',
   },
+  copy_to_user: {
+    form: 'copy_to_user p[0 .. 8KiB] = 7 as left',
+    does:
+      'What read(2) into the mapping does: the kernel stores (lib/usercopy.c), and faults as a store of user mode does, ' +
+      'write notification included; but a fault that cannot be served ends the copy without a signal. The name behind ' +
+      '`as` is how many bytes were not copied.',
+  },
+  copy_from_user: {
+    form: 'copy_from_user p[0 .. 8KiB] as left',
+    does: 'What write(2) from the mapping does: the kernel loads. The name is how many bytes were not copied.',
+  },
+  poll: {
+    form: 'poll done as over',
+    does:
+      'Asks whether a fence has signaled, without waiting (vmw_fence_obj_signaled_ioctl); false before it was submitted. ' +
+      'When it has, the thread knows that the submission is over, as after `wait`.',
+  },
   submit: {
     form: 'submit { draw reads ring[0 .. 4KiB] } as done',
     does:
