@@ -34,14 +34,6 @@ export type Verdict = 'holds' | 'violated' | 'incomplete';
 /** Micro-steps after which a run without a verdict is given up. */
 export const stepsMax = 50_000_000;
 
-/** Events that stand for what `Run.problems` tells before the end. */
-const problemEvents: ReadonlySet<string> = new Set([
-  'violation',
-  'assertion',
-  'oops',
-  'svga_error',
-]);
-
 /** A task of the scenario, or of the machine beside it. */
 export interface RunTask {
   readonly task: number;
@@ -125,30 +117,40 @@ export class Run {
     return evaluate(value, this.look);
   }
 
+  /** The problem that an event is, by its name; those of the contract are told by it. */
+  private readonly problemOf: Readonly<Record<string, (e: LoggedEvent) => Problem>> = {
+    assertion: (e) => {
+      const { kind, message, place } = e.args;
+      return this.problem(String(kind), String(message), Number(place), e.step);
+    },
+    oops: (e) => {
+      const message = String(e.args['message']);
+      return this.problem('oops', message, this.placeOf(e.task), e.step, this.stacks());
+    },
+    warn: (e) => {
+      const message = warningTexts[Number(e.args['where'])]!;
+      return this.problem('warn', message, this.placeOfEvent(e.index), e.step);
+    },
+    svga_error: (e) => {
+      const refused = `the device refused ${svgaCommandNames[Number(e.args['id'])]}`;
+      const message = `${refused}: its ranges lie outside or overlap`;
+      return this.problem('device', message, this.placeOfEvent(e.index), e.step);
+    },
+  };
+
   /** Everything that is wrong up to now; at the end of a run also what `finally` and deadlock say. */
   problems(ended: boolean): Problem[] {
     const found = this.contract.violations().map((f) => this.ofContract(f));
     if (this.forbidsRaces()) found.push(...this.races());
-    for (const e of this.eventsNamed('assertion')) {
-      const { kind, message, place } = e.args;
-      found.push(this.problem(String(kind), String(message), Number(place), e.step));
-    }
-    const oopses = this.eventsNamed('oops');
-    for (const e of oopses) {
-      const message = String(e.args.message);
-      found.push(this.problem('oops', message, this.placeOf(e.task), e.step, this.stacks()));
-    }
-    for (const e of this.eventsNamed('warn')) {
-      const message = warningTexts[Number(e.args.where)]!;
-      found.push(this.problem('warn', message, this.placeOfEvent(e.index), e.step));
-    }
-    for (const e of this.eventsNamed('svga_error')) {
-      const refused = `the device refused ${svgaCommandNames[Number(e.args.id)]}`;
-      const message = `${refused}: its ranges lie outside or overlap`;
-      found.push(this.problem('device', message, this.placeOfEvent(e.index), e.step));
+    const { events } = this.engine;
+    for (const e of events.slice()) {
+      const problem = Object.hasOwn(this.problemOf, e.name)
+        ? this.problemOf[e.name]!(e)
+        : undefined;
+      if (problem !== undefined) found.push(problem);
     }
     if (!ended) return found;
-    if (oopses.length === 0 && !this.done) {
+    if (this.eventsNamed('oops').length === 0 && !this.done) {
       const { steps } = this.engine;
       found.push(
         this.problem('deadlock', 'nobody can go on', this.stuckAt(), steps, this.stacks()),
@@ -168,7 +170,8 @@ export class Run {
     const { events } = this.engine;
     for (let i = from; i < events.length; i++) {
       const { name } = events.at(i);
-      if (problemEvents.has(name) || (name === 'race' && this.forbidsRaces())) return true;
+      if (name === 'violation' || (name === 'race' && this.forbidsRaces())) return true;
+      if (Object.hasOwn(this.problemOf, name)) return true;
     }
     return false;
   }

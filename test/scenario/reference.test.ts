@@ -1,6 +1,7 @@
 // The documents for users: their scenarios run as they say, and no word of the language is missing from its reference.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { Search } from '../../src/explore/search';
 import { failurePoints } from '../../src/kernel/lib/fault-inject';
 import { type Loaded, loadScenario } from '../../src/scenario/load';
 import { stepsMax } from '../../src/scenario/run';
@@ -15,7 +16,13 @@ function verdict(document: string, text: string): string {
   const read = (path: string) => readFileSync(path, 'utf8');
   const loaded = loadScenario(text, {}, { path: document, read });
   if (!('run' in loaded)) return JSON.stringify([loaded.problems, loaded.checked.diagnostics]);
-  const { run, schedule }: Loaded = loaded;
+  const { run, meaning, schedule }: Loaded = loaded;
+  const { explore, outcomes } = meaning;
+  if (outcomes !== undefined || explore.states !== undefined) {
+    const search = new Search(run, { ...explore, schedule });
+    while (search.state === 'running') search.go(100_000);
+    return search.verdict;
+  }
   const completed = new Timeline(run.engine, schedule).run(() => undefined, stepsMax) === 'end';
   return run.verdict(completed);
 }
