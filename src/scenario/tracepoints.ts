@@ -57,7 +57,7 @@ export const tracepoints: Readonly<Record<string, TracepointEntry>> = {
   svga_fence: of('the device passed a fence command', 'seqno'),
   svga_irq: of('the device raised its interrupt'),
   svga_error: of('the device refused a command', 'id sid submission'),
-  surface_created: of('a surface exists', 'bytes coherent? sid'),
+  surface_created: of('a surface exists', 'bytes coherent? sid offset'),
   surface_mapped: of('a surface was mapped', 'address length offset'),
   surface_unmapped: of('a range was unmapped', 'address length'),
   surface_moved: of('a mapping moved', 'address length'),

@@ -12,9 +12,12 @@ interface Declared {
   readonly fields: Readonly<Record<string, { readonly kind: string }>>;
 }
 
-/** Arguments that say where something stands in the emulator, and words that cannot be names. */
+/** Arguments that are no numbers or say where something stands in the emulator, and words that cannot be names. */
 const isLeftOut = (name: string, kind: string): boolean =>
-  kind === 'ref' || ['root', 'bo', 'mm', 'index'].includes(name) || reserved.has(name);
+  kind === 'ref' ||
+  kind === 'shape' ||
+  ['root', 'bo', 'mm', 'index'].includes(name) ||
+  reserved.has(name);
 
 async function declared(): Promise<Record<string, Record<string, string>>> {
   const found: Record<string, Record<string, string>> = {};
