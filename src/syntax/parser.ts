@@ -38,7 +38,10 @@ export interface Parsed {
   readonly problems: readonly Problem[];
   /** False when braces do not pair: then nobody can tell which block a statement belongs to. */
   readonly paired: boolean;
-  /** False when the text nests too deeply: the library cuts such a tree, and not always in the same place. */
+  /**
+   * False when braces do not pair or the text nests too deeply: how the library recovers from that depends on where it
+   * began, and what is said of a text must not depend on how it came about.
+   */
   readonly reusable: boolean;
   /** The library's tree: what the next parse reuses, and where the formatter finds the tokens. */
   readonly syntax: Tree;
@@ -186,7 +189,7 @@ function convert(text: string, lines: readonly number[], tree: Tree): Converted 
       },
       problems: onePerLine(findings, lines, text),
       paired,
-      reusable: !cut,
+      reusable: paired && !cut,
     };
   }
 
