@@ -3,7 +3,14 @@
 import { DebugSession, Event, Response } from '@vscode/debugadapter';
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
 import { faultText } from '../protocol/fault';
-import { loadedEvent, type Moved, movedEvent, snapshotRequest } from '../protocol/messages';
+import {
+  type Ended,
+  endedEvent,
+  loadedEvent,
+  type Moved,
+  movedEvent,
+  snapshotRequest,
+} from '../protocol/messages';
 import { BreakpointSets } from './breakpointSets';
 import type { Debuggee, Load, LoadProblem, ReadAhead } from './debuggee';
 import * as errors from './errors';
@@ -438,8 +445,13 @@ export class CoherenceAdapter extends DebugSession {
   }
 
   private finish(): void {
-    const { lines, exitCode } = this.s.debuggee.verdict();
+    const { debuggee } = this.s;
+    const { lines, exitCode, expectations = [] } = debuggee.verdict();
     this.print('console', `${lines.join('\n')}\n`);
+    if (this.hasPanels) {
+      const ended: Ended = { program: this.launch!.program, text: debuggee.text, expectations };
+      this.sendEvent(new Event(endedEvent, ended));
+    }
     this.sendEvent(new Event('exited', { exitCode }));
     this.sendEvent(new Event('terminated'));
   }

@@ -1,6 +1,7 @@
 // What the debugger asks of a run: an engine with names around it. The scenario layer makes one from a text;
 // nothing here knows the kernel, the language or DAP.
 
+import type { Fix } from '../base/fixes';
 import type { Position } from '../base/text';
 import type { Engine } from '../routine/engine';
 import type { Choice } from '../routine/schedule';
@@ -47,6 +48,8 @@ export interface Finding {
 export interface Verdict {
   readonly lines: readonly string[];
   readonly exitCode: number;
+  /** Changes of the program's text that make what the run came to what is expected. */
+  readonly expectations?: readonly Fix[];
 }
 
 /** Where a run is to be looked at first, when that is not its beginning: whether it stands there, and what is said. */

@@ -1,6 +1,7 @@
 // A scenario as the debugger's debuggee: loads it, evaluates what the user types, puts names to addresses.
 import { lineStarts, positionAt } from '../base/text';
 import { peekEntry } from '../hardware/mmu';
+import { expectations } from '../scenario/expectations';
 import type { Thing } from '../scenario/expressions';
 import { type Loaded, loadScenario } from '../scenario/load';
 import { formProblem, watch } from '../scenario/watch';
@@ -139,7 +140,11 @@ class ScenarioDebuggee implements Debuggee {
     ]);
     const races = run.races().map((r) => `line ${r.line}: ${r.message}`);
     const exitCode = verdict === 'holds' ? 0 : verdict === 'violated' ? 1 : 3;
-    return { lines: [...lines, ...races, `${this.name}: ${verdict}`], exitCode };
+    return {
+      lines: [...lines, ...races, `${this.name}: ${verdict}`],
+      exitCode,
+      expectations: run.isOver ? expectations(run, this.text.length) : [],
+    };
   }
 
   /** What stands behind a name that has no value of its own. */

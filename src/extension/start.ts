@@ -8,11 +8,12 @@ import {
 } from 'vscode-languageclient';
 import { CoherenceAdapter } from '../debug/adapter';
 import { loadProgram, readProgramAhead } from '../debug/program';
-import { readFileRequest } from '../language/messages';
+import { type Ran, ranNotification, readFileRequest } from '../language/messages';
 import type { InitializationOptions } from '../language/serve';
 import type { MarkedNode } from '../protocol/difference';
+import { type Ended, endedEvent } from '../protocol/messages';
 import { bufferObjects, fences, pageTables } from '../protocol/outline';
-import { Configurations, languageId, readProgram } from './debugging';
+import { Configurations, languageId, readProgram, uriOf } from './debugging';
 import { Listings, listingUri } from './listings';
 import { debugType, Moments } from './moments';
 import { OutlineView } from './outlineView';
@@ -96,6 +97,14 @@ export async function start(
   const commands = all.filter((command) => command.startsWith('coherence.'));
   client.clientOptions.initializationOptions = { commands } satisfies InitializationOptions;
   await client.start();
+  context.subscriptions.push(
+    vscode.debug.onDidReceiveDebugSessionCustomEvent(({ event, session, body }) => {
+      if (event !== endedEvent || session.type !== debugType) return;
+      const { program, text, expectations }: Ended = body;
+      const ran: Ran = { uri: uriOf(program).toString(), text, expectations };
+      void client.sendNotification(ranNotification, ran);
+    }),
+  );
   client.onRequest(readFileRequest, ({ uri }: { uri: string }) => readProgram(uri));
   return api;
 }

@@ -1,5 +1,6 @@
 // What can be done about the text at a place: the fixes that messages bring along, things to declare that are missing,
 // and changes of form that keep the meaning.
+import type { Fix } from '../base/fixes';
 import { type Edit, lineAt, type Span } from '../base/text';
 import type { Checked, Diagnostic } from '../scenario/diagnostics';
 import type { Scope } from '../scenario/names';
@@ -15,17 +16,33 @@ export interface Action {
   readonly diagnostic: Diagnostic | undefined;
 }
 
-/** The actions for what a span touches, fixes first. */
-export function actions(checked: Checked, span: Span): readonly Action[] {
+/** The actions for what a span touches, fixes first; then what the last run of this text came to. */
+export function actions(
+  checked: Checked,
+  span: Span,
+  expectations: readonly Fix[] = [],
+): readonly Action[] {
   const touched = checked.diagnostics.filter(({ from, to }) => from <= span.to && span.from <= to);
   return [
     ...touched.flatMap((diagnostic) => [
       ...(diagnostic.fix === undefined ? [] : [quick(diagnostic, diagnostic.fix)]),
       ...declarations(checked, diagnostic).map((fix) => quick(diagnostic, fix)),
     ]),
+    ...expectations
+      .filter(({ edits }) => edits.every((edit) => concerns(checked, edit, span)))
+      .map((fix): Action => ({ ...fix, kind: 'quickfix', diagnostic: undefined })),
     ...extractSurface(checked, span),
     ...extractValue(checked, span),
   ];
+}
+
+/** Whether a change stands on the lines of the span, or in the scenario whose first line it touches. */
+function concerns(checked: Checked, edit: Edit, span: Span): boolean {
+  const { lines } = checked.parsed;
+  const line = lineAt(lines, edit.from);
+  if (lineAt(lines, span.from) <= line && line <= lineAt(lines, span.to)) return true;
+  const heading = scenarioAt(checked, edit.from)?.heading;
+  return heading !== undefined && heading.from <= span.to && span.from <= heading.to;
 }
 
 type Change = Pick<Action, 'title' | 'edits'>;

@@ -33,6 +33,7 @@ import { hover } from './hover';
 import { inlays } from './inlays';
 import { inlineValues } from './inlineValues';
 import { lenses } from './lenses';
+import { type Ran, ranNotification } from './messages';
 import { type DocumentSymbol, findSymbols, folds, outline } from './outline';
 import { references } from './references';
 import { homeOf, type Refusal, renamable, rename, spotsOf } from './rename';
@@ -75,6 +76,7 @@ export function serve(connection: Connection, read: (uri: string) => Promise<str
   const checks = new Map<string, { readonly version: number; readonly checked: Checked }>();
   const imported = new Map<string, ReadFile>();
   const coloured = new Map<string, SemanticTokensBuilder>();
+  const ran = new Map<string, Ran>();
   let commands: ReadonlySet<string> = new Set();
   let snippets = false;
 
@@ -167,7 +169,10 @@ export function serve(connection: Connection, read: (uri: string) => Promise<str
       if (checked.sources.parts.some(({ path }) => path === uri)) void validate(other);
   });
 
+  connection.onNotification(ranNotification, (last: Ran) => void ran.set(last.uri, last));
+
   documents.onDidClose(({ document: { uri } }) => {
+    ran.delete(uri);
     checks.delete(uri);
     imported.delete(uri);
     coloured.delete(uri);
@@ -244,7 +249,9 @@ export function serve(connection: Connection, read: (uri: string) => Promise<str
       const wanted = (kind: string): boolean =>
         context.only === undefined ||
         context.only.some((only) => `${kind}.`.startsWith(`${only}.`));
-      return actions(checked, spanOf(document, range))
+      const last = ran.get(uri);
+      const expectations = last?.text === document.getText() ? last.expectations : [];
+      return actions(checked, spanOf(document, range), expectations)
         .filter(({ kind }) => wanted(kind))
         .map(({ title, kind, edits, diagnostic }) => ({
           title,

@@ -1,6 +1,7 @@
 // What travels between the adapter, the extension and the webviews. Messages pass each other on the way, so each
 // names the moment that it is about by a serial number, and what is older than what is shown is dropped. (The time of
 // a moment would not do: it goes backwards too.)
+import type { Fix } from '../base/fixes';
 import type { BufferObject } from './snapshot';
 
 /** Custom request to the adapter; answered by a `Snapshot` of where the run stands. */
@@ -11,6 +12,15 @@ export const loadedEvent = 'coherence/loaded';
 
 /** Custom event of the adapter: after every stop and every change by hand, the run stands elsewhere. */
 export const movedEvent = 'coherence/moved';
+
+/** Custom event of the adapter: the run has come to its end. */
+export const endedEvent = 'coherence/ended';
+
+export interface Ended {
+  readonly program: string;
+  readonly text: string; // of the program that ran
+  readonly expectations: readonly Fix[]; // changes of it that make what the run came to what is expected
+}
 
 export interface Moved {
   readonly time: number;

@@ -80,3 +80,17 @@ describe('extracting', () => {
     expect([...offered(text).keys()]).toEqual([]);
   });
 });
+
+describe('what the last run came to', () => {
+  const text = `${inThread('')}finally faults.write == 7\n`;
+  const at = text.indexOf('7\n');
+  const fix = { title: 'Expect 2', edits: [{ from: at, to: at + 1, text: '2' }] };
+  const titles = (from: number): string[] =>
+    actions(check(text, known), { from, to: from }, [fix]).map(({ title }) => title);
+
+  test('is offered on its line and on the first line of the scenario, and nowhere else', () => {
+    expect(titles(at)).toEqual(['Expect 2']);
+    expect(titles(3)).toEqual(['Expect 2']);
+    expect(titles(text.indexOf('process'))).toEqual([]);
+  });
+});

@@ -145,6 +145,26 @@ suite('editing', () => {
     assert.deepEqual(await messages(editor.document, 0), []);
   });
 
+  test('what a run came to can be made what is expected', async () => {
+    const editor = await open(
+      'scenario "x"\nsurface ring: buffer 4KiB coherent\nprocess app {\n  let p = map ring\n  write p\n}\nfinally faults.write == 7\n',
+    );
+    await messages(editor.document, 0);
+    const { uri } = editor.document;
+    const ended = once(vscode.debug.onDidTerminateDebugSession);
+    await vscode.commands.executeCommand('coherence.run', uri.toString(), 'x');
+    await ended;
+    const actions = await vscode.commands.executeCommand<vscode.CodeAction[]>(
+      'vscode.executeCodeActionProvider',
+      uri,
+      new vscode.Range(6, 0, 6, 0),
+    );
+    const change = actions.find(({ title }) => title.startsWith('Expect'));
+    assert.ok(change?.edit);
+    await vscode.workspace.applyEdit(change.edit);
+    assert.equal(editor.document.lineAt(6).text, 'finally faults.write == 1');
+  });
+
   test('pages are hinted at, unless a setting says no', async () => {
     const editor = await open(mistaken);
     await messages(editor.document, 1);
