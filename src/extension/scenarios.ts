@@ -29,7 +29,7 @@ async function start(
   const here = scenarioAt(given, title);
   if (here === undefined) return false;
   const { uri, title: scenario } = here;
-  return vscode.debug.startDebugging(vscode.workspace.getWorkspaceFolder(uri), {
+  const configuration = {
     type: debugType,
     request: 'launch',
     name: `${noDebug ? 'Run' : 'Debug'} "${scenario ?? uri.path.split('/').at(-1)}"`,
@@ -37,7 +37,11 @@ async function start(
     ...(scenario === undefined ? {} : { scenario }),
     stopOnEntry: true,
     noDebug,
-  });
+  };
+  // What was never saved runs from its editor; to save it first would ask for a name.
+  const suppressSaveBeforeStart = uri.scheme === 'untitled';
+  const folder = vscode.workspace.getWorkspaceFolder(uri);
+  return vscode.debug.startDebugging(folder, configuration, { suppressSaveBeforeStart });
 }
 
 /** The scenario that is meant: named by its file and title, else the one that the cursor of the active editor is in. */
