@@ -189,9 +189,15 @@ export class Session {
     const { engine, debuggee } = this;
     const stack = engine.stack(task);
     const info = frame === undefined ? stack[0] : stack.find((f) => f.at === frame);
-    const kernel = info !== undefined && !isScenario(info.code) ? info : undefined;
+    // Of the scenario's own frames, those of procedures have values of their own: a text stands for many calls.
+    const isRoot = info !== undefined && isScenario(info.code) && info.at === stack.at(-1)?.at;
+    const named = isRoot ? undefined : info;
+    const isMapping = (path: string) =>
+      named?.code.frame.slots.some(({ name }) => name === `(start of ${path})`) === true;
     const spot = (path: string) =>
-      kernel && spotAt(engine, { struct: kernel.code.frame, at: kernel.at }, path);
+      named && !isMapping(path)
+        ? spotAt(engine, { struct: named.code.frame, at: named.at }, path)
+        : undefined;
     const direct = names?.(expression) ?? spot(expression);
     if (direct !== undefined) return { value: direct };
     // Paths of the kernel's fields are no words of the scenario's language: names stand in for them.
