@@ -31,6 +31,7 @@ export const tracepoints: Readonly<Record<string, TracepointEntry>> = {
   ),
   vmw_readback: of('a readback command of the driver', 'sid'),
   vmw_execbuf: of('a submission was handed to the device', 'task seqno'),
+  ttm_bo_move: of('a buffer object moved: 0 is system placement, 4 that of MOBs', 'old placement'),
   dma_fence_emit: of('a fence was made', 'seqno'),
   dma_fence_signaled: of('a fence was signaled', 'seqno'),
   dma_fence_wait_start: of('somebody begins to wait for a fence', 'seqno task'),

@@ -24,6 +24,7 @@ export interface DriverOptions {
   readonly subresources?: number;
   readonly check?: boolean;
   readonly frames?: number;
+  readonly mobPages?: number;
 }
 
 /** A machine whose tasks are the bodies given, each a thread of its own process number 0 on CPU 0, 1, ... */
@@ -53,6 +54,7 @@ export function driverMachine(
         submitters: bodies.length,
         commands: 16,
         userCommands: tasks.length * commandsMax,
+        ...(options.mobPages === undefined ? {} : { mobPages: options.mobPages }),
       }),
       deviceParts({
         surfaces,

@@ -20,7 +20,7 @@ export const failurePoints = {
   vmw_surface_define: 'a surface: it cannot be created',
   vmw_surface_dirty_alloc: 'the dirty box of a surface: it cannot be created',
   vmw_bo_dirty_add: 'the tracker of a buffer object: the surface cannot be created',
-  vmw_mob_bind: 'an id of the device for a buffer object: the submission returns -ENOMEM',
+  vmw_gmrid_man_get_node: 'an id of the device for a buffer object: the submission returns -ENOMEM',
   vmw_mob_pt_setup:
     'the page table of the device for a buffer object: the submission returns -ENOMEM',
   vmw_resource_create: 'an id of the device for a surface: the submission returns -ENOMEM',

@@ -1,8 +1,8 @@
 // include/drm/ttm/ttm_bo_api.h, ttm_tt.h, ttm_placement.h and drm_vma_manager.h: buffer objects, their pages and their
-// fake offsets. Left out: memory types but SYSTEM and MOB, caching modes (always cached), LRU lists, swap.
+// fake offsets. Left out: memory types but SYSTEM and MOB, caching modes (always cached), bulk moves in the LRU lists.
 import { spinlock } from '../../../../routine/locks';
 import { fnptr } from '../../../../routine/routine';
-import { embed, int, oneOf, ref, struct, tail, type View } from '../../../../state/layout';
+import { array, embed, int, oneOf, ref, struct, tail, type View } from '../../../../state/layout';
 import '../../../../hardware/svga/device';
 import '../../linux/dma-resv';
 import '../../linux/mm_types';
@@ -10,6 +10,10 @@ import '../../linux/mm_types';
 export const TTM_PL_SYSTEM = 0;
 export const VMW_PL_MOB = 4;
 export const TTM_PLACEMENTS = { TTM_PL_SYSTEM, VMW_PL_MOB } as const;
+
+/** LRU lists of each memory type, by priority: lower ones are evicted first. */
+export const TTM_MAX_BO_PRIORITY = 4;
+const memoryTypes = 2;
 
 /** First page of the fake offsets: DRM_FILE_PAGE_OFFSET_START. */
 export const DRM_FILE_PAGE_OFFSET_START = 0x10_0000;
@@ -24,7 +28,10 @@ export const ttm_tt = struct('ttm_tt', {
 /** What TTM asks of its driver. */
 export const ttm_bo_driver = struct('ttm_bo_driver', {
   fixed: {
-    move: fnptr({ bo: ref('ttm_buffer_object'), mem_type: int }, int),
+    get_node: fnptr({ bo: ref('ttm_buffer_object') }, int),
+    put_node: fnptr({ bo: ref('ttm_buffer_object'), start: int }),
+    evict_flags: fnptr({ bo: ref('ttm_buffer_object') }, int),
+    move: fnptr({ bo: ref('ttm_buffer_object'), mem_type: int, start: int }, int),
     destroy: fnptr({ bo: ref('ttm_buffer_object') }),
   },
 });
@@ -35,8 +42,12 @@ export const ttm_bo_device = struct('ttm_bo_device', {
     dev_mapping: ref('address_space'),
     vm_ops: ref('vm_operations_struct'),
   },
-  own: { vm_lock: spinlock('vma_offset_lock') },
-  under: { vma_offset_lock: { nodes: ref('ttm_buffer_object') } }, // by fake offset
+  own: { vm_lock: spinlock('vma_offset_lock'), lru_lock: spinlock('lru_lock') },
+  under: {
+    vma_offset_lock: { nodes: ref('ttm_buffer_object') }, // by fake offset
+    // Heads of the lists of SYSTEM and then of MOB, by priority; the object used longest ago comes first.
+    lru_lock: { lru: array(ref('ttm_buffer_object'), memoryTypes * TTM_MAX_BO_PRIORITY) },
+  },
 });
 
 export const ttm_buffer_object = struct('ttm_buffer_object', {
@@ -45,7 +56,12 @@ export const ttm_buffer_object = struct('ttm_buffer_object', {
   shared: { kref: int },
   under: {
     vma_offset_lock: { vma_node_next: ref('ttm_buffer_object') },
+    lru_lock: {
+      lru_list: int, // which list it is on, from 1; 0: on none
+      lru_next: ref('ttm_buffer_object'),
+    },
     dma_resv: {
+      priority: int,
       mem_type: oneOf(TTM_PLACEMENTS),
       mem_start: int, // the MOB's id
       mem_pt: ref('svga_mob_pt'), // its page table

@@ -1,16 +1,30 @@
 // drivers/gpu/drm/ttm/ttm_bo.c and drm_vma_manager.c: buffer objects, their placement and their fake offsets. Linux
-// 5.1, and 6.1 by variants. Left out: eviction, LRU lists, swap; a last reference dropped while the GPU is busy makes
-// its dropper wait, where the kernel has a list of delayed destruction.
+// 5.1, and 6.1 by variants. Left out: swap; waiting for a busy victim with a ticket (5.3); a last reference dropped
+// while the GPU is busy makes its dropper wait, where the kernel has a list of delayed destruction. An object stays on
+// its LRU list while it is reserved, as in 6.1: nobody who wants a victim gets it then, on the list or not.
 import { routine } from '../../../../../routine/routine';
-import { int, isNull, NULL, ref, type Structs, same } from '../../../../../state/layout';
-import { DRM_FILE_PAGE_OFFSET_START, TTM_PL_SYSTEM } from '../../../../include/drm/ttm/ttm_bo_api';
-import { ENOMEM } from '../../../../include/linux/errno';
+import { tracepoint } from '../../../../../state/events';
+import { bool, int, isNull, NULL, ref, type Structs, same } from '../../../../../state/layout';
+import {
+  DRM_FILE_PAGE_OFFSET_START,
+  TTM_MAX_BO_PRIORITY,
+  TTM_PL_SYSTEM,
+} from '../../../../include/drm/ttm/ttm_bo_api';
+import { EBUSY, ENOMEM, ENOSPC } from '../../../../include/linux/errno';
 import { unmap_mapping_range } from '../../../../mm/memory';
-import { dma_fence_put, dma_fence_wait } from '../../../dma-buf/dma-fence';
+import { dma_fence_wait } from '../../../dma-buf/dma-fence';
+import { dma_resv_add_fence } from '../../../dma-buf/dma-resv';
 import { ttm_tt_destroy, ttm_tt_populate } from './ttm_tt';
 
 const file = 'drivers/gpu/drm/ttm/ttm_bo.c';
 const bo = { bo: ref('ttm_buffer_object') };
+
+/** A buffer object gets another placement: numbers of memory types. */
+export const ttm_bo_move = tracepoint('ttm_bo_move', {
+  bo: ref('ttm_buffer_object'),
+  old: int,
+  placement: int,
+});
 
 /** Takes a reference. */
 export const ttm_bo_get = routine(file, 'ttm_bo_get', { args: bo }, ({ atomic }) => [
@@ -36,8 +50,8 @@ export const ttm_bo_put = routine(
 const ttm_bo_release = routine(
   file,
   'ttm_bo_release',
-  { args: bo, locals: { ret: int, fence: ref('dma_fence'), ttm: ref('ttm_tt') } },
-  ({ step, call, callPointer, acquire, release, when }) => [
+  { args: bo, locals: { ret: int, ttm: ref('ttm_tt') } },
+  ({ step, call, callPointer, acquire, release }) => [
     acquire('write_lock(&bdev->vma_manager->vm_lock)', (f) => f.bo.bdev.vm_lock),
     step('drm_vma_offset_remove(bdev->vma_manager, &bo->vma_node)', (f) => {
       const { bo } = f;
@@ -52,23 +66,13 @@ const ttm_bo_release = routine(
     }),
     release('write_unlock(&bdev->vma_manager->vm_lock)', (f) => f.bo.bdev.vm_lock),
     acquire('dma_resv_lock(bo->resv, NULL)', (f) => f.bo.resv.lock),
-    step('fence = bo->resv->fence_excl', (f) => {
-      f.fence = f.bo.resv.fence_excl;
-      f.bo.resv.fence_excl = NULL;
-    }),
-    when('fence', (f) => !isNull(f.fence), [
-      call(dma_fence_wait, (f) => ({ fence: f.fence, intr: 0 })),
-      call(dma_fence_put, (f) => ({ fence: f.fence })),
-    ]),
-    step('fence = bo->moving', (f) => {
-      f.fence = f.bo.resv.fence_kernel;
-      f.bo.resv.fence_kernel = NULL;
-    }),
-    when('fence', (f) => !isNull(f.fence), [
-      call(dma_fence_wait, (f) => ({ fence: f.fence, intr: 0 })),
-      call(dma_fence_put, (f) => ({ fence: f.fence })),
-    ]),
-    call(ttm_bo_handle_move_mem, (f) => ({ bo: f.bo, mem_type: TTM_PL_SYSTEM }), 'ret'),
+    call(ttm_bo_wait, (f) => ({ bo: f.bo })),
+    call(ttm_bo_handle_move_mem, (f) => ({ bo: f.bo, mem_type: TTM_PL_SYSTEM, start: 0 }), 'ret'),
+    acquire('spin_lock(&glob->lru_lock)', (f) => f.bo.bdev.lru_lock),
+    step('ttm_bo_del_from_lru(bo)', (f) => lruRemove(f.bo)),
+    release('spin_unlock(&glob->lru_lock)', (f) => f.bo.bdev.lru_lock),
+    call(dma_resv_add_fence, (f) => ({ resv: f.bo.resv, fence: NULL, kernel: false })),
+    call(dma_resv_add_fence, (f) => ({ resv: f.bo.resv, fence: NULL, kernel: true })),
     step('ttm = bo->ttm', (f) => {
       f.ttm = f.bo.ttm;
       f.bo.ttm = NULL;
@@ -80,6 +84,98 @@ const ttm_bo_release = routine(
       (f) => f.bo.bdev.driver.destroy,
       (f) => ({ bo: f.bo }),
     ),
+  ],
+);
+
+type Bo = Structs['ttm_buffer_object'];
+
+/** Takes an object off its list, if it is on one; lru_lock is held. */
+function lruRemove(bo: Bo): void {
+  const { bdev, lru_list } = bo;
+  if (lru_list === 0) return;
+  const head = bdev.lru.get(lru_list - 1);
+  if (same(head, bo)) bdev.lru.set(lru_list - 1, bo.lru_next);
+  else {
+    let before = head;
+    while (!same(before.lru_next, bo)) before = before.lru_next;
+    before.lru_next = bo.lru_next;
+  }
+  bo.lru_list = 0;
+  bo.lru_next = NULL;
+}
+
+/** The first list of a memory type. */
+const firstList = (memType: number): number =>
+  memType === TTM_PL_SYSTEM ? 0 : TTM_MAX_BO_PRIORITY;
+
+/** The object that would be evicted next after `bo`, or first when that is NULL; lru_lock is held. */
+function lruNext(bdev: Structs['ttm_bo_device'], memType: number, bo: Bo): Bo {
+  if (!isNull(bo) && !isNull(bo.lru_next)) return bo.lru_next;
+  const first = firstList(memType);
+  let head: Bo = NULL;
+  for (
+    let list = isNull(bo) ? first : bo.lru_list;
+    isNull(head) && list < first + TTM_MAX_BO_PRIORITY;
+    list++
+  ) {
+    head = bdev.lru.get(list);
+  }
+  return head;
+}
+
+/** The object was used: it goes to the end of the list of its placement and priority. It is reserved. */
+export const ttm_bo_move_to_lru_tail_unlocked = routine(
+  file,
+  'ttm_bo_move_to_lru_tail_unlocked',
+  { args: bo },
+  ({ step, acquire, release }) => [
+    acquire('spin_lock(&glob->lru_lock)', (f) => f.bo.bdev.lru_lock),
+    step('list_move_tail(&bo->lru, &man->lru[bo->priority])', (f) => {
+      const { bo } = f;
+      const { bdev } = bo;
+      lruRemove(bo);
+      const list = firstList(bo.mem_type) + bo.priority;
+      bo.lru_list = list + 1;
+      let last = bdev.lru.get(list);
+      if (isNull(last)) bdev.lru.set(list, bo);
+      else {
+        while (!isNull(last.lru_next)) last = last.lru_next;
+        last.lru_next = bo;
+      }
+    }),
+    release('spin_unlock(&glob->lru_lock)', (f) => f.bo.bdev.lru_lock),
+  ],
+);
+
+/** Lets go of an object that was used. */
+export const ttm_bo_unreserve = routine(
+  'include/drm/ttm/ttm_bo_driver.h',
+  'ttm_bo_unreserve',
+  { args: bo },
+  ({ call, release }) => [
+    call(ttm_bo_move_to_lru_tail_unlocked, (f) => ({ bo: f.bo })),
+    release('dma_resv_unlock(bo->resv)', (f) => f.bo.resv.lock),
+  ],
+);
+
+/** Waits until the GPU has done everything with a reserved object. */
+export const ttm_bo_wait = routine(
+  file,
+  'ttm_bo_wait',
+  { args: bo, locals: { fence: ref('dma_fence') } },
+  ({ step, call, when }) => [
+    step('fence = bo->resv->fence_excl', (f) => {
+      f.fence = f.bo.resv.fence_excl;
+    }),
+    when('fence', (f) => !isNull(f.fence), [
+      call(dma_fence_wait, (f) => ({ fence: f.fence, intr: 0 })),
+    ]),
+    step('fence = bo->moving', (f) => {
+      f.fence = f.bo.resv.fence_kernel;
+    }),
+    when('fence', (f) => !isNull(f.fence), [
+      call(dma_fence_wait, (f) => ({ fence: f.fence, intr: 0 })),
+    ]),
   ],
 );
 
@@ -107,7 +203,7 @@ export const ttm_bo_init = routine(
     locals: { ttm: ref('ttm_tt') },
     returns: int,
   },
-  ({ step, fallible, acquire, release, when, ret }) => [
+  ({ step, fallible, call, acquire, release, when, ret }) => [
     step('bo->bdev = bdev; bo->num_pages = num_pages', (f) => {
       f.bo.bdev = f.bdev;
       f.bo.num_pages = f.num_pages;
@@ -127,8 +223,9 @@ export const ttm_bo_init = routine(
     step('bo->ttm = ttm; bo->mem.mem_type = TTM_PL_SYSTEM', (f) => {
       f.bo.ttm = f.ttm;
       f.bo.mem_type = TTM_PL_SYSTEM;
+      f.bo.priority = TTM_MAX_BO_PRIORITY - 1;
     }),
-    release('dma_resv_unlock(bo->resv)', (f) => f.bo.resv.lock),
+    call(ttm_bo_unreserve, (f) => ({ bo: f.bo })),
     acquire('write_lock(&bdev->vma_manager->vm_lock)', (f) => f.bdev.vm_lock),
     step('drm_vma_offset_add(bdev->vma_manager, &bo->vma_node, num_pages)', (f) => {
       const { bo, bdev } = f;
@@ -159,20 +256,21 @@ export const ttm_bo_unmap_virtual = routine(
 );
 
 /**
- * Moves a reserved object to another placement. The pages stay the same; in 2019 so do the PTEs, for neither side is
- * an aperture. Returns 0 or what the driver says.
+ * Moves a reserved object to another placement, to `start` there. The pages stay the same; in 2019 so do the PTEs, for
+ * neither side is an aperture. Returns 0 or what the driver says.
  */
 const ttm_bo_handle_move_mem = routine(
   file,
   'ttm_bo_handle_move_mem',
   {
-    args: { ...bo, mem_type: int },
-    locals: { cur: int, ttm: ref('ttm_tt'), ret: int },
+    args: { ...bo, mem_type: int, start: int },
+    locals: { cur: int, cur_start: int, ttm: ref('ttm_tt'), ret: int },
     returns: int,
   },
   ({ step, call, callPointer, when, ret, variant }) => [
-    step('cur = bo->mem.mem_type; ttm = bo->ttm', (f) => {
+    step('cur = bo->mem; ttm = bo->ttm', (f) => {
       f.cur = f.bo.mem_type;
+      f.cur_start = f.bo.mem_start;
       f.ttm = f.bo.ttm;
     }),
     when('already there', (f) => f.cur === f.mem_type, [ret('0', () => 0)]),
@@ -184,14 +282,100 @@ const ttm_bo_handle_move_mem = routine(
     callPointer(
       'bdev->driver->move(bo, mem)',
       (f) => f.bo.bdev.driver.move,
-      (f) => ({ bo: f.bo, mem_type: f.mem_type }),
+      (f) => ({ bo: f.bo, mem_type: f.mem_type, start: f.start }),
       'ret',
     ),
     when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
-    step('bo->mem = *mem', (f) => {
-      f.bo.mem_type = f.mem_type;
+    step('bo->mem = *mem', (f, k) => {
+      const { bo, cur: old, mem_type: placement } = f;
+      bo.mem_type = placement;
+      bo.mem_start = f.start;
+      k.emit(ttm_bo_move, { bo, old, placement });
     }),
+    when('cur != TTM_PL_SYSTEM', (f) => f.cur !== TTM_PL_SYSTEM, [
+      callPointer(
+        'ttm_bo_mem_put(bo, &cur)',
+        (f) => f.bo.bdev.driver.put_node,
+        (f) => ({ bo: f.bo, start: f.cur_start }),
+      ),
+    ]),
     ret('0', () => 0),
+  ],
+);
+
+/** Moves a reserved object to where the driver wants evicted ones. */
+const ttm_bo_evict = routine(
+  file,
+  'ttm_bo_evict',
+  { args: bo, locals: { mem_type: int, ret: int }, returns: int },
+  ({ call, callPointer, ret }) => [
+    callPointer(
+      'bdev->driver->evict_flags(bo, &placement)',
+      (f) => f.bo.bdev.driver.evict_flags,
+      (f) => ({ bo: f.bo }),
+      'mem_type',
+    ),
+    call(ttm_bo_handle_move_mem, (f) => ({ bo: f.bo, mem_type: f.mem_type, start: 0 }), 'ret'),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+/** Evicts the object of a memory type that was used longest ago and that nobody has reserved. -EBUSY: there is none. */
+const ttm_mem_evict_first = routine(
+  file,
+  'ttm_mem_evict_first',
+  {
+    args: { bdev: ref('ttm_bo_device'), mem_type: int },
+    locals: { ...bo, locked: int, alive: bool, ret: int },
+    returns: int,
+  },
+  ({ step, atomic, trylock, acquire, release, call, loop, leave, when, ret }) => [
+    acquire('spin_lock(&glob->lru_lock)', (f) => f.bdev.lru_lock),
+    loop('for each priority: list_for_each_entry(bo, &man->lru[i], lru)', [
+      step('bo = next', (f) => {
+        f.bo = lruNext(f.bdev, f.mem_type, f.bo);
+      }),
+      when('end of the lists', (f) => isNull(f.bo), [leave()]),
+      trylock('locked = dma_resv_trylock(bo->resv)', (f) => f.bo.resv.lock, { into: 'locked' }),
+      when('locked', (f) => f.locked === 1, [
+        atomic('kref_get_unless_zero(&bo->kref)', (f) => {
+          f.alive = f.bo.kref !== 0;
+          if (f.alive) f.bo.kref++;
+        }),
+        when('got it', (f) => f.alive, [leave()]),
+        release('dma_resv_unlock(bo->resv)', (f) => f.bo.resv.lock),
+      ]),
+    ]),
+    release('spin_unlock(&glob->lru_lock)', (f) => f.bdev.lru_lock),
+    when('!bo', (f) => isNull(f.bo), [ret('-EBUSY', () => -EBUSY)]),
+    call(ttm_bo_evict, (f) => ({ bo: f.bo }), 'ret'),
+    call(ttm_bo_unreserve, (f) => ({ bo: f.bo })),
+    call(ttm_bo_put, (f) => ({ bo: f.bo })),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+/** Room for a reserved object in a placement, at the cost of others. Where it begins, or -ENOMEM. */
+const ttm_bo_mem_space = routine(
+  file,
+  'ttm_bo_mem_space',
+  { args: { ...bo, mem_type: int }, locals: { start: int, ret: int }, returns: int },
+  ({ call, callPointer, loop, when, ret }) => [
+    when('mem_type == TTM_PL_SYSTEM', (f) => f.mem_type === TTM_PL_SYSTEM, [ret('0', () => 0)]),
+    loop('do', [
+      callPointer(
+        'man->func->get_node(man, bo, place, mem)',
+        (f) => f.bo.bdev.driver.get_node,
+        (f) => ({ bo: f.bo }),
+        'start',
+      ),
+      when('there is room, or an error', (f) => f.start !== -ENOSPC, [
+        ret('start', (f) => f.start),
+      ]),
+      call(ttm_mem_evict_first, (f) => ({ bdev: f.bo.bdev, mem_type: f.mem_type }), 'ret'),
+      when('ret == -EBUSY', (f) => f.ret === -EBUSY, [ret('-ENOMEM', () => -ENOMEM)]),
+      when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
+    ]),
   ],
 );
 
@@ -199,9 +383,32 @@ const ttm_bo_handle_move_mem = routine(
 export const ttm_bo_validate = routine(
   file,
   'ttm_bo_validate',
-  { args: { ...bo, mem_type: int }, locals: { ret: int }, returns: int },
-  ({ call, ret }) => [
-    call(ttm_bo_handle_move_mem, (f) => ({ bo: f.bo, mem_type: f.mem_type }), 'ret'),
+  {
+    args: { ...bo, mem_type: int },
+    locals: { cur: int, start: int, ret: int },
+    returns: int,
+  },
+  ({ step, call, callPointer, when, ret }) => [
+    step('cur = bo->mem.mem_type', (f) => {
+      f.cur = f.bo.mem_type;
+    }),
+    when('ttm_bo_mem_compat(placement, &bo->mem)', (f) => f.cur === f.mem_type, [
+      ret('0', () => 0),
+    ]),
+    call(ttm_bo_mem_space, (f) => ({ bo: f.bo, mem_type: f.mem_type }), 'start'),
+    when('no room', (f) => f.start < 0, [ret('start', (f) => f.start)]),
+    call(
+      ttm_bo_handle_move_mem,
+      (f) => ({ bo: f.bo, mem_type: f.mem_type, start: f.start }),
+      'ret',
+    ),
+    when('ret && mem.mm_node', (f) => f.ret !== 0 && f.mem_type !== TTM_PL_SYSTEM, [
+      callPointer(
+        'ttm_bo_mem_put(bo, &mem)',
+        (f) => f.bo.bdev.driver.put_node,
+        (f) => ({ bo: f.bo, start: f.start }),
+      ),
+    ]),
     ret('ret', (f) => f.ret),
   ],
 );

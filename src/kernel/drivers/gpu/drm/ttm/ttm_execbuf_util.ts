@@ -4,6 +4,7 @@
 import { routine } from '../../../../../routine/routine';
 import { bool, int, isNull, ref, same } from '../../../../../state/layout';
 import { dma_resv_add_fence } from '../../../dma-buf/dma-resv';
+import { ttm_bo_unreserve } from './ttm_bo';
 
 const file = 'drivers/gpu/drm/ttm/ttm_execbuf_util.c';
 const list = { list: ref('ttm_validate_buffer') };
@@ -65,13 +66,13 @@ export const ttm_eu_backoff_reservation = routine(
   file,
   'ttm_eu_backoff_reservation',
   { args: list, locals: entry },
-  ({ step, release, loop, leave, when }) => [
+  ({ step, call, loop, leave, when }) => [
     step('entry = first of list', (f) => {
       f.entry = f.list;
     }),
     loop('list_for_each_entry(entry, list)', [
       when('end of list', (f) => isNull(f.entry), [leave()]),
-      release('dma_resv_unlock(entry->bo->resv)', (f) => f.entry.bo.resv.lock),
+      call(ttm_bo_unreserve, (f) => ({ bo: f.entry.bo })),
       step('entry = next', (f) => {
         f.entry = f.entry.next;
       }),
@@ -84,7 +85,7 @@ export const ttm_eu_fence_buffer_objects = routine(
   file,
   'ttm_eu_fence_buffer_objects',
   { args: { ...list, fence: ref('dma_fence') }, locals: entry },
-  ({ step, call, release, loop, leave, when }) => [
+  ({ step, call, loop, leave, when }) => [
     step('entry = first of list', (f) => {
       f.entry = f.list;
     }),
@@ -93,7 +94,7 @@ export const ttm_eu_fence_buffer_objects = routine(
       when('fence', (f) => !isNull(f.fence), [
         call(dma_resv_add_fence, (f) => ({ resv: f.entry.bo.resv, fence: f.fence, kernel: false })),
       ]),
-      release('dma_resv_unlock(entry->bo->resv)', (f) => f.entry.bo.resv.lock),
+      call(ttm_bo_unreserve, (f) => ({ bo: f.entry.bo })),
       step('entry = next', (f) => {
         f.entry = f.entry.next;
       }),

@@ -8,12 +8,23 @@ import {
 } from '../../../../../hardware/svga/commands';
 import type { Engine } from '../../../../../routine/engine';
 import { routine } from '../../../../../routine/routine';
-import { int, type Structs } from '../../../../../state/layout';
+import { type ArrayView, int, type Structs } from '../../../../../state/layout';
+import { ENOMEM } from '../../../../include/linux/errno';
 
 const file = 'drivers/gpu/drm/vmwgfx/vmwgfx_cmd.c';
 
 /** The device's driver: there is one device. */
 export const vmw_priv = (k: Engine): Structs['vmw_private'] => k.the('dev_priv', 'vmw_private');
+
+/** The lowest free number of a table of ids, now in use; -ENOMEM when none is free. The table's lock is held. */
+export function newId(table: ArrayView<number>): number {
+  for (let id = 0; id < table.length; id++) {
+    if (table.get(id) !== 0) continue;
+    table.set(id, 1);
+    return id;
+  }
+  return -ENOMEM;
+}
 
 /** Takes the current command buffer, with room for `count` commands; whoever has it writes and commits them. */
 export const vmw_cmd_reserve = routine(

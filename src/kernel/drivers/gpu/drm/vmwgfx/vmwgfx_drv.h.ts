@@ -21,7 +21,7 @@ import {
   u32,
   type View,
 } from '../../../../../state/layout';
-import '../../../../include/drm/ttm/ttm_bo_api';
+import { TTM_MAX_BO_PRIORITY } from '../../../../include/drm/ttm/ttm_bo_api';
 import '../../../../include/linux/dma-fence';
 
 export const VMW_BO_DIRTY_PAGETABLE = 0;
@@ -54,6 +54,7 @@ export const vmw_buffer_object = struct('vmw_buffer_object', {
     dma_resv: {
       dirty: ref('vmw_bo_dirty'), // NULL: not tracked
       res_tree: ref('vmw_resource'), // attached resources by offset
+      res_prios: array(int, TTM_MAX_BO_PRIORITY), // how many of them ask for each priority
     },
   },
 });
@@ -72,6 +73,8 @@ export const vmw_res_func = struct('vmw_res_func', {
     dirty_sync: fnptr(res, int),
     dirty_range_add: fnptr({ ...res, start: int, end: int }),
     clean: fnptr(res, int),
+    prio: int, // of a buffer that such a resource is attached to, in the LRU lists
+    dirty_prio: int, // and when the GPU has written it
   },
 });
 
@@ -89,6 +92,7 @@ export const vmw_resource = struct('vmw_resource', {
       backup_dirty: bool, // the backup has data that the device lacks, all over
       dirty: ref('vmw_surface_dirty'), // exists when tracking is needed
       mob_attached: bool, // in the tree of its backup
+      used_prio: int, // the priority it asked for then
       mob_next: ref('vmw_resource'),
     },
   },
@@ -127,6 +131,13 @@ export const vmw_fence_manager = struct('vmw_fence_manager', {
 
 const ids = 256; // resources and MOBs at a time
 
+/** Who gives out room in MOB placement. */
+export const vmwgfx_gmrid_man = struct('vmwgfx_gmrid_man', {
+  own: { lock: spinlock('gman_lock') },
+  fixed: { max_gmr_pages: int }, // 0: no limit
+  under: { gman_lock: { used_gmr_pages: int, gmr_ids: array(int, ids) } }, // 1: in use
+});
+
 export const vmw_private = struct('vmw_private', {
   own: {
     bdev: embed('ttm_bo_device'),
@@ -139,7 +150,7 @@ export const vmw_private = struct('vmw_private', {
   under: {
     cur_mutex: { next: int, reserved: int, pending: int }, // place in the ring; commands written, not handed over
     waiter_lock: { fence_queue_waiters: int, irq_mask: flags({ ANY_FENCE: 1 }) },
-    resource_lock: { res_ids: array(int, ids), mob_ids: array(int, ids) }, // 1: in use
+    resource_lock: { res_ids: array(int, ids) }, // 1: in use
   },
 });
 
@@ -194,6 +205,7 @@ declare module '../../../../../state/layout' {
     vmw_surface: View<typeof vmw_surface>;
     vmw_fence_obj: View<typeof vmw_fence_obj>;
     vmw_fence_manager: View<typeof vmw_fence_manager>;
+    vmwgfx_gmrid_man: View<typeof vmwgfx_gmrid_man>;
     vmw_private: View<typeof vmw_private>;
     vmw_fpriv: View<typeof vmw_fpriv>;
     vmw_validation_res_node: View<typeof vmw_validation_res_node>;

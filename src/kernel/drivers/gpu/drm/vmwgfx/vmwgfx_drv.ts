@@ -33,8 +33,10 @@ import {
   vmw_sw_context,
   vmw_validation_bo_node,
   vmw_validation_res_node,
+  vmwgfx_gmrid_man,
 } from './vmwgfx_drv.h';
 import { vmw_fence_enable_signaling, vmw_fence_obj_destroy, vmw_fence_wait } from './vmwgfx_fence';
+import { vmw_gmrid_man_get_node, vmw_gmrid_man_put_node } from './vmwgfx_gmrid_manager';
 import { vmw_irq_handler } from './vmwgfx_irq';
 import { vmw_bo_vm_fault, vmw_bo_vm_huge_fault, vmw_bo_vm_mkwrite } from './vmwgfx_page_dirty';
 import {
@@ -48,7 +50,7 @@ import {
   vmw_surface_dirty_range_add,
   vmw_surface_dirty_sync,
 } from './vmwgfx_surface';
-import { vmw_move } from './vmwgfx_ttm_buffer';
+import { vmw_evict_flags, vmw_move } from './vmwgfx_ttm_buffer';
 
 /** mmap of the device's file. */
 export const vmw_mmap = routine(
@@ -93,6 +95,7 @@ export interface DriverLimits {
   readonly submitters: number; // threads that may submit at a time
   readonly commands: number; // of one submission
   readonly userCommands: number; // of all command buffers of the application
+  readonly mobPages?: number; // pages in MOB placement at a time; no limit when it is not given
 }
 
 /** What the driver adds to a machine. Call `boot` before the machine's first step. */
@@ -114,6 +117,11 @@ export function driverParts(limits: DriverLimits) {
   const statics: StaticSize[] = [
     { name: 'dev_priv', struct: vmw_private },
     { name: 'fman', struct: vmw_fence_manager },
+    {
+      name: 'gman',
+      struct: vmwgfx_gmrid_man,
+      initial: { max_gmr_pages: limits.mobPages ?? 0 },
+    },
     { name: 'dev_mapping', struct: address_space },
     { name: 'drm_file', struct: file },
     { name: 'surface_handles', struct: vmw_fpriv, tail: surfaces, initial: { size: surfaces } },
@@ -141,7 +149,13 @@ export function driverParts(limits: DriverLimits) {
     {
       name: 'vmw_bo_driver',
       struct: ttm_bo_driver,
-      initial: { move: vmw_move, destroy: vmw_bo_bo_free },
+      initial: {
+        get_node: vmw_gmrid_man_get_node,
+        put_node: vmw_gmrid_man_put_node,
+        evict_flags: vmw_evict_flags,
+        move: vmw_move,
+        destroy: vmw_bo_bo_free,
+      },
     },
     {
       name: 'vmw_fence_ops',
@@ -165,6 +179,8 @@ export function driverParts(limits: DriverLimits) {
         dirty_sync: vmw_surface_dirty_sync,
         dirty_range_add: vmw_surface_dirty_range_add,
         clean: vmw_surface_clean,
+        prio: 1,
+        dirty_prio: 2,
       },
     },
   ];

@@ -97,6 +97,15 @@ const vmw_resource_release = routine(
   ],
 );
 
+/** vmw_bo_prio_adjust(): the highest priority that a resource of the buffer asks for; 3 without any. */
+function prioAdjust({ backup, used_prio }: Resource, change: number): void {
+  const { res_prios, base } = backup;
+  res_prios.set(used_prio, res_prios.get(used_prio) + change);
+  let priority = res_prios.length - 1;
+  while (priority >= 0 && res_prios.get(priority) === 0) priority--;
+  base.priority = priority < 0 ? res_prios.length - 1 : priority;
+}
+
 /** Enters a resource into the tree of its backup, by offset, behind those of the same offset. */
 export const vmw_resource_mob_attach = routine(
   file,
@@ -116,6 +125,11 @@ export const vmw_resource_mob_attach = routine(
       if (isNull(before)) backup.res_tree = res;
       else before.mob_next = res;
       res.mob_attached = true;
+    }),
+    step('vmw_bo_prio_add(backup, res->used_prio)', (f) => {
+      const { res } = f;
+      res.used_prio = res.res_dirty ? res.func.dirty_prio : res.func.prio;
+      prioAdjust(res, 1);
     }),
   ],
 );
@@ -137,6 +151,7 @@ export const vmw_resource_mob_detach = routine(
       res.mob_next = NULL;
       res.mob_attached = false;
     }),
+    step('vmw_bo_prio_del(backup, res->used_prio)', (f) => prioAdjust(f.res, -1)),
   ],
 );
 

@@ -41,7 +41,7 @@ import {
   vmw_surface_setup_cache,
 } from './vmw_surface_cache';
 import { vmw_bo_init } from './vmwgfx_bo';
-import { putCommand, vmw_cmd_commit, vmw_cmd_reserve, vmw_priv } from './vmwgfx_cmd';
+import { newId, putCommand, vmw_cmd_commit, vmw_cmd_reserve, vmw_priv } from './vmwgfx_cmd';
 import {
   newHandle,
   ofHandle,
@@ -50,7 +50,6 @@ import {
 } from './vmwgfx_fence';
 import { vmw_bo_dirty_add, vmw_bo_dirty_clear_res } from './vmwgfx_page_dirty';
 import { vmw_resource_unreference } from './vmwgfx_resource';
-import { newId } from './vmwgfx_ttm_buffer';
 
 const file = 'drivers/gpu/drm/vmwgfx/vmwgfx_surface.c';
 const args = { res: ref('vmw_resource') };

@@ -7,42 +7,29 @@ import {
   SVGA_3D_CMD_DESTROY_GB_MOB,
 } from '../../../../../hardware/svga/commands';
 import { routine } from '../../../../../routine/routine';
-import { type ArrayView, int, isNull, NULL, ref } from '../../../../../state/layout';
-import { VMW_PL_MOB } from '../../../../include/drm/ttm/ttm_bo_api';
+import { int, isNull, NULL, ref } from '../../../../../state/layout';
+import { TTM_PL_SYSTEM, VMW_PL_MOB } from '../../../../include/drm/ttm/ttm_bo_api';
 import { ENOMEM } from '../../../../include/linux/errno';
-import { putCommand, vmw_cmd_commit, vmw_cmd_reserve, vmw_priv } from './vmwgfx_cmd';
+import { ttm_bo_wait } from '../ttm/ttm_bo';
+import { putCommand, vmw_cmd_commit, vmw_cmd_reserve } from './vmwgfx_cmd';
 import { vmw_resource_unbind_list } from './vmwgfx_resource';
-
-/** The lowest free number of a table of ids, now in use; -ENOMEM when none is free. The table's lock is held. */
-export function newId(table: ArrayView<number>): number {
-  for (let id = 0; id < table.length; id++) {
-    if (table.get(id) !== 0) continue;
-    table.set(id, 1);
-    return id;
-  }
-  return -ENOMEM;
-}
 
 const args = { bo: ref('ttm_buffer_object') };
 
-/** Registers the pages of a reserved object with the device, under a new id. */
+/** `driver->evict_flags`: evicted objects go to system placement, whatever they are. */
+export const vmw_evict_flags = routine(
+  'drivers/gpu/drm/vmwgfx/vmwgfx_ttm_buffer.c',
+  'vmw_evict_flags',
+  { args, returns: int },
+  ({ ret }) => [ret('vmw_sys_placement', () => TTM_PL_SYSTEM)],
+);
+
+/** Registers the pages of a reserved object with the device, under the id `mob_id`. */
 const vmw_mob_bind = routine(
   'drivers/gpu/drm/vmwgfx/vmwgfx_mob.c',
   'vmw_mob_bind',
-  { args, locals: { id: int, pt: ref('svga_mob_pt'), ret: int }, returns: int },
-  ({ step, fallible, call, acquire, release, when, ret }) => [
-    acquire('spin_lock(&gman->lock)', (_f, k) => vmw_priv(k).resource_lock),
-    fallible(
-      'vmw_mob_bind',
-      step('id = ida_alloc(&gman->gmr_ida)', (f, k) => {
-        f.id = newId(vmw_priv(k).mob_ids);
-      }),
-      (f) => {
-        f.id = -ENOMEM;
-      },
-    ),
-    release('spin_unlock(&gman->lock)', (_f, k) => vmw_priv(k).resource_lock),
-    when('id < 0', (f) => f.id < 0, [ret('-ENOMEM', () => -ENOMEM)]),
+  { args: { ...args, mob_id: int }, locals: { pt: ref('svga_mob_pt') }, returns: int },
+  ({ step, fallible, call, when, ret }) => [
     fallible(
       'vmw_mob_pt_setup',
       step('vmw_mob_pt_setup(mob, data_addr, num_data_pages)', (f, k) => {
@@ -59,15 +46,12 @@ const vmw_mob_bind = routine(
     step('SVGA_3D_CMD_DEFINE_GB_MOB64{id, pt, size}', (f, k) =>
       putCommand(k, {
         id: SVGA_3D_CMD_DEFINE_GB_MOB64,
-        arg: f.id,
+        arg: f.mob_id,
         value: f.pt.at,
         length: f.bo.num_pages * PAGE_SIZE,
       }),
     ),
     call(vmw_cmd_commit, () => ({})),
-    step('bo->mem.start = id', (f) => {
-      f.bo.mem_start = f.id;
-    }),
     step('mob->pt = pt', (f) => {
       f.bo.mem_pt = f.pt;
     }),
@@ -80,11 +64,10 @@ const vmw_mob_unbind = routine(
   'drivers/gpu/drm/vmwgfx/vmwgfx_mob.c',
   'vmw_mob_unbind',
   { args, locals: { id: int, pt: ref('svga_mob_pt') } },
-  ({ step, call, acquire, release }) => [
+  ({ step, call }) => [
     step('id = bo->mem.start; pt = mob->pt', (f) => {
       f.id = f.bo.mem_start;
       f.pt = f.bo.mem_pt;
-      f.bo.mem_start = 0;
       f.bo.mem_pt = NULL;
     }),
     call(vmw_cmd_reserve, () => ({ count: 1 })),
@@ -92,11 +75,6 @@ const vmw_mob_unbind = routine(
       putCommand(k, { id: SVGA_3D_CMD_DESTROY_GB_MOB, arg: f.id }),
     ),
     call(vmw_cmd_commit, () => ({})),
-    acquire('spin_lock(&gman->lock)', (_f, k) => vmw_priv(k).resource_lock),
-    step('ida_free(&gman->gmr_ida, id)', (f, k) => {
-      vmw_priv(k).mob_ids.set(f.id, 0);
-    }),
-    release('spin_unlock(&gman->lock)', (_f, k) => vmw_priv(k).resource_lock),
     step('free the page table', (f, k) => k.free(f.pt)),
   ],
 );
@@ -105,14 +83,15 @@ const vmw_mob_unbind = routine(
 export const vmw_move = routine(
   'drivers/gpu/drm/vmwgfx/vmwgfx_ttm_buffer.c',
   'vmw_move',
-  { args: { ...args, mem_type: int }, locals: { ret: int }, returns: int },
+  { args: { ...args, mem_type: int, start: int }, locals: { ret: int }, returns: int },
   ({ call, when, ret }) => [
     when(
       'new->mem_type == VMW_PL_MOB',
       (f) => f.mem_type === VMW_PL_MOB,
-      [call(vmw_mob_bind, (f) => ({ bo: f.bo }), 'ret'), ret('ret', (f) => f.ret)],
+      [call(vmw_mob_bind, (f) => ({ bo: f.bo, mob_id: f.start }), 'ret'), ret('ret', (f) => f.ret)],
       [
         call(vmw_resource_unbind_list, (f, k) => ({ vbo: k.view('vmw_buffer_object', f.bo.at) })),
+        call(ttm_bo_wait, (f) => ({ bo: f.bo })),
         call(vmw_mob_unbind, (f) => ({ bo: f.bo })),
         ret('0', () => 0),
       ],
