@@ -16,7 +16,7 @@ interface Declared {
 const isLeftOut = (name: string, kind: string): boolean =>
   kind === 'ref' ||
   kind === 'shape' ||
-  ['root', 'bo', 'mm', 'index', 'shape'].includes(name) ||
+  ['root', 'bo', 'mm', 'index'].includes(name) ||
   reserved.has(name);
 
 async function declared(): Promise<Record<string, Record<string, string>>> {
