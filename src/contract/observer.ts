@@ -234,7 +234,9 @@ export class Contract {
   private gpuWrites(event: LoggedEvent, range: Range): void {
     if (!this.isCoherent(range.surface)) return;
     const { value } = event.args as { value: number };
-    this.expected.fill(this.place(range), range.length, { unique: false, value });
+    // What was computed from bytes that were read is right when they were, and each read is an edge of its own.
+    if (value < 0) this.expected.mirror(this.place(range), this.deviceBytes(range), range.length);
+    else this.expected.fill(this.place(range), range.length, { unique: false, value });
     this.gpuWrote(event, range);
   }
 

@@ -95,6 +95,14 @@ const registry = [
     releases: '5.5 and later',
   },
   {
+    id: 'bz-03',
+    sentence:
+      'Generating mips, which writes through a view for reading, does not make the surface GPU-dirty: CPUs go on seeing old levels.',
+    source:
+      'vmw_cmd_dx_genmips() of vmwgfx_execbuf.c, 5.2 to 5.13 (a9f58c456e9d, fixed by 75156a887b6c)',
+    releases: '5.2 to 5.13',
+  },
+  {
     id: 'bz-04',
     sentence:
       'Dirty boxes go to the device by UPDATE_GB_IMAGE, which knows faces of cubes but no layers of arrays.',

@@ -6,6 +6,7 @@ import {
   GPU_CMD_WRITE,
   ofBytes,
   SVGA_3D_CMD_DX_BUFFER_COPY,
+  SVGA_3D_CMD_DX_GENMIPS,
   SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE,
   SVGA_3D_CMD_READBACK_GB_SURFACE,
   SVGA_3D_CMD_UPDATE_GB_SURFACE,
@@ -704,6 +705,10 @@ class StatementBuilder {
             ? on(SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE, c.target, 'update')
             : on(SVGA_3D_CMD_UPDATE_GB_SURFACE, c.target, 'update'),
         ];
+      case 'genmips':
+        return [on(SVGA_3D_CMD_DX_GENMIPS, c.target, 'generate the levels of')];
+      case 'present':
+        return [on(GPU_CMD_READ, c.target, 'show')];
       case 'readback':
         return [on(SVGA_3D_CMD_READBACK_GB_SURFACE, c.target, 'readback')];
     }

@@ -350,6 +350,8 @@ const shapes: Readonly<Record<OperationName | CommandName, Shape>> = {
   draw: { ...bare, target: 'none', clauses: ['reads', 'writes'] },
   copy: { ...bare, clauses: ['to'] },
   clear: { ...bare, value: true },
+  genmips: bare,
+  present: bare,
   update: bare,
   readback: bare,
 };
@@ -691,6 +693,11 @@ function command(statement: Statement, scope: Scope, report: Report): Command | 
     const value = deviceValue(statement, scope, report);
     return target && { verb: name, from, to, target, value };
   }
+  if (name === 'genmips' && target !== undefined && target.surface.shape.mips === 1)
+    report(
+      statement.verb,
+      `\`${target.surface.name}\` has one level; give it more: \`texture rgba8 64 by 64 mips 7\``,
+    );
   if (name === 'update' && target !== undefined && statement.target?.kind !== 'reference')
     needsBuffer(target, 'a texture is updated whole', report);
   if (name !== 'copy') return target && { verb: name, from, to, target };

@@ -148,6 +148,16 @@ export const commands = {
     form: 'clear target = 0',
     does: 'The device fills a surface, or a range of it, with one byte.',
   },
+  genmips: {
+    form: 'genmips picture',
+    does:
+      'The device computes the lower levels of a texture from the level above each: SVGA_3D_CMD_DX_GENMIPS. A write, as ' +
+      'that of a draw.',
+  },
+  present: {
+    form: 'present target',
+    does: 'The device shows a surface: it reads all of its own copy.',
+  },
   update: {
     form: 'update ring[0 .. 4KiB]',
     does:

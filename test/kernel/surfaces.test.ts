@@ -1,12 +1,13 @@
 // Surfaces of every shape: which pixels lie at a byte of guest memory, which boxes dirty pages make, what the device
 // has afterwards. The figures follow from the layout of Linux drivers/gpu/drm/vmwgfx/vmw_surface_cache.h.
 import { describe, expect, test } from 'vitest';
-import { GPU_CMD_READ } from '../../src/hardware/svga/commands';
+import { GPU_CMD_READ, SVGA_3D_CMD_DX_GENMIPS } from '../../src/hardware/svga/commands';
 import {
   bufferShape,
   isValidShape,
   type SurfaceShape,
   SVGA3D_BC1_UNORM,
+  SVGA3D_R8_UNORM,
   SVGA3D_R8G8B8A8_UNORM,
   shapeBytes,
 } from '../../src/hardware/svga/shapes';
@@ -205,6 +206,28 @@ test('a byte and the place the driver takes it for agree with where the device p
   expect(at(4 * 120)).toEqual({ sheet: 0, sub_resource: 1, x: 0, y: 0, z: 0 });
   expect(at(4 * (120 + 15))).toEqual({ sheet: 0, sub_resource: 2, x: 0, y: 0, z: 0 });
   expect(at(4 * (120 + 15 + 2))).toEqual({ sheet: 0, sub_resource: 3, x: 0, y: 0, z: 0 });
+});
+
+test('generated levels are means of the pixels that become one, level by level', () => {
+  const shape = { ...rgba8(4, 4, { mips: 3 }), format: SVGA3D_R8_UNORM };
+  const machine = driverMachine(
+    [
+      (b) => [
+        createShape(b, shape),
+        map(b, 21),
+        ...Array.from({ length: 16 }, (_, i) => write(b, i, 1, 10 * i)),
+        submit(b, 1, [{ id: SVGA_3D_CMD_DX_GENMIPS }]),
+        wait(b, 1),
+      ],
+    ],
+    { surfaces: 1, pages: 1, subresources: 3 },
+  );
+  run(machine);
+  const level = (from: number, count: number) =>
+    Array.from({ length: count }, (_, i) => machine.engine.parts.svga.peek(0, from + i));
+  // 0 10 40 50 -> 25, 20 30 60 70 -> 45, …: rows of 4 pixels with 10 between them.
+  expect(level(16, 4)).toEqual([25, 45, 105, 125]);
+  expect(level(20, 1)).toEqual([75]);
 });
 
 test('what is no surface is refused with EINVAL', () => {

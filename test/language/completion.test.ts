@@ -64,6 +64,8 @@ describe('what can stand at the cursor', () => {
       'draw',
       'copy',
       'clear',
+      'genmips',
+      'present',
       'update',
       'readback',
     ]);

@@ -33,6 +33,26 @@ describe('faults put in are found', () => {
     expect(problems.join('\n')).toMatch(/^R1: the GPU read /m);
   });
 
+  const found = (file: string, variant: string) =>
+    outcome(readFileSync(`test/scenario/usage/${file}`, 'utf8'), { with: [variant] });
+
+  test('bz-01: a surface takes the dirty pages of the one beside it along, with a warning', () => {
+    const { problems } = found('two-surfaces-in-one-object.coh', 'bz-01');
+    expect(problems.join('\n')).toMatch(/^R1: the GPU read 0 instead of 2/m);
+    expect(problems.join('\n')).toMatch(/^warn: vmw_surface_dirty_range_add/m);
+  });
+
+  test('bz-03: generated mips are not seen by the CPU', () => {
+    const { problems } = found('texture-mips.coh', 'bz-03');
+    expect(problems.join('\n')).toMatch(/^R2: the CPU read 0 instead of 80/m);
+  });
+
+  test('bz-04: the layer of an array stays old', () => {
+    const { problems } = found('texture-array-layer.coh', 'bz-04');
+    expect(problems.join('\n')).toMatch(/^R1: the GPU read 0 instead of 5/m);
+    expect(problems.join('\n')).toMatch(/^device: the device refused UPDATE_GB_IMAGE/m);
+  });
+
   test('the large buffer with a mkwrite that marks nothing loses stores', () => {
     const { verdict: found, problems } = outcome(large, { with: ['mkwrite-marks-nothing'] });
     expect(found).toBe('violated');

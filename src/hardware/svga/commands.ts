@@ -15,6 +15,7 @@ export const SVGA_3D_CMD_READBACK_GB_SURFACE = 1104;
 export const SVGA_3D_CMD_INVALIDATE_GB_IMAGE = 1105; // arg: face; image: mip level
 export const SVGA_3D_CMD_INVALIDATE_GB_SURFACE = 1106;
 export const SVGA_3D_CMD_DEFINE_GB_MOB64 = 1135; // arg: mob; value: address of its page table; length: bytes
+export const SVGA_3D_CMD_DX_GENMIPS = 1181; // names the surface; the real one a view of it
 export const SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE = 1182; // image: subresource; a box
 export const SVGA_3D_CMD_DX_READBACK_SUBRESOURCE = 1183; // image: subresource
 /** Copies within the device: `length` bytes of surface `sid` from `offset` on, to surface `arg` from `value` on. */
@@ -40,6 +41,7 @@ export const svgaCommandNames: Readonly<Record<number, string>> = {
   [SVGA_3D_CMD_INVALIDATE_GB_IMAGE]: 'INVALIDATE_GB_IMAGE',
   [SVGA_3D_CMD_INVALIDATE_GB_SURFACE]: 'INVALIDATE_GB_SURFACE',
   [SVGA_3D_CMD_DEFINE_GB_MOB64]: 'DEFINE_GB_MOB64',
+  [SVGA_3D_CMD_DX_GENMIPS]: 'DX_GENMIPS',
   [SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE]: 'DX_UPDATE_SUBRESOURCE',
   [SVGA_3D_CMD_DX_READBACK_SUBRESOURCE]: 'DX_READBACK_SUBRESOURCE',
   [SVGA_3D_CMD_DX_BUFFER_COPY]: 'DX_BUFFER_COPY',

@@ -27,6 +27,7 @@ import {
   SVGA_3D_CMD_DESTROY_GB_MOB,
   SVGA_3D_CMD_DESTROY_GB_SURFACE,
   SVGA_3D_CMD_DX_BUFFER_COPY,
+  SVGA_3D_CMD_DX_GENMIPS,
   SVGA_3D_CMD_DX_READBACK_SUBRESOURCE,
   SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE,
   SVGA_3D_CMD_READBACK_GB_IMAGE,
@@ -36,7 +37,17 @@ import {
   SVGA_CMD_FENCE,
   SVGA3D_INVALID_ID,
 } from './commands';
-import { boxRuns, type Runs, shapeBytes, shapeField, wholeBox } from './shapes';
+import {
+  boxRuns,
+  descOf,
+  filtered,
+  mipLevel,
+  type Runs,
+  shapeBytes,
+  shapeField,
+  subresourceOffset,
+  wholeBox,
+} from './shapes';
 
 export const SVGA_IRQFLAG_ANY_FENCE = 1 << 0;
 
@@ -97,7 +108,10 @@ export const svga_command = tracepoint('svga_command', {
   offset: int,
   length: int,
 });
-/** Edges: GPU work reads or writes bytes of a surface, at most a page of it at a time. */
+/**
+ * Edges: GPU work reads or writes bytes of a surface, at most a page of it at a time. `value` is what is written, or -1
+ * for bytes that the command computed from what it has read.
+ */
 export const gpu_read = tracepoint('gpu_read', {
   surface: int,
   sid: int,
@@ -399,6 +413,69 @@ export const gpu_copies = routine(
   ],
 );
 
+/** Computes the lower levels of every layer of a texture, each from the one above it, a page of bytes a step. */
+export const gen_mips = routine(
+  file,
+  'gen_mips',
+  {
+    mode: 'device',
+    args: { sid: int, submission: int },
+    locals: { ...walk, image: int, images: int, mips: int },
+  },
+  ({ step, when, loop, leave, again, call, ret }) => [
+    step('surface = lookup(sid)', (f, k) => {
+      f.surface = surfaceOf(k, f.sid);
+      const { at, shape } = f.surface;
+      const can = at !== 0 && descOf(shape).blockWidth === 1 && shape.samples === 1;
+      if (!can)
+        k.emit(svga_error, { id: SVGA_3D_CMD_DX_GENMIPS, sid: f.sid, submission: f.submission });
+      f.mips = can ? shape.mips : 0;
+      f.images = can ? shape.mips * shape.layers : 0;
+    }),
+    loop('for each level of each layer', [
+      when('image == images', (f) => f.image === f.images, [leave()]),
+      when('the first level', (f) => f.image % f.mips === 0, [
+        call(gpu_reads, ({ sid, submission, surface, image }) => ({
+          sid,
+          submission,
+          offset: subresourceOffset(surface.shape, image),
+          length: mipLevel(surface.shape, 0).bytes,
+        })),
+        step('image++', (f) => {
+          f.image++;
+        }),
+        again(),
+      ]),
+      step('the bytes of the level', (f) => {
+        const { shape } = f.surface;
+        f.pos = subresourceOffset(shape, f.image);
+        f.end = f.pos + mipLevel(shape, f.image % f.mips).bytes;
+      }),
+      loop('for each page of the level', [
+        when('pos == end', (f) => f.pos >= f.end, [leave()]),
+        step('compute the bytes', (f, k) => {
+          const { sid, submission, pos: offset, image, mips, surface } = f;
+          const { shape, name } = surface;
+          const copy = k.parts.svga.copy(surface.at);
+          const above = subresourceOffset(shape, image - 1);
+          const first = subresourceOffset(shape, image);
+          const length = chunk(offset, f.end);
+          for (let at = offset; at < offset + length; at++) {
+            const value = filtered(shape, image % mips, at - first, (i) => copy.peek(above + i));
+            copy.fill(at, 1, { unique: false, value });
+          }
+          k.emit(gpu_write, { surface: name, sid, offset, length, value: -1, submission });
+          f.pos += length;
+        }),
+      ]),
+      step('image++', (f) => {
+        f.image++;
+      }),
+    ]),
+    ret(),
+  ],
+);
+
 /** Forgets a surface and what its copy held. */
 export const destroy_gb_surface = routine(
   file,
@@ -587,6 +664,9 @@ export const svga_device = routine(
             submission,
             value,
           })),
+        ]),
+        when('DX_GENMIPS', (f) => f.id === SVGA_3D_CMD_DX_GENMIPS, [
+          call(gen_mips, ({ sid, submission }) => ({ sid, submission })),
         ]),
         when('DX_BUFFER_COPY', (f) => f.id === SVGA_3D_CMD_DX_BUFFER_COPY, [
           call(gpu_copies, ({ sid, offset, length, submission, arg, value }) => ({

@@ -5,6 +5,7 @@ import {
   GPU_CMD_READ,
   GPU_CMD_WRITE,
   SVGA_3D_CMD_DX_BUFFER_COPY,
+  SVGA_3D_CMD_DX_GENMIPS,
   SVGA_3D_CMD_DX_READBACK_SUBRESOURCE,
   SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE,
   SVGA_3D_CMD_INVALIDATE_GB_IMAGE,
@@ -52,6 +53,7 @@ const commandEffects: ReadonlyMap<number, number> = new Map([
   [SVGA_3D_CMD_UPDATE_GB_SURFACE, VMW_RES_DIRTY_CLEAR],
   [SVGA_3D_CMD_READBACK_GB_SURFACE, VMW_RES_DIRTY_CLEAR],
   [SVGA_3D_CMD_INVALIDATE_GB_SURFACE, VMW_RES_DIRTY_CLEAR],
+  [SVGA_3D_CMD_DX_GENMIPS, VMW_RES_DIRTY_SET],
   [SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE, VMW_RES_DIRTY_NONE],
   [SVGA_3D_CMD_DX_READBACK_SUBRESOURCE, VMW_RES_DIRTY_NONE],
   [SVGA_3D_CMD_DX_BUFFER_COPY, VMW_RES_DIRTY_NONE],
@@ -96,11 +98,18 @@ const vmw_cmd_check = routine(
     locals: { id: int, dirty: int, ret: int },
     returns: int,
   },
-  ({ step, call, when, ret }) => [
+  ({ step, call, when, variant, ret }) => [
     step('entry = vmw_cmd_entries[header->id]', (f, k) => {
       f.id = sw_context(k).commands.get(f.i).id;
       f.dirty = commandEffects.get(f.id) ?? -1;
     }),
+    variant('bz-03', [
+      when('vmw_cmd_dx_genmips()', (f) => f.id === SVGA_3D_CMD_DX_GENMIPS, [
+        step('VMW_RES_DIRTY_NONE', (f) => {
+          f.dirty = VMW_RES_DIRTY_NONE;
+        }),
+      ]),
+    ]),
     when('no such command', (f) => f.dirty < 0, [ret('-EINVAL', () => -EINVAL)]),
     call(vmw_cmd_res_check, (f) => ({ ctx: f.ctx, i: f.i, target: false, dirty: f.dirty }), 'ret'),
     when('vmw_cmd_buffer_copy_check()', (f) => f.ret === 0 && f.id === SVGA_3D_CMD_DX_BUFFER_COPY, [
