@@ -212,6 +212,25 @@ describe.each<Preset>(['series-v2', 'linux-6.1'])('%s', (kernel) => {
       ]);
     });
 
+    test.each(['pmd', 'pud'] as const)(
+      'a %s of other frames that came meanwhile stays, with a warning',
+      (level) => {
+        const slipping = device(kernel, { writes: true, level, slips: true });
+        const machine = prepared(slipping, [[writes(3)], [writes(4)]]);
+        machine
+          .until(0, 'exc_page_fault')
+          .until(1, `vmf_insert_pfn_${level}_prot`)
+          .until(0, () => machine.k.isFinished(0))
+          .run();
+        expect([...machine.entries(), ...machine.events]).toEqual([
+          `${level.toUpperCase()} of page 0: PWUADs frame 3`,
+          'fault at page 4, error 6',
+          'fault at page 3, error 6',
+          `warning: insert_pfn_${level}() was to make a huge entry writable that maps other frames than those it was given`,
+        ]);
+      },
+    );
+
     test('a small entry inserted below one that has become huge is a BUG', () => {
       const machine = prepared(readOnly, [[writes(3)], [reads(4)]]);
       machine

@@ -62,6 +62,8 @@ export interface Device {
   readonly level?: 'pmd' | 'pud';
   /** Writes get writable entries; else huge ones are read-only and writes fall back. */
   readonly writes?: boolean;
+  /** The driver gives the frame of the page that faults, where that of the first page is asked for. */
+  readonly slips?: boolean;
   /** The driver splits a huge entry itself when it falls back, as those of 5.1 do. */
   readonly splits?: boolean;
   /** The memory is a file's (DAX); a device that is not has huge entries in 5.1, and in 6.1 none. */
@@ -99,7 +101,8 @@ export const writes =
     ),
   ];
 
-function deviceRoutines({ level = 'pmd', writes = false, splits = false }: Device) {
+function deviceRoutines({ level = 'pmd', writes = false, slips = false, splits = false }: Device) {
+  const pages = level === 'pmd' ? HPAGE_PMD_NR : HPAGE_PUD_NR;
   const huge_fault = routine(
     'test.c',
     'huge_fault',
@@ -111,8 +114,7 @@ function deviceRoutines({ level = 'pmd', writes = false, splits = false }: Devic
     ({ step, when, call, ret }) => [
       step('what is asked for', (f) => {
         f.write = (f.vmf.flags & FAULT_FLAG_WRITE) !== 0;
-        const [pe_size, pages] =
-          level === 'pmd' ? [PE_SIZE_PMD, HPAGE_PMD_NR] : [PE_SIZE_PUD, HPAGE_PUD_NR];
+        const pe_size = level === 'pmd' ? PE_SIZE_PMD : PE_SIZE_PUD;
         const { address, pgoff, vma } = f.vmf;
         const first = address - (pgoff % pages) * PAGE_SIZE;
         const fits = first % (pages * PAGE_SIZE) === 0 && first >= vma.vm_start;
@@ -137,7 +139,7 @@ function deviceRoutines({ level = 'pmd', writes = false, splits = false }: Devic
         level === 'pmd' ? vmf_insert_pfn_pmd_prot : vmf_insert_pfn_pud_prot,
         ({ vmf, write }) => ({
           vmf,
-          pfn: dataPfn + vmf.pgoff - (vmf.pgoff % (level === 'pmd' ? HPAGE_PMD_NR : HPAGE_PUD_NR)),
+          pfn: dataPfn + vmf.pgoff - (slips ? 0 : vmf.pgoff % pages),
           pgprot: vm_get_page_prot(writes ? vmf.vma.vm_flags : vmf.vma.vm_flags & ~VM_SHARED),
           write,
         }),

@@ -20,7 +20,7 @@ import {
   pte_wrprotect,
 } from '../arch/x86/include/asm/pgtable';
 import { flush_tlb_mm_range } from '../arch/x86/mm/tlb';
-import { BUG_ON } from '../include/asm-generic/bug';
+import { BUG_ON, WARN_OTHER_PMD, WARN_OTHER_PUD, warn } from '../include/asm-generic/bug';
 import { EAGAIN } from '../include/linux/errno';
 import {
   FAULT_FLAG_WRITE,
@@ -102,8 +102,9 @@ function vmf_insert_pfn_huge(name: 'pmd' | 'pud', size: number) {
   );
 }
 
-/** Sets an absent entry. One that is there stays as it is, but for a write, which makes it writable and dirty. */
+/** Sets an absent entry. One that is there stays as it is, but a write makes it writable and dirty, if it is the same. */
 function insert_pfn_huge(name: 'pmd' | 'pud') {
+  const where = name === 'pmd' ? WARN_OTHER_PMD : WARN_OTHER_PUD;
   return routine(
     file,
     `insert_pfn_${name}`,
@@ -137,10 +138,17 @@ function insert_pfn_huge(name: 'pmd' | 'pud') {
           ),
         ],
         [
-          when('write, and it is this frame', (f) => f.write && pte_pfn(f.old) === f.pfn, [
-            step(`${name}p_set_access_flags(vma, addr, ${name}, entry, 1)`, (f) => {
-              f.entry.val = written(f.old, f.vm_flags);
-            }),
+          when('write', (f) => f.write, [
+            when(
+              `${name}_pfn(*${name}) == pfn`,
+              (f) => pte_pfn(f.old) === f.pfn,
+              [
+                step(`${name}p_set_access_flags(vma, addr, ${name}, entry, 1)`, (f) => {
+                  f.entry.val = written(f.old, f.vm_flags);
+                }),
+              ],
+              [step('WARN_ON_ONCE', (_f, k) => k.emit(warn, { where }))],
+            ),
           ]),
         ],
       ),

@@ -15,6 +15,8 @@ export const WARN_BO_RESOURCES = 7;
 export const WARN_RES_RANGE = 8;
 export const WARN_BAD_PUD = 9;
 export const WARN_HUGE_PUD_WRITABLE = 10;
+export const WARN_OTHER_PMD = 11;
+export const WARN_OTHER_PUD = 12;
 
 /** BUG_ON() and VM_BUG_ON() of a kernel `file`: the task stops for good, its locks held. */
 export function BUG_ON(condition: boolean, file: string, text: string): void {
@@ -43,4 +45,8 @@ export const warningTexts: Readonly<Record<number, string>> = {
     'bad pud: a walk that knows only tables met a huge entry and cleared it. Its dirty bit is lost, and the TLBs are not flushed.',
   [WARN_HUGE_PUD_WRITABLE]:
     'wp_clean_pud_entry() met a huge entry that is writable or dirty: huge entries cannot be tracked page by page.',
+  [WARN_OTHER_PMD]:
+    'insert_pfn_pmd() was to make a huge entry writable that maps other frames than those it was given: it stays as it is.',
+  [WARN_OTHER_PUD]:
+    'insert_pfn_pud() was to make a huge entry writable that maps other frames than those it was given: it stays as it is.',
 };
