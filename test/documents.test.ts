@@ -1,5 +1,5 @@
 // What the documents name is there: files and folders by their paths, and what they link to; what the README shows of
-// the command line is what it prints, but for line breaks, what `…` leaves out, and numbers of steps.
+// the command line is what it prints, but for line breaks, what `…` leaves out, and numbers of steps and events.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -35,7 +35,7 @@ const shown = /^ {4}\$ node dist\/cli\.js (.*)\n((?: {4}.*\n)*)/gm;
 const plain = (text: string): string =>
   text
     .replace(/\s+/g, ' ')
-    .replace(/step \d+/g, 'step N')
+    .replace(/(event|step) \d+/g, '$1 N')
     .replace(/\d+ micro-steps/g, 'N micro-steps')
     .trim();
 
