@@ -122,21 +122,37 @@ export interface PlannedTask {
 /** The tasks of a scenario, in order of declaration. The first process creates the surfaces. */
 export function planTasks(meaning: ScenarioMeaning): PlannedTask[] {
   const tasks: PlannedTask[] = [];
+  // The last task among the processes' own statements, once one of these has waited for a fence or asked for one.
+  let knowing: number | undefined;
   meaning.processes.forEach((process, index) => {
     const creates = index === 0 ? meaning.surfaces : [];
     const setup = creates.length > 0 || process.setup.length > 0;
     if (setup) {
-      const made = threadRoutine(meaning, process, undefined, creates);
+      const made = threadRoutine(meaning, process, undefined, { creates, knowing });
       const { name, cpu } = process;
+      if (process.forks === undefined && (knowing !== undefined || asksFences(process.setup)))
+        knowing = tasks.length;
       tasks.push({ name, process: index, thread: undefined, cpu, ...made });
     }
     for (const thread of process.threads) {
-      const made = threadRoutine(meaning, process, thread.name, []);
+      const made = threadRoutine(meaning, process, thread.name, { creates: [], knowing });
       const { name, cpu } = thread;
       tasks.push({ name, process: index, thread: name, cpu, ...made });
     }
   });
   return tasks;
+}
+
+/** Whether a task may learn from these steps that a submission is over. */
+const asksFences = (steps: readonly Step[]): boolean =>
+  steps.some((s) => s.kind === 'wait' || s.kind === 'poll' || asksFences(innerSteps(s)));
+
+/** How a task begins. */
+interface Beginning {
+  /** The surfaces that it creates. */
+  readonly creates: readonly SurfaceMeaning[];
+  /** The task that ran before it and may know of submissions that are over. */
+  readonly knowing: number | undefined;
 }
 
 /** The field of the frame that holds a variable. */
@@ -160,7 +176,7 @@ function threadRoutine(
   meaning: ScenarioMeaning,
   process: ProcessMeaning,
   thread: string | undefined,
-  creates: readonly SurfaceMeaning[],
+  beginning: Beginning,
 ): { root: Routine; calls: ReadonlyMap<number, Routine> } {
   const body =
     thread === undefined ? process.setup : process.threads.find((t) => t.name === thread)!.body;
@@ -170,7 +186,7 @@ function threadRoutine(
   const name = thread ?? process.name;
   const builder = new StatementBuilder(meaning);
   const root = routine('scenario', name, { mode: 'user', locals: locals as never }, (b) =>
-    builder.thread(b as AnyBuilder, process, thread, creates, body),
+    builder.thread(b as AnyBuilder, process, thread, beginning, body),
   ) as Routine;
   builder.declare(body);
   return { root, calls: builder.calls };
@@ -238,7 +254,7 @@ class StatementBuilder {
     b: AnyBuilder,
     process: ProcessMeaning,
     thread: string | undefined,
-    creates: readonly SurfaceMeaning[],
+    { creates, knowing }: Beginning,
     body: readonly Step[],
   ): Node[] {
     const first = this.firstOf(process, thread);
@@ -247,23 +263,34 @@ class StatementBuilder {
     return [
       // Threads start when their process is ready, processes when the surfaces are; a child when it is forked.
       ...(forks !== undefined ? this.begin(b, head, process, thread) : []),
-      ...(forks !== undefined || first === 0 ? [] : [this.start(b, head, first)]),
+      ...(forks !== undefined || first === 0 ? [] : [this.start(b, head, first, knowing)]),
       ...creates.map((surface) => this.create(b, surface)),
       ...body.map((s) => this.statement(b, s)),
       ...(thread === undefined
         ? [
             b.atomic('the process is ready', (_f: F, k) => {
-              const ready = forks === undefined ? 'ready' : `ready ${process.name}`;
-              state(k).set(ready, state(k).get(ready) + 1);
+              if (forks === undefined) state(k).set('ready', state(k).get('ready') + 1);
+              else state(k).set(`ready ${process.name}`, k.task + 1);
             }),
           ]
         : []),
     ];
   }
 
-  private start(b: AnyBuilder, head: Span & { name: string }, first: number): Node {
+  /** It begins behind the statements of processes, and knows what they have waited for. */
+  private start(
+    b: AnyBuilder,
+    head: Span & { name: string },
+    first: number,
+    knowing: number | undefined,
+  ): Node {
     const ready = (k: Engine) => k.store.peek(state(k).at('ready'));
-    return b.statement(head, [b.wait(`start of ${head.name}`, (_f: F, k) => ready(k) >= first)]);
+    return b.statement(head, [
+      b.wait(`start of ${head.name}`, (_f: F, k) => ready(k) >= first),
+      ...(knowing === undefined
+        ? []
+        : [b.step('what was waited for', (_f: F, k) => k.emit(synchronized, { from: knowing }))]),
+    ]);
   }
 
   /** A process that is forked begins with the fork, its threads when its own statements have run. */
@@ -277,6 +304,9 @@ class StatementBuilder {
     return [
       b.statement(head, [
         b.wait(`fork of ${name}`, (_f: F, k) => k.store.peek(state(k).at(cell)) !== 0),
+        b.step('what was waited for', (_f: F, k) => {
+          k.emit(synchronized, { from: state(k).get(cell) - 1 });
+        }),
       ]),
     ];
   }
@@ -594,7 +624,7 @@ class StatementBuilder {
             this.place(f, k, own, { address, ...look(k).mapped(of) });
           }
         }),
-        b.step('it begins', (_f: F, k) => state(k).set(`forked ${s.child}`, 1)),
+        b.step('it begins', (_f: F, k) => state(k).set(`forked ${s.child}`, k.task + 1)),
       ]),
       ...this.returned(b, s, 'fork', s.error),
     ];

@@ -38,8 +38,8 @@ export function scenarioStruct(meaning: ScenarioMeaning): Struct {
   add('loaded', array(int, tasksOf(meaning)) as Field<unknown>, 'fixed');
   for (const { name, forks } of meaning.processes) {
     if (forks === undefined) continue;
-    add(`forked ${name}`, int, 'shared');
-    add(`ready ${name}`, int, 'shared');
+    add(`forked ${name}`, int, 'shared'); // the task that did it, plus 1
+    add(`ready ${name}`, int, 'shared'); // the task of its own statements, plus 1
   }
   for (const s of meaning.surfaces) add(`surface ${s.name}`, int, 'fixed'); // handle
   for (const v of meaning.variables) {

@@ -65,7 +65,7 @@ export const tracepoints: Readonly<Record<string, TracepointEntry>> = {
   surfaces_inherited: of('a child got the mappings of its parent', 'from'),
   submit: of('an application hands a submission to the driver', 'submission'),
   fence_waited: of('a thread knows that a submission is over', 'submission'),
-  synchronized: of('a thread went on because of an event', 'from'),
+  synchronized: of('a thread began behind another, or went on because of its event', 'from'),
   violation: of('the contract was broken'),
   race: of('the application raced with the GPU'),
   assertion: of('a statement failed or a property was broken'),

@@ -48,5 +48,5 @@ export const submit = tracepoint('submit', { submission: int });
 /** The thread knows that submission `submission` and all before it are over: it waited for the fence, or polled it. */
 export const fence_waited = tracepoint('fence_waited', { submission: int });
 
-/** The thread went on because of another thread's event: what that one knew (`from`, a task), it knows too. */
+/** The thread begins behind another, or went on because of its event: what that one knew (`from`, a task), it knows too. */
 export const synchronized = tracepoint('synchronized', { from: int });
