@@ -12,11 +12,15 @@ export interface Difference {
 export function compare(recorded: Outcome, actual: Outcome): Difference[] {
   const differences: Difference[] = [];
   for (const key of outcomeKeys) {
-    if (canonical(recorded[key]) === canonical(actual[key])) continue;
+    if (isSame(recorded[key], actual[key])) continue;
     differences.push({ key, expected: recorded[key], actual: actual[key] });
   }
   return differences;
 }
+
+/** Whether two values are the same but for the order of keys; mostly they have that in common, too. */
+const isSame = (a: unknown, b: unknown): boolean =>
+  JSON.stringify(a) === JSON.stringify(b) || canonical(a) === canonical(b);
 
 /** JSON with the keys of objects in order. */
 function canonical(value: unknown): string {
@@ -42,7 +46,7 @@ export function differenceLines(differences: readonly Difference[]): string[] {
 }
 
 function parting(path: string, recorded: unknown, emulated: unknown): string[] {
-  if (canonical(recorded) === canonical(emulated)) return [];
+  if (isSame(recorded, emulated)) return [];
   if (
     isObject(recorded) &&
     isObject(emulated) &&
