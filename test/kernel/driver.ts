@@ -54,6 +54,7 @@ export function driverMachine(
         submitters: bodies.length,
         commands: 16,
         userCommands: tasks.length * commandsMax,
+        swap: true,
         ...(options.mobPages === undefined ? {} : { mobPages: options.mobPages }),
       }),
       deviceParts({

@@ -698,7 +698,8 @@ export function deviceParts(limits: DeviceLimits) {
   const pools: PoolSize[] = [
     { struct: svga_surface, count: surfaces },
     { struct: svga_mob, count: objects },
-    { struct: svga_mob_pt, count: objects, tail: objectPages },
+    // The guest may give one up and make the next before the device has taken notice.
+    { struct: svga_mob_pt, count: 2 * objects, tail: objectPages },
   ];
   const statics: StaticSize[] = [
     { name: 'svga', struct: svga_regs },

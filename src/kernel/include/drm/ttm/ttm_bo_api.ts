@@ -2,7 +2,17 @@
 // fake offsets. Left out: memory types but SYSTEM and MOB, caching modes (always cached), bulk moves in the LRU lists.
 import { spinlock } from '../../../../routine/locks';
 import { fnptr } from '../../../../routine/routine';
-import { array, embed, int, oneOf, ref, struct, tail, type View } from '../../../../state/layout';
+import {
+  array,
+  bool,
+  embed,
+  int,
+  oneOf,
+  ref,
+  struct,
+  tail,
+  type View,
+} from '../../../../state/layout';
 import '../../../../hardware/svga/device';
 import '../../linux/dma-resv';
 import '../../linux/mm_types';
@@ -22,7 +32,13 @@ export const TTM_BO_VM_NUM_PREFAULT = 16;
 /** The system pages of a buffer object: addresses of `struct page`, 0 where there is none yet. */
 export const ttm_tt = struct('ttm_tt', {
   fixed: { num_pages: int },
-  under: { dma_resv: { populated: int, pages: tail(int) } },
+  under: {
+    dma_resv: {
+      populated: int, // so many pages are there
+      swapped: bool, // what is to be in them is in swap storage
+      pages: tail(int),
+    },
+  },
 });
 
 /** What TTM asks of its driver. */
@@ -62,6 +78,7 @@ export const ttm_buffer_object = struct('ttm_buffer_object', {
     },
     dma_resv: {
       priority: int,
+      pin_count: int, // above 0: stays where it is
       mem_type: oneOf(TTM_PLACEMENTS),
       mem_start: int, // the MOB's id
       mem_pt: ref('svga_mob_pt'), // its page table

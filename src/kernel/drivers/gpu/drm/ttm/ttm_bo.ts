@@ -1,5 +1,5 @@
 // drivers/gpu/drm/ttm/ttm_bo.c and drm_vma_manager.c: buffer objects, their placement and their fake offsets. Linux
-// 5.1, and 6.1 by variants. Left out: swap; waiting for a busy victim with a ticket (5.3); a last reference dropped
+// 5.1, and 6.1 by variants. Left out: waiting for a busy victim with a ticket (5.3); a last reference dropped
 // while the GPU is busy makes its dropper wait, where the kernel has a list of delayed destruction. An object stays on
 // its LRU list while it is reserved, as in 6.1: nobody who wants a victim gets it then, on the list or not.
 import { routine } from '../../../../../routine/routine';
@@ -14,7 +14,7 @@ import { EBUSY, ENOMEM, ENOSPC } from '../../../../include/linux/errno';
 import { unmap_mapping_range } from '../../../../mm/memory';
 import { dma_fence_wait } from '../../../dma-buf/dma-fence';
 import { dma_resv_add_fence } from '../../../dma-buf/dma-resv';
-import { ttm_tt_destroy, ttm_tt_populate } from './ttm_tt';
+import { ttm_tt_destroy, ttm_tt_populate, ttm_tt_swapout } from './ttm_tt';
 
 const file = 'drivers/gpu/drm/ttm/ttm_bo.c';
 const bo = { bo: ref('ttm_buffer_object') };
@@ -108,16 +108,11 @@ function lruRemove(bo: Bo): void {
 const firstList = (memType: number): number =>
   memType === TTM_PL_SYSTEM ? 0 : TTM_MAX_BO_PRIORITY;
 
-/** The object that would be evicted next after `bo`, or first when that is NULL; lru_lock is held. */
-function lruNext(bdev: Structs['ttm_bo_device'], memType: number, bo: Bo): Bo {
+/** The object after `bo` in lists `from` to `to`, or the first when that is NULL; lru_lock is held. */
+function lruNext(bdev: Structs['ttm_bo_device'], from: number, to: number, bo: Bo): Bo {
   if (!isNull(bo) && !isNull(bo.lru_next)) return bo.lru_next;
-  const first = firstList(memType);
   let head: Bo = NULL;
-  for (
-    let list = isNull(bo) ? first : bo.lru_list;
-    isNull(head) && list < first + TTM_MAX_BO_PRIORITY;
-    list++
-  ) {
+  for (let list = isNull(bo) ? from : bo.lru_list; isNull(head) && list < to; list++) {
     head = bdev.lru.get(list);
   }
   return head;
@@ -304,7 +299,7 @@ const ttm_bo_handle_move_mem = routine(
 );
 
 /** Moves a reserved object to where the driver wants evicted ones. */
-const ttm_bo_evict = routine(
+export const ttm_bo_evict = routine(
   file,
   'ttm_bo_evict',
   { args: bo, locals: { mem_type: int, ret: int }, returns: int },
@@ -320,23 +315,41 @@ const ttm_bo_evict = routine(
   ],
 );
 
-/** Evicts the object of a memory type that was used longest ago and that nobody has reserved. -EBUSY: there is none. */
-const ttm_mem_evict_first = routine(
+/** Reserves an object that nobody uses or has pinned and, when it is to be swapped out, that has pages: 1, or 0. */
+export const ttm_bo_evict_swapout_allowable = routine(
   file,
-  'ttm_mem_evict_first',
+  'ttm_bo_evict_swapout_allowable',
+  { args: { ...bo, swapout: bool }, locals: { locked: int, allowed: bool }, returns: int },
+  ({ step, trylock, release, when, ret }) => [
+    trylock('locked = dma_resv_trylock(bo->resv)', (f) => f.bo.resv.lock, { into: 'locked' }),
+    when('!locked', (f) => f.locked === 0, [ret('0', () => 0)]),
+    step('bo->pin_count, ttm_tt_is_populated(bo->ttm)', (f) => {
+      const { pin_count, ttm, num_pages } = f.bo;
+      f.allowed = pin_count === 0 && (!f.swapout || ttm.populated === num_pages);
+    }),
+    when('allowed', (f) => f.allowed, [ret('1', () => 1)]),
+    release('dma_resv_unlock(bo->resv)', (f) => f.bo.resv.lock),
+    ret('0', () => 0),
+  ],
+);
+
+/** The first object of lists `from` to `to` that may go, reserved and with a reference; NULL when there is none. */
+const firstVictim = routine(
+  file,
+  'firstVictim',
   {
-    args: { bdev: ref('ttm_bo_device'), mem_type: int },
-    locals: { ...bo, locked: int, alive: bool, ret: int },
-    returns: int,
+    args: { bdev: ref('ttm_bo_device'), from: int, to: int, swapout: bool },
+    locals: { ...bo, locked: int, alive: bool },
+    returns: ref('ttm_buffer_object'),
   },
-  ({ step, atomic, trylock, acquire, release, call, loop, leave, when, ret }) => [
+  ({ step, atomic, acquire, release, call, loop, leave, when, ret }) => [
     acquire('spin_lock(&glob->lru_lock)', (f) => f.bdev.lru_lock),
     loop('for each priority: list_for_each_entry(bo, &man->lru[i], lru)', [
       step('bo = next', (f) => {
-        f.bo = lruNext(f.bdev, f.mem_type, f.bo);
+        f.bo = lruNext(f.bdev, f.from, f.to, f.bo);
       }),
       when('end of the lists', (f) => isNull(f.bo), [leave()]),
-      trylock('locked = dma_resv_trylock(bo->resv)', (f) => f.bo.resv.lock, { into: 'locked' }),
+      call(ttm_bo_evict_swapout_allowable, (f) => ({ bo: f.bo, swapout: f.swapout }), 'locked'),
       when('locked', (f) => f.locked === 1, [
         atomic('kref_get_unless_zero(&bo->kref)', (f) => {
           f.alive = f.bo.kref !== 0;
@@ -347,11 +360,78 @@ const ttm_mem_evict_first = routine(
       ]),
     ]),
     release('spin_unlock(&glob->lru_lock)', (f) => f.bdev.lru_lock),
+    ret('bo', (f) => f.bo),
+  ],
+);
+
+/** Evicts the object of a memory type that was used longest ago and may go. -EBUSY: there is none. */
+const ttm_mem_evict_first = routine(
+  file,
+  'ttm_mem_evict_first',
+  {
+    args: { bdev: ref('ttm_bo_device'), mem_type: int },
+    locals: { ...bo, ret: int },
+    returns: int,
+  },
+  ({ call, when, ret }) => [
+    call(
+      firstVictim,
+      ({ bdev, mem_type }) => ({
+        bdev,
+        from: firstList(mem_type),
+        to: firstList(mem_type) + TTM_MAX_BO_PRIORITY,
+        swapout: false,
+      }),
+      'bo',
+    ),
     when('!bo', (f) => isNull(f.bo), [ret('-EBUSY', () => -EBUSY)]),
     call(ttm_bo_evict, (f) => ({ bo: f.bo }), 'ret'),
     call(ttm_bo_unreserve, (f) => ({ bo: f.bo })),
     call(ttm_bo_put, (f) => ({ bo: f.bo })),
     ret('ret', (f) => f.ret),
+  ],
+);
+
+/** Takes the pages of a reserved object out of memory; who needs them next brings them back. 0 or a negative errno. */
+export const ttm_bo_swapout = routine(
+  file,
+  'ttm_bo_swapout',
+  { args: bo, locals: { ttm: ref('ttm_tt'), ret: int }, returns: int },
+  ({ step, call, when, ret }) => [
+    step('ttm = bo->ttm', (f) => {
+      f.ttm = f.bo.ttm;
+    }),
+    call(ttm_bo_handle_move_mem, (f) => ({ bo: f.bo, mem_type: TTM_PL_SYSTEM, start: 0 }), 'ret'),
+    when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
+    call(ttm_bo_wait, (f) => ({ bo: f.bo })),
+    call(ttm_bo_unmap_virtual, (f) => ({ bo: f.bo })),
+    call(ttm_tt_swapout, (f) => ({ ttm: f.ttm }), 'ret'),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+/** Swaps out every object that may go. */
+export const ttm_bo_swapout_all = routine(
+  file,
+  'ttm_bo_swapout_all',
+  {
+    args: { bdev: ref('ttm_bo_device') },
+    locals: { ...bo, ret: int },
+    returns: int,
+  },
+  ({ call, loop, when, ret }) => [
+    loop('while (ttm_bo_swapout(glob, &ctx) == 0)', [
+      call(
+        firstVictim,
+        ({ bdev }) => ({ bdev, from: 0, to: bdev.lru.length, swapout: true }),
+        'bo',
+      ),
+      when('!bo', (f) => isNull(f.bo), [ret('0', () => 0)]),
+      call(ttm_bo_swapout, (f) => ({ bo: f.bo }), 'ret'),
+      call(ttm_bo_unreserve, (f) => ({ bo: f.bo })),
+      call(ttm_bo_put, (f) => ({ bo: f.bo })),
+      when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
+    ]),
   ],
 );
 

@@ -1,20 +1,27 @@
 // drivers/gpu/drm/ttm/ttm_tt.c and its page pool: the system pages behind a buffer object, allocated when first
-// needed, zeroed. Linux 5.1. Left out: swap, caching changes, DMA mappings, accounting; and that the pool takes 2 MiB at
+// needed, zeroed or swapped in. Linux 5.1. Left out: caching changes, DMA mappings, accounting; and that the pool takes 2 MiB at
 // once for large objects, but where `huge-faults` makes use of it.
+import { PAGE_SIZE } from '../../../../../hardware/pte';
 import { routine } from '../../../../../routine/routine';
 import { bool, int, isNull, NULL, ref } from '../../../../../state/layout';
 import { ENOMEM } from '../../../../include/linux/errno';
 import { HPAGE_PMD_NR } from '../../../../mm/huge_memory';
 import { alloc_page } from '../../../../mm/memory';
+import type {} from '../../../../mm/shmem';
 
-/** Allocates the pages that are still missing. Needs the reservation. -ENOMEM leaves what there is. */
+/** Allocates the pages that are still missing, with what was swapped out in them. Needs the reservation. -ENOMEM leaves what there is. */
 export const ttm_tt_populate = routine(
   'drivers/gpu/drm/ttm/ttm_tt.c',
   'ttm_tt_populate',
-  { args: { ttm: ref('ttm_tt') }, locals: { i: int, run: int, failed: bool }, returns: int },
-  ({ step, fallible, when, loop, leave, variant, ret }) => [
-    step('i = ttm->populated', (f) => {
+  {
+    args: { ttm: ref('ttm_tt') },
+    locals: { i: int, run: int, failed: bool, swapped: bool },
+    returns: int,
+  },
+  ({ step, fallible, call, when, loop, leave, variant, ret }) => [
+    step('i = ttm->populated; swapped = ttm->page_flags & TTM_PAGE_FLAG_SWAPPED', (f) => {
       f.i = f.ttm.populated;
+      f.swapped = f.ttm.swapped;
     }),
     loop('for (; i < ttm->num_pages; ++i)', [
       when('i == ttm->num_pages', (f) => f.i === f.ttm.num_pages, [leave()]),
@@ -52,7 +59,80 @@ export const ttm_tt_populate = routine(
       ),
       when('no page', (f) => f.failed, [ret('-ENOMEM', () => -ENOMEM)]),
     ]),
+    when('swapped', (f) => f.swapped, [call(ttm_tt_swapin, (f) => ({ ttm: f.ttm }))]),
     ret('0', () => 0),
+  ],
+);
+
+const tt = { args: { ttm: ref('ttm_tt') }, locals: { i: int } };
+
+/** Fills the pages, all of which are there again, with what was swapped out. */
+const ttm_tt_swapin = routine(
+  'drivers/gpu/drm/ttm/ttm_tt.c',
+  'ttm_tt_swapin',
+  tt,
+  ({ step, when, loop, leave }) => [
+    loop('for (i = 0; i < ttm->num_pages; ++i)', [
+      when('i == ttm->num_pages', (f) => f.i === f.ttm.num_pages, [leave()]),
+      step('copy_highpage(to_page, from_page)', (f, k) => {
+        const { memory, shmem } = k.parts;
+        const frame = memory.frame(memory.pfnOfPage(f.ttm.pages.get(f.i)));
+        frame.copy(0, shmem.page(f.ttm.at, f.i), 0, PAGE_SIZE);
+        f.i++;
+      }),
+    ]),
+    step('ttm->page_flags &= ~TTM_PAGE_FLAG_SWAPPED', (f) => {
+      f.ttm.swapped = false;
+    }),
+  ],
+);
+
+/** Copies the pages, which nobody maps or uses, to swap storage and frees them. -ENOMEM without room there. */
+export const ttm_tt_swapout = routine(
+  'drivers/gpu/drm/ttm/ttm_tt.c',
+  'ttm_tt_swapout',
+  { ...tt, locals: { i: int, room: bool }, returns: int },
+  ({ step, call, when, loop, leave, ret }) => [
+    step('swap_storage = shmem_file_setup("ttm swap", size)', (f, k) => {
+      f.room = k.parts.shmem.pages >= f.ttm.num_pages;
+    }),
+    when('!swap_storage', (f) => !f.room, [ret('-ENOMEM', () => -ENOMEM)]),
+    loop('for (i = 0; i < ttm->num_pages; ++i)', [
+      when('i == ttm->num_pages', (f) => f.i === f.ttm.num_pages, [leave()]),
+      step('copy_highpage(to_page, from_page)', (f, k) => {
+        const { memory, shmem } = k.parts;
+        const frame = memory.frame(memory.pfnOfPage(f.ttm.pages.get(f.i)));
+        shmem.page(f.ttm.at, f.i).copy(0, frame, 0, PAGE_SIZE);
+        f.i++;
+      }),
+    ]),
+    call(ttm_tt_unpopulate, (f) => ({ ttm: f.ttm })),
+    step('ttm->page_flags |= TTM_PAGE_FLAG_SWAPPED', (f) => {
+      f.ttm.swapped = true;
+    }),
+    ret('0', () => 0),
+  ],
+);
+
+/** Frees the pages. */
+const ttm_tt_unpopulate = routine(
+  'drivers/gpu/drm/ttm/ttm_tt.c',
+  'ttm_tt_unpopulate',
+  tt,
+  ({ step, when, loop, leave }) => [
+    step('i = ttm->populated', (f) => {
+      f.i = f.ttm.populated;
+    }),
+    loop('while (i--)', [
+      when('!i', (f) => f.i === 0, [leave()]),
+      step('__free_page(ttm->pages[i])', (f, k) => {
+        f.i--;
+        const page = k.view('page', f.ttm.pages.get(f.i));
+        f.ttm.pages.set(f.i, 0);
+        f.ttm.populated = f.i;
+        k.free(page);
+      }),
+    ]),
   ],
 );
 
@@ -64,20 +144,9 @@ const beginsHuge = ({ ttm, i }: { ttm: { num_pages: number }; i: number }): bool
 export const ttm_tt_destroy = routine(
   'drivers/gpu/drm/ttm/ttm_tt.c',
   'ttm_tt_destroy',
-  { args: { ttm: ref('ttm_tt') }, locals: { i: int } },
-  ({ step, when, loop, leave }) => [
-    step('i = ttm->populated', (f) => {
-      f.i = f.ttm.populated;
-    }),
-    loop('while (i--)', [
-      when('!i', (f) => f.i === 0, [leave()]),
-      step('__free_page(ttm->pages[i])', (f, k) => {
-        f.i--;
-        const page = k.view('page', f.ttm.pages.get(f.i));
-        f.ttm.pages.set(f.i, 0);
-        k.free(page);
-      }),
-    ]),
+  { args: { ttm: ref('ttm_tt') } },
+  ({ step, call }) => [
+    call(ttm_tt_unpopulate, (f) => ({ ttm: f.ttm })),
     step('kfree(ttm)', (f, k) => {
       const { ttm } = f;
       f.ttm = NULL;

@@ -8,7 +8,7 @@ import {
 } from '../../../../../hardware/svga/commands';
 import type { Engine } from '../../../../../routine/engine';
 import { routine } from '../../../../../routine/routine';
-import { type ArrayView, int, type Structs } from '../../../../../state/layout';
+import { type ArrayView, bool, int, type Structs } from '../../../../../state/layout';
 import { ENOMEM } from '../../../../include/linux/errno';
 
 const file = 'drivers/gpu/drm/vmwgfx/vmwgfx_cmd.c';
@@ -41,7 +41,7 @@ export const vmw_cmd_reserve = routine(
       atomic('__vmw_cmdbuf_cur_flush(man)', (_f, k) => handOver(k)),
       wait('wait_event(man->alloc_queue, there is room)', (f, k) => {
         const { queued } = k.the('svga', 'svga_regs');
-        return k.the('svga_ring', 'svga_ring').size - queued >= f.count;
+        return k.the('svga_ring', 'svga_ring').size - queued - vmw_priv(k).pending >= f.count;
       }),
     ]),
   ],
@@ -74,6 +74,7 @@ export const vmw_cmd_commit_flush = routine(
 
 function handOver(k: Engine): void {
   const dev_priv = vmw_priv(k);
+  if (dev_priv.block_submission) return; // what is pending goes with the next that is handed over
   k.the('svga', 'svga_regs').queued += dev_priv.pending;
   dev_priv.pending = 0;
 }
@@ -96,5 +97,19 @@ export const vmw_cmd_send_fence = routine(
     step('SVGA_CMD_FENCE{seqno}', (f, k) => putCommand(k, { id: SVGA_CMD_FENCE, value: f.seqno })),
     call(vmw_cmd_commit_flush, () => ({})),
     ret('seqno', (f) => f.seqno),
+  ],
+);
+
+/** vmw_cmdbuf_startstop(): from now on the device gets what is submitted, or it stays here. */
+export const vmw_cmdbuf_startstop = routine(
+  'drivers/gpu/drm/vmwgfx/vmwgfx_cmdbuf.c',
+  'vmw_cmdbuf_startstop',
+  { args: { enable: bool } },
+  ({ step, call, acquire }) => [
+    acquire('mutex_lock(&man->cur_mutex)', (_f, k) => vmw_priv(k).cur_mutex),
+    step('ctx->block_submission = !enable', (f, k) => {
+      vmw_priv(k).block_submission = !f.enable;
+    }),
+    call(vmw_cmd_commit_flush, () => ({})),
   ],
 );

@@ -84,6 +84,7 @@ export const vmw_resource = struct('vmw_resource', {
   shared: { kref: int },
   under: {
     'cmdbuf_mutex|dma_resv': { backup: ref('vmw_buffer_object') },
+    cmdbuf_mutex: { pin_count: int },
     dma_resv: {
       id: int, // the device's; -1: does not exist there
       backup_offset: int,
@@ -148,7 +149,7 @@ export const vmw_private = struct('vmw_private', {
   },
   shared: { marker_seq: u32 },
   under: {
-    cur_mutex: { next: int, reserved: int, pending: int }, // place in the ring; commands written, not handed over
+    cur_mutex: { next: int, reserved: int, pending: int, block_submission: bool }, // place in the ring; commands written, not handed over
     waiter_lock: { fence_queue_waiters: int, irq_mask: flags({ ANY_FENCE: 1 }) },
     resource_lock: { res_ids: array(int, ids) }, // 1: in use
   },

@@ -5,6 +5,7 @@ import type { Engine } from '../../../../../routine/engine';
 import { routine } from '../../../../../routine/routine';
 import { int, long, ref } from '../../../../../state/layout';
 import type { PoolSize, StaticSize } from '../../../../../state/objects';
+import type { StorePlan } from '../../../../../state/store';
 import { ttm_bo_driver, ttm_tt } from '../../../../include/drm/ttm/ttm_bo_api';
 import { dma_fence_ops } from '../../../../include/linux/dma-fence';
 import { FMODE_READ, FMODE_WRITE } from '../../../../include/linux/mm';
@@ -14,6 +15,7 @@ import {
   file_operations,
   vm_operations_struct,
 } from '../../../../include/linux/mm_types';
+import { Shmem } from '../../../../mm/shmem';
 import { drm_get_unmapped_area } from '../drm_file';
 import { ttm_bo_mmap, ttm_bo_vm_close, ttm_bo_vm_open } from '../ttm/ttm_bo_vm';
 import { vmw_bo_bo_free } from './vmwgfx_bo';
@@ -96,12 +98,14 @@ export interface DriverLimits {
   readonly commands: number; // of one submission
   readonly userCommands: number; // of all command buffers of the application
   readonly mobPages?: number; // pages in MOB placement at a time; no limit when it is not given
+  readonly swap?: boolean; // whether objects can be swapped out
 }
 
 /** What the driver adds to a machine. Call `boot` before the machine's first step. */
 export function driverParts(limits: DriverLimits) {
   const { surfaces, surfacePages, fences, submitters, commands, userCommands } = limits;
   const nodes = surfaces * submitters;
+  const swapPages = limits.swap === true ? surfacePages : 0;
   // Besides handles: the exclusive fence and the moving fence of each object, and one being made by each thread.
   const fenceObjects = fences + 2 * surfaces + 2 * submitters + 4;
   const pools: PoolSize[] = [
@@ -187,11 +191,14 @@ export function driverParts(limits: DriverLimits) {
   return {
     pools,
     statics,
+    regions: (plan: StorePlan): void => Shmem.reserve(plan, surfaces, swapPages),
+    rules: [Shmem.rule],
     /** Handler of the device's interrupt, DEVICE_VECTOR. */
     irqHandler: vmw_irq_handler,
     /** vmw_driver_load(): the device's address space and tables. */
     boot: (k: Engine): void => {
       const { bdev } = vmw_priv(k);
+      k.parts.shmem = new Shmem(k, swapPages);
       bdev.driver = k.the('vmw_bo_driver', 'ttm_bo_driver');
       bdev.dev_mapping = k.the('dev_mapping', 'address_space');
       bdev.vm_ops = k.the('vmw_vm_ops', 'vm_operations_struct');

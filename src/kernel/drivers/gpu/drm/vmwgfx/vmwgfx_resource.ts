@@ -1,13 +1,16 @@
 // drivers/gpu/drm/vmwgfx/vmwgfx_resource.c: things of the device that live in guest memory, their place in a buffer
 // object, and what is done about them before the GPU uses them. The series of April 2019 and 6.1, which agree here.
-// Left out: eviction of resources (no device table fills up), scan-out pins, switches of backup by user commands.
+// Left out: eviction of resources but for suspend (no device table fills up), switches of backup by user commands.
 import { PAGE_SHIFT, PAGE_SIZE } from '../../../../../hardware/pte';
+import type { Engine } from '../../../../../routine/engine';
 import { routine } from '../../../../../routine/routine';
 import { bool, int, isNull, NULL, ref, type Structs, same } from '../../../../../state/layout';
+import { VMW_PL_MOB } from '../../../../include/drm/ttm/ttm_bo_api';
 import { EINVAL, ENOMEM } from '../../../../include/linux/errno';
 import { dma_fence_get, dma_fence_put } from '../../../dma-buf/dma-fence';
-import { ttm_bo_put } from '../ttm/ttm_bo';
+import { ttm_bo_put, ttm_bo_unreserve, ttm_bo_validate } from '../ttm/ttm_bo';
 import { vmw_bo_init } from './vmwgfx_bo';
+import { vmw_priv } from './vmwgfx_cmd';
 import { vmw_bo_fence_single } from './vmwgfx_fence';
 import {
   vmw_bo_dirty_release,
@@ -18,6 +21,7 @@ import {
 type Resource = Structs['vmw_resource'];
 const file = 'drivers/gpu/drm/vmwgfx/vmwgfx_resource.c';
 const args = { res: ref('vmw_resource') };
+const on = { backup: ref('vmw_buffer_object') };
 
 export const vmw_resource_reference = routine(
   file,
@@ -437,4 +441,118 @@ export const vmw_resource_unbind_list = routine(
       call(vmw_resource_mob_detach, (f) => ({ res: f.res })),
     ]),
   ],
+);
+
+/** Takes a resource that is in use off the device; its data goes back to the backup. Under cmdbuf_mutex. */
+export const vmw_resource_do_evict = routine(
+  file,
+  'vmw_resource_do_evict',
+  { args, locals: { ...on, attached: bool, readback: bool, exists: bool, ret: int } },
+  ({ step, call, callPointer, acquire, when }) => [
+    step('backup = res->backup', (f) => {
+      f.backup = f.res.backup;
+    }),
+    acquire('dma_resv_lock(backup->resv)', (f) => f.backup.base.resv.lock),
+    step('may it go, and what has the device of it?', (f) => {
+      const { res } = f;
+      f.exists = res.id !== -1 && res.pin_count === 0;
+      f.attached = res.mob_attached;
+      f.readback = res.res_dirty;
+    }),
+    when('res->id != -1 && !res->pin_count', (f) => f.exists, [
+      when('vmw_resource_mob_attached(res)', (f) => f.attached, [
+        callPointer(
+          'res->func->unbind(res, res->res_dirty, &val_buf)',
+          (f) => f.res.func.unbind,
+          (f) => ({ res: f.res, readback: f.readback }),
+          'ret',
+        ),
+        call(vmw_resource_mob_detach, (f) => ({ res: f.res })),
+      ]),
+      callPointer(
+        'res->func->destroy(res)',
+        (f) => f.res.func.destroy,
+        (f) => ({ res: f.res }),
+        'ret',
+      ),
+      step('res->backup_dirty = true; res->res_dirty = false', (f) => {
+        f.res.backup_dirty = true;
+        f.res.res_dirty = false;
+      }),
+    ]),
+    call(ttm_bo_unreserve, (f) => ({ bo: f.backup.base })),
+  ],
+);
+
+/** Binds a resource and keeps its backup where it is, as a display that shows it needs. 0 or a negative errno. */
+export const vmw_resource_pin = routine(
+  file,
+  'vmw_resource_pin',
+  { args, locals: { ...on, pinned: bool, ret: int }, returns: int },
+  ({ step, call, acquire, release, when, ret }) => {
+    const unlock = release(
+      'mutex_unlock(&dev_priv->cmdbuf_mutex)',
+      (_f, k: Engine) => vmw_priv(k).cmdbuf_mutex,
+    );
+    return [
+      acquire('mutex_lock(&dev_priv->cmdbuf_mutex)', (_f, k) => vmw_priv(k).cmdbuf_mutex),
+      step('pinned = res->pin_count', (f) => {
+        f.pinned = f.res.pin_count > 0;
+        f.backup = f.res.backup;
+      }),
+      when('!res->pin_count', (f) => !f.pinned, [
+        acquire('dma_resv_lock(backup->resv)', (f) => f.backup.base.resv.lock),
+        call(ttm_bo_validate, (f) => ({ bo: f.backup.base, mem_type: VMW_PL_MOB }), 'ret'),
+        when('!ret', (f) => f.ret === 0, [
+          step('vmw_bo_pin_reserved(backup, true)', (f) => {
+            f.backup.base.pin_count++;
+          }),
+          call(vmw_resource_validate, (f) => ({ res: f.res, dirtying: true }), 'ret'),
+          when('ret', (f) => f.ret !== 0, [
+            step('vmw_bo_pin_reserved(backup, false)', (f) => {
+              f.backup.base.pin_count--;
+            }),
+          ]),
+        ]),
+        call(ttm_bo_unreserve, (f) => ({ bo: f.backup.base })),
+        when('ret', (f) => f.ret !== 0, [unlock, ret('ret', (f) => f.ret)]),
+      ]),
+      step('res->pin_count++', (f) => {
+        f.res.pin_count++;
+      }),
+      unlock,
+      ret('0', () => 0),
+    ];
+  },
+);
+
+/** Undoes one vmw_resource_pin(). -EINVAL when there was none, where the kernel, which counts itself, warns. */
+export const vmw_resource_unpin = routine(
+  file,
+  'vmw_resource_unpin',
+  { args, locals: { ...on, left: int }, returns: int },
+  ({ step, call, acquire, release, when, ret }) => {
+    const unlock = release(
+      'mutex_unlock(&dev_priv->cmdbuf_mutex)',
+      (_f, k: Engine) => vmw_priv(k).cmdbuf_mutex,
+    );
+    return [
+      acquire('mutex_lock(&dev_priv->cmdbuf_mutex)', (_f, k) => vmw_priv(k).cmdbuf_mutex),
+      step('left = res->pin_count - 1', (f) => {
+        f.left = f.res.pin_count - 1;
+        f.backup = f.res.backup;
+        if (f.left >= 0) f.res.pin_count = f.left;
+      }),
+      when('left < 0', (f) => f.left < 0, [unlock, ret('-EINVAL', () => -EINVAL)]),
+      when('!left', (f) => f.left === 0, [
+        acquire('dma_resv_lock(backup->resv)', (f) => f.backup.base.resv.lock),
+        step('vmw_bo_pin_reserved(backup, false)', (f) => {
+          f.backup.base.pin_count--;
+        }),
+        call(ttm_bo_unreserve, (f) => ({ bo: f.backup.base })),
+      ]),
+      unlock,
+      ret('0', () => 0),
+    ];
+  },
 );
