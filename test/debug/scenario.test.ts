@@ -302,15 +302,16 @@ test('with a driver that forgets the TLB flush the run stops at the lost byte an
     }
   `);
   const info = await client.request('exceptionInfo', { threadId: 1 });
-  expect(info.body.description).toMatchInlineSnapshot(`
+  const numberless = info.body.description.replace(/(event|step) \d+/g, '$1 N');
+  expect(numberless).toMatchInlineSnapshot(`
     "R1: the GPU read 1 instead of 4, which the CPU had stored before: page 0 of ring, from byte 0 on
 
     How it came to this:
-      event 116, step 3163, render: this scan had cleaned the dirty bit before the store
-      event 136, step 3376, render: the store went through a TLB entry of cpu0 that memory no longer backed: the dirty bit had been cleared and the entry was not flushed, so the walker did not set the bit again
-      event 137, step 3376, render: the store that was lost
-      event 156, step 3636, render: the scan found 0 PTEs and noted no page
-      event 160, step 3747, gpu: the read that got the old byte"
+      event N, step N, render: this scan had cleaned the dirty bit before the store
+      event N, step N, render: the store went through a TLB entry of cpu0 that memory no longer backed: the dirty bit had been cleared and the entry was not flushed, so the walker did not set the bit again
+      event N, step N, render: the store that was lost
+      event N, step N, render: the scan found 0 PTEs and noted no page
+      event N, step N, gpu: the read that got the old byte"
   `);
   await client.request('setExceptionBreakpoints', { filters: [] });
   expect((await client.go('continue')).event).toBe('terminated');
