@@ -205,14 +205,34 @@ const alternatives: readonly string[] = [
   'tracking-mkwrite',
 ] satisfies VariantId[];
 
+/** Variants that go by one name, wherever a variant can be named. */
+export interface VariantGroup {
+  readonly id: string;
+  readonly sentence: string;
+  readonly members: readonly VariantId[];
+}
+
+export const groups: readonly VariantGroup[] = [
+  {
+    id: 'as-posted',
+    sentence: 'The series as it was posted in April 2019, with its slips against its own intent.',
+    members: ['bz-01', 'bz-02', 'bz-03', 'bz-04', 'bz-11', 'sheets-folded'],
+  },
+];
+
+/** The variants that names stand for, groups taken apart. */
+const expanded = (ids: readonly string[]): string[] =>
+  ids.flatMap((id): readonly string[] => groups.find((g) => g.id === id)?.members ?? [id]);
+
 /** The variants of a preset with some added and some taken out. Of alternatives the one added last is on. */
 export function variantSet(
   preset: Preset,
-  withIds: readonly string[] = [],
-  withoutIds: readonly string[] = [],
+  added: readonly string[] = [],
+  removed: readonly string[] = [],
 ): { known: ReadonlySet<string>; active: ReadonlySet<string> } {
   const active = new Set<string>(presets[preset]);
-  for (const id of withIds) {
+  const withoutIds = expanded(removed);
+  for (const id of expanded(added)) {
     if (withoutIds.includes(id)) continue;
     if (alternatives.includes(id)) for (const other of alternatives) active.delete(other);
     active.add(id);

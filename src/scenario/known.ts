@@ -1,5 +1,5 @@
 // What the checks know of the emulated kernel: its presets and variants, as data, so that a test can hand in others.
-import { presets, variants } from '../kernel/variants';
+import { groups, presets, variants } from '../kernel/variants';
 
 export interface KnownVariant {
   readonly id: string;
@@ -11,5 +11,8 @@ export interface Known {
   readonly variants: readonly KnownVariant[];
 }
 
-/** The presets and variants of this build. */
-export const known: Known = { presets: Object.keys(presets), variants };
+/** The presets and variants of this build, and the groups of them. */
+export const known: Known = {
+  presets: Object.keys(presets),
+  variants: [...variants, ...groups],
+};

@@ -53,6 +53,12 @@ describe('faults put in are found', () => {
     expect(problems.join('\n')).toMatch(/^device: the device refused UPDATE_GB_IMAGE/m);
   });
 
+  test('as-posted stands for the slips of the posting, and can be taken out again', () => {
+    const text = readFileSync('test/scenario/usage/texture-array-layer.coh', 'utf8');
+    expect(outcome(text, { with: ['as-posted'] }).verdict).toBe('violated');
+    expect(outcome(text, { with: ['bz-04'], without: ['as-posted'] }).verdict).toBe('holds');
+  });
+
   test('the large buffer with a mkwrite that marks nothing loses stores', () => {
     const { verdict: found, problems } = outcome(large, { with: ['mkwrite-marks-nothing'] });
     expect(found).toBe('violated');
