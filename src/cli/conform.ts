@@ -26,7 +26,7 @@ function conform(files: readonly string[], { show }: Options): number {
   let failed = 0;
   let shown = 0;
   const replayer = new Replayer({ bursts: true });
-  const unsupported = new Map<string, number>();
+  const unsupported = new Map<string, string[]>(); // the programs that each ends
   for (const path of files) {
     const read = readRecording(path);
     const programs = 'problem' in read ? read.problem : programsOf(path, read.text);
@@ -40,7 +40,8 @@ function conform(files: readonly string[], { show }: Options): number {
       passed += result.passed;
       failed += result.total - result.passed;
       if (result.unsupported !== undefined) {
-        unsupported.set(result.unsupported, (unsupported.get(result.unsupported) ?? 0) + 1);
+        const ended = unsupported.get(result.unsupported) ?? [];
+        unsupported.set(result.unsupported, [...ended, program.program]);
       } else if (result.failed !== undefined && shown++ < show)
         console.log(
           difference(
@@ -52,7 +53,8 @@ function conform(files: readonly string[], { show }: Options): number {
     }
   }
   for (const [name, programs] of unsupported) {
-    console.log(`${name}: not an operation that can be replayed; it ends ${programs} programs`);
+    const more = programs.length === 1 ? '' : ` and ${programs.length - 1} more`;
+    console.log(`${name}: not an operation that can be replayed; it ends ${programs[0]}${more}`);
   }
   console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 ? HOLDS : DIFFERS;

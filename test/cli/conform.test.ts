@@ -58,6 +58,17 @@ test('of two programs with one name the second is opened by its number', () => {
   });
 });
 
+test('an operation that cannot be replayed is named once, with the first program that it ends', () => {
+  const odd = recording.replaceAll('"op":"read"', '"op":"juggle"');
+  const { code, out } = coherence('conform', file('odd.jsonl', odd));
+  expect(out).toMatchInlineSnapshot(`
+    "juggle: not an operation that can be replayed; it ends fault-read-then-write-untracked and 3 more
+    12 passed, 20 failed
+    "
+  `);
+  expect(code).toBe(1);
+});
+
 test('the printed configuration opens in the debug adapter, standing at that operation', () => {
   const name = file('wrong.jsonl.gz', gzipSync(doctored));
   const launch = JSON.parse(/debug it: (.*)/.exec(coherence('conform', name).out)![1]!);
