@@ -1,5 +1,6 @@
-// What must hold for every scenario that is shipped or tested, whichever kernel it runs on and whoever goes next: no step breaks a rule
-// of routines, rolling the run back restores every cell, and its schedule, followed again, gives the same run.
+// What must hold for every scenario that is shipped or tested, whichever kernel it runs on and whoever goes next: no
+// step breaks a rule of routines, rolling the run back restores every cell, and its schedule, followed again, gives the
+// same run.
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { presets, variantSet } from '../../src/kernel/variants';
@@ -54,14 +55,20 @@ function runThrough(timeline: Timeline, seed: number): void {
 const cases = folders.flatMap(([folder, seeds]) =>
   readdirSync(folder)
     .filter((name) => name.endsWith('.coh'))
-    .map((name) => ({ path: `${folder}/${name}`, seeds })),
+    .flatMap((name) => {
+      const path = `${folder}/${name}`;
+      const { scenarios, sources } = check(readFileSync(path, 'utf8'), known);
+      return scenarios.map(({ meaning }) => ({
+        path,
+        title: meaning.title,
+        meaning,
+        sources,
+        seeds,
+      }));
+    }),
 );
 
-describe.each(cases)('$path', ({ path, seeds }) => {
-  const text = readFileSync(path, 'utf8');
-  const { scenarios, sources } = check(text, known);
-  const { meaning } = scenarios[0]!;
-
+describe.each(cases)('$path, $title', ({ meaning, sources, seeds }) => {
   for (const preset of Object.keys(presets) as (keyof typeof presets)[])
     for (const seed of seeds) {
       const schedule = seed === 0 ? 'the default schedule' : `random schedule ${seed}`;
