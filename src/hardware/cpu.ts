@@ -19,7 +19,10 @@ export interface Vectors {
 export const CALL_FUNCTION_VECTOR = 0;
 export const DEVICE_VECTOR = 1;
 
-/** An edge: a store reached memory. `root` is the frame of the root table it was made under. */
+/**
+ * An edge: a store reached memory. `root` is the frame of the root table it was made under; `value` -1: the bytes are not
+ * all one.
+ */
 export const cpu_store = tracepoint('cpu_store', {
   cpu: int,
   root: int,
@@ -189,6 +192,59 @@ export const load = routine(
         length: f.length,
         value: k.parts.memory.frame(f.pfn).byte(f.address % PAGE_SIZE),
       });
+    }),
+    ret('0', () => 0),
+  ],
+);
+
+/** Loads `length` bytes of one page into the task's registers, for a store at `to`. Returns as `load`. */
+export const load_bytes = routine(
+  'arch/x86/cpu',
+  'load_bytes',
+  {
+    mode: 'instruction',
+    args: { address: long, length: int, to: long },
+    locals: { pfn: int },
+    returns: int,
+  },
+  ({ step, call, when, ret }) => [
+    call(translate_address, (f) => ({ address: f.address, write: false, user: true }), 'pfn'),
+    when('signal', (f) => f.pfn < 0, [ret('signal', (f) => -f.pfn)]),
+    step('read the bytes', (f, k) => {
+      noteStale(f, k, false);
+      const { address, pfn, length } = f;
+      const frame = k.parts.memory.frame(pfn);
+      const from = address % PAGE_SIZE;
+      k.parts.registers.of(k.task).copy(f.to % PAGE_SIZE, frame, from, length);
+      const value = frame.peek(from);
+      k.emit(cpu_load, { cpu: k.cpu, root: k.parts.tlb.cr3(k.cpu), address, pfn, length, value });
+    }),
+    ret('0', () => 0),
+  ],
+);
+
+/** Stores `length` bytes of one page from the task's registers, which are empty then. Returns as `store`. */
+export const store_bytes = routine(
+  'arch/x86/cpu',
+  'store_bytes',
+  {
+    mode: 'instruction',
+    args: { address: long, length: int },
+    locals: { pfn: int },
+    returns: int,
+  },
+  ({ step, call, when, ret }) => [
+    call(translate_address, (f) => ({ address: f.address, write: true, user: true }), 'pfn'),
+    when('signal', (f) => f.pfn < 0, [ret('signal', (f) => -f.pfn)]),
+    step('write the bytes', (f, k) => {
+      noteStale(f, k, true);
+      const { address, pfn, length } = f;
+      const at = address % PAGE_SIZE;
+      const held = k.parts.registers.of(k.task);
+      k.parts.memory.frame(pfn).copy(at, held, at, length);
+      held.clear();
+      const root = k.parts.tlb.cr3(k.cpu);
+      k.emit(cpu_store, { cpu: k.cpu, root, address, pfn, length, unique: false, value: -1 });
     }),
     ret('0', () => 0),
   ],

@@ -23,6 +23,9 @@ export function byteOf({ unique, value }: StoreValue, address: number): number {
   return unique ? (value >>> (8 * (address % 4))) & 255 : value & 255;
 }
 
+/** Byte `i` of bytes that count up from `first`, modulo 256. */
+export const rampByte = (first: number, i: number): number => (((first + i) % 256) + 256) % 256;
+
 /** Bytes in contents cells: frames of RAM, copies of surfaces on a device. Offsets and lengths are bytes. */
 export class Contents {
   constructor(

@@ -208,6 +208,7 @@ function cpuItems({ scenarios }: Checked): readonly Item[] {
 function operandItems(place: Place): readonly Item[] {
   const { before } = place;
   const verb = /^(?:let\s+\w+\s*=\s*)?(\w+)\s+$/.exec(before)?.[1];
+  const inSubmit = place.block === 'submit';
   if (verb === 'map') return named(place, ['surface']);
   if (/\b(?:events|first|last)\s*\(\s*$/.test(before))
     return Object.entries(tracepoints).map(([name, { does, args }]) =>
@@ -216,7 +217,7 @@ function operandItems(place: Place): readonly Item[] {
   if (/\btlb\s*\(\s*$/.test(before)) return named(place, ['cpu']);
   const words = wordsBehind(before);
   if (words !== undefined) return entries(words, 'keyword');
-  if (verb !== undefined && onMappings.has(verb)) return mappings(place);
+  if (verb !== undefined && onMappings.has(verb) && !inSubmit) return mappings(place);
   if (verb === 'fail')
     return Object.entries(failurePoints).map(([name, does]) =>
       value(name, 'point of failure', does),
@@ -226,6 +227,7 @@ function operandItems(place: Place): readonly Item[] {
   if (verb === 'poll') return named(place, ['fence']);
   if (verb === 'wait') return named(place, ['fence', 'event']);
   if (verb === 'signal') return named(place, ['event']);
+  if (/^copy\b.*\bto\s+$/.test(before) && !inSubmit) return mappings(place);
   if (/\b(reads|writes|to)\s+$/.test(before)) return named(place, ['surface']);
   if (verb === 'draw')
     return ['reads', 'writes'].map((word) => value(word, commands.draw.form, ''));
@@ -238,6 +240,7 @@ function operandItems(place: Place): readonly Item[] {
 const onMappings: ReadonlySet<string> = new Set([
   'write',
   'read',
+  'copy',
   'copy_to_user',
   'copy_from_user',
   'unmap',

@@ -4,6 +4,7 @@ import { assert } from '../base/assert';
 import { CALL_FUNCTION_VECTOR, DEVICE_VECTOR } from '../hardware/cpu';
 import { Memory } from '../hardware/memory';
 import { Tlb } from '../hardware/mmu';
+import { Registers } from '../hardware/registers';
 import { tlb_state } from '../kernel/arch/x86/include/asm/tlbflush';
 import { exc_page_fault } from '../kernel/arch/x86/mm/fault';
 import { context_switch, flush_tlb_info, sysvec_call_function } from '../kernel/arch/x86/mm/tlb';
@@ -106,6 +107,7 @@ export function buildMachine(spec: MachineSpec): Machine {
     ...(limits.heldLocks === undefined ? {} : { heldMax: limits.heldLocks }),
   });
   engine.parts.memory = new Memory(engine, limits.frames);
+  engine.parts.registers = new Registers(engine);
   engine.parts.tlb = new Tlb(engine);
   engine.parts.vectors = { page_fault: engine.fn(exc_page_fault) };
   for (let cpu = 0; cpu < cpus; cpu++) engine.alloc('tlb_state');
@@ -152,10 +154,12 @@ function memoryManagement({ limits, cpus, processes, tasks }: MachineSpec): Part
     roots: as_dirty_roots as unknown as readonly Routine[],
     regions: (plan) => {
       Memory.reserve(plan, limits.frames);
+      Registers.reserve(plan, tasks.length);
       Tlb.reserve(plan, cpus);
     },
     rules: [
       { region: 'memory', shared: true, unit: 16 }, // a frame
+      Registers.rule,
       { region: 'tlb', shared: false, unit: 1 },
     ],
   };

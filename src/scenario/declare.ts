@@ -64,15 +64,20 @@ export function newVariable(
 
 /** What an operation works on, when that is a mapping or a range of one. */
 export function range(node: Operation, scope: Scope, report: Report): Range | undefined {
-  const thing = node.target && resolvePath(node.target, scope, report);
-  if (thing === undefined || node.target === undefined) return undefined;
-  const found = asRange(thing, node.target);
+  return node.target && rangeAt(node.target, node.verb.text, scope, report);
+}
+
+/** A mapping or a range of one, where the operation `verb` needs that. */
+export function rangeAt(path: Path, verb: string, scope: Scope, report: Report): Range | undefined {
+  const thing = resolvePath(path, scope, report);
+  if (thing === undefined) return undefined;
+  const found = asRange(thing, path);
   if (found === undefined) {
     const hint =
       thing.kind === 'surface' || (thing.kind === 'place' && thing.place.of === 'memory')
         ? ': map it first, `let p = map …`'
         : '';
-    report(node.target, `\`${node.verb.text}\` needs a mapping, not ${describe(thing)}${hint}`);
+    report(path, `\`${verb}\` needs a mapping, not ${describe(thing)}${hint}`);
   }
   return found;
 }

@@ -35,6 +35,8 @@ export interface Look {
   /** The byte that all of these hold, or -1 when they differ. */
   uniform(bytes: Bytes): number;
   same(left: Bytes, right: Bytes): boolean;
+  /** Whether these bytes count up from `first`, modulo 256. */
+  ramps(bytes: Bytes, first: number): boolean;
   fence(family: Family, index: number, field: FenceField): number;
   signaled(family: Family, index: number): boolean;
   /** The events of a tracepoint, oldest first. */
@@ -65,6 +67,8 @@ export function evaluate(value: Value, look: Look, args?: Arguments): number {
       return look.uniform(bytesOf(value.place, look));
     case 'same':
       return Number(look.same(bytesOf(value.left, look), bytesOf(value.right, look)));
+    case 'ramps':
+      return Number(look.ramps(bytesOf(value.place, look), evaluate(value.first, look, args)));
     case 'behind': {
       const { cpu, mapping, field } = value;
       return look.behind(value.look, cpu, mapping, evaluate(value.offset, look, args), field);

@@ -77,6 +77,7 @@ export type Thing =
       readonly indexed: boolean;
     }
   | { readonly kind: 'counters'; readonly prefix: string }
+  | { readonly kind: 'ramp'; readonly first: Value }
   | { readonly kind: 'agent'; readonly name: string };
 
 export function numberValue(span: Span, value: number, type: Type = 'number'): Value {
@@ -205,6 +206,42 @@ function binary(expression: Binary, span: Span, scope: Scope, report: Report): V
   });
 }
 
+/** `ramp(3)`: bytes that count up. */
+export const isRamp = (expression: Expression | undefined): expression is Call =>
+  expression?.kind === 'call' &&
+  expression.callee.kind === 'reference' &&
+  expression.callee.name === 'ramp';
+
+/** The byte that a ramp begins with. */
+export function resolveRamp(ramp: Call, scope: Scope, report: Report): Value | undefined {
+  const [first, ...more] = ramp.parameters;
+  if (first !== undefined && more.length === 0)
+    return resolveTyped(first, 'number', '`ramp`', scope, report);
+  report(ramp, `\`ramp\` is given the first byte: \`${looks.ramp.form}\``);
+  return undefined;
+}
+
+/** A range against bytes that count up. */
+function countsUp(
+  operator: string,
+  ramp: Call,
+  other: Expression | undefined,
+  span: Span,
+  scope: Scope,
+  report: Report,
+): Value | undefined {
+  const first = resolveRamp(ramp, scope, report);
+  const bytes = resolveValue(other, scope, report);
+  if (first === undefined || bytes === undefined) return undefined;
+  if (bytes.kind !== 'bytes') {
+    report(span, `bytes are compared with a ramp: \`p[0 .. 4KiB] == ramp(3)\``);
+    return undefined;
+  }
+  const of = { from: span.from, to: span.to, type: 'boolean' } as const;
+  const ramps: Value = { kind: 'ramps', ...of, place: bytes.place, first };
+  return operator === '==' ? ramps : { kind: 'not', ...of, operand: ramps };
+}
+
 /** `==` and `!=`: of one type on both sides; two ranges are compared byte for byte. */
 function comparison(
   { operator, left: l, right: r }: Binary,
@@ -212,6 +249,8 @@ function comparison(
   scope: Scope,
   report: Report,
 ): Value | undefined {
+  if (isRamp(r)) return countsUp(operator, r, l, span, scope, report);
+  if (isRamp(l)) return countsUp(operator, l, r, span, scope, report);
   const left = resolveValue(l, scope, report);
   const right = resolveValue(r, scope, report);
   if (left === undefined || right === undefined) return undefined;
@@ -578,6 +617,10 @@ function call(path: Call, scope: Scope, report: Report): Thing | undefined {
   if (look === 'events' || look === 'first' || look === 'last')
     return history(path, look, scope, report);
   if (look === 'level' || look === 'layer') return subresource(path, look, scope, report);
+  if (look === 'ramp') {
+    const first = resolveRamp(path, scope, report);
+    return first && { kind: 'ramp', first };
+  }
   const parameters = [...path.parameters];
   const cpu = look === 'tlb' && parameters.length > 1 ? cpuOf(parameters, scope, report) : 0;
   const [parameter, ...more] = parameters;
@@ -704,7 +747,7 @@ function history(
 }
 
 function lookAt(
-  look: Exclude<keyof typeof looks, 'events' | 'first' | 'last' | 'level' | 'layer'>,
+  look: Exclude<keyof typeof looks, 'events' | 'first' | 'last' | 'level' | 'layer' | 'ramp'>,
   cpu: number,
   thing: Thing,
   { from, to }: Span,
@@ -757,6 +800,9 @@ function asValue(thing: Thing, span: Span, report: Report): Value | undefined {
     }
     case 'history':
       return thing.value;
+    case 'ramp':
+      report(span, 'a ramp is no value: store it, `write p = ramp(3)`, or compare bytes with it');
+      return undefined;
     case 'tracker':
       report(span, `say what to look at: ${fields(trackerFields, 'tracker(…)')}`);
       return undefined;
@@ -873,6 +919,8 @@ export function describe(thing: Thing): string {
       return `the ${thing.kind} \`${thing.family.name}\``;
     case 'counters':
       return `\`${thing.prefix}\``;
+    case 'ramp':
+      return 'a ramp';
     case 'agent':
       return `\`${thing.name}\``;
   }

@@ -1,7 +1,7 @@
 // What expressions see of a machine, by peeking: no fault is taken, no TLB filled, no bit set.
 
 import type { Contract } from '../contract/observer';
-import { type BytesFrom, equalBytes } from '../hardware/memory';
+import { type BytesFrom, equalBytes, rampByte } from '../hardware/memory';
 import { isStale, peekEntry, peekLeaf } from '../hardware/mmu';
 import {
   _PAGE_ACCESSED,
@@ -325,6 +325,17 @@ export class MachineLook implements Look {
       const piece = Math.min(length, end) - i;
       if (equalBytes(one, other, piece) < piece) return false;
       i += piece;
+    }
+    return true;
+  }
+
+  ramps(bytes: Bytes, first: number): boolean {
+    const length = this.length(bytes);
+    for (let i = 0; i < length; ) {
+      const { contents, at } = this.from(bytes, i);
+      const end = Math.min(length, i + PAGE_SIZE - (at % PAGE_SIZE));
+      for (let j = at; i < end; i++, j++)
+        if ((contents?.peek(j) ?? 0) !== rampByte(first, i)) return false;
     }
     return true;
   }

@@ -217,6 +217,15 @@ export type Step = Span &
         readonly kind: 'write';
         readonly target: Range;
         readonly value: Value | undefined;
+        /** The bytes count up from the value. */
+        readonly ramp: boolean;
+        readonly error: Variable | undefined;
+      }
+    | {
+        readonly kind: 'copy';
+        readonly source: Range;
+        /** Where its first byte goes; the end does not matter. */
+        readonly target: Range;
         readonly error: Variable | undefined;
       }
     | {
@@ -330,6 +339,8 @@ export type Value = Span & { readonly type: Type } & (
     | { readonly kind: 'bytes'; readonly place: Place }
     /** Two ranges, byte for byte. */
     | { readonly kind: 'same'; readonly left: Place; readonly right: Place }
+    /** Whether the bytes count up from the first, modulo 256. */
+    | { readonly kind: 'ramps'; readonly place: Place; readonly first: Value }
     /** A field of what stands behind a byte of a mapping: an entry of a table, of a TLB, a VMA, pagemap. */
     | {
         readonly kind: 'behind';

@@ -48,6 +48,8 @@ import {
   queueCommand,
   submit,
   unmap_surface,
+  user_copy,
+  user_ramp,
   user_read,
   user_write,
 } from '../user/winsys';
@@ -489,14 +491,37 @@ class StatementBuilder {
         return [
           this.bounds(b, s.target),
           b.atomic('the value', (f: F, k) => this.valueOf(f, k, s.value)),
+          s.ramp
+            ? b.call(
+                user_ramp,
+                (f: F) => ({
+                  address: f['(address)'],
+                  length: f['(length)'],
+                  first: f['(value)'] % 256,
+                }),
+                '(result)',
+              )
+            : b.call(
+                user_write,
+                (f: F) => ({
+                  address: f['(address)'],
+                  length: f['(length)'],
+                  unique: s.value === undefined,
+                  value: f['(value)'],
+                }),
+                '(result)',
+              ),
+          ...this.signal(b, s, s.error),
+        ];
+      case 'copy':
+        return [
+          this.bounds(b, s.source),
+          b.step('where to', (f: F, k) => {
+            f['(value)'] = look(k).variable(s.target.mapping) + now(s.target.start, k);
+          }),
           b.call(
-            user_write,
-            (f: F) => ({
-              address: f['(address)'],
-              length: f['(length)'],
-              unique: s.value === undefined,
-              value: f['(value)'],
-            }),
+            user_copy,
+            (f: F) => ({ from: f['(address)'], to: f['(value)'], length: f['(length)'] }),
             '(result)',
           ),
           ...this.signal(b, s, s.error),

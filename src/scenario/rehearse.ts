@@ -104,6 +104,13 @@ interface Changed extends Span {
   readonly thread: number;
 }
 
+/** What is copied: bytes of a mapping or of a surface of this size. */
+interface Copied {
+  readonly start: Value;
+  readonly end: Value | undefined;
+  readonly size: number | undefined;
+}
+
 class Rehearsal {
   private readonly variables = new Map<number, number>();
   /** Bytes of each mapping, by slot. */
@@ -167,7 +174,7 @@ class Rehearsal {
 
   /** Checks every place that an expression looks at. */
   look(value: Value): void {
-    if (value.kind === 'bytes') this.place(value.place);
+    if (value.kind === 'bytes' || value.kind === 'ramps') this.place(value.place);
     else if (value.kind === 'same') {
       this.place(value.left);
       this.place(value.right);
@@ -230,7 +237,13 @@ class Rehearsal {
       case 'write':
         this.range(step.target);
         this.access(step);
-        if (step.value !== undefined) this.stored(step.value);
+        if (step.ramp && step.value !== undefined) this.look(step.value);
+        else if (step.value !== undefined) this.stored(step.value);
+        break;
+      case 'copy':
+        this.moved(step);
+        this.access({ ...step, kind: 'read', target: step.source });
+        this.access({ ...step, kind: 'write' });
         break;
       case 'read':
         this.range(step.target);
@@ -351,7 +364,15 @@ class Rehearsal {
   }
 
   /** An access to what is not there, or not allowed, ends with a signal; who names it expects that. */
-  private access({ kind, target, error }: Step & { kind: 'write' | 'read' }): void {
+  private access({
+    kind,
+    target,
+    error,
+  }: {
+    readonly kind: 'write' | 'read';
+    readonly target: Range;
+    readonly error: Variable | undefined;
+  }): void {
     const notes = this.changed.get(target.mapping.slot);
     const start = this.know(target.start);
     if (notes === undefined || error !== undefined || start === undefined) return;
@@ -400,21 +421,47 @@ class Rehearsal {
 
   private copy({ source, target, from, to }: Command & { verb: 'copy' }): void {
     this.extent(source);
-    const start = this.know(source.start);
-    const end = source.end === undefined ? source.surface.bytes : this.know(source.end);
-    const at = this.know(target.start);
-    if (start === undefined || end === undefined || at === undefined) return;
-    const size = target.surface.bytes;
-    if (at < 0 || at + (end - start) > size)
-      this.tell(
-        { from, to },
-        `${showBytes(end - start)} copied to ${showBytes(at)} do not fit: \`${target.surface.name}\` has ${showBytes(size)}`,
-      );
-    else if (source.surface === target.surface && Math.abs(at - start) < end - start)
-      this.tell(
-        { from, to },
-        `source and target overlap: the device copies between ranges apart${this.turn()}`,
-      );
+    const { bytes, name } = target.surface;
+    const has = `\`${name}\` has`;
+    const whole = { ...source, size: source.surface.bytes };
+    this.fits({ from, to }, whole, target.start, { size: bytes, has });
+    if (source.surface === target.surface) this.apart({ from, to }, whole, target.start);
+  }
+
+  /** A copy by the CPU. */
+  private moved({ source, target, from, to }: Step & { kind: 'copy' }): void {
+    this.range(source);
+    this.look(target.start);
+    const whole = { ...source, size: this.mapped.get(source.mapping.slot) };
+    const size = this.mapped.get(target.mapping.slot);
+    const has = `\`${target.mapping.name}\` maps`;
+    if (size !== undefined) this.fits({ from, to }, whole, target.start, { size, has });
+    if (source.mapping === target.mapping) this.apart({ from, to }, whole, target.start);
+  }
+
+  /** The first byte and the length of what is copied, where both are known. */
+  private copied({ start, end, size }: Copied): { first: number; length: number } | undefined {
+    const first = this.know(start);
+    const last = end === undefined ? size : this.know(end);
+    return first === undefined || last === undefined ? undefined : { first, length: last - first };
+  }
+
+  private fits(span: Span, source: Copied, to: Value, room: { size: number; has: string }): void {
+    const copied = this.copied(source);
+    const at = this.know(to);
+    if (copied === undefined || at === undefined) return;
+    const { length } = copied;
+    if (at >= 0 && at + length <= room.size) return;
+    const says = `${showBytes(length)} copied to ${showBytes(at)} do not fit`;
+    this.tell(span, `${says}: ${room.has} ${showBytes(room.size)}${this.turn()}`);
+  }
+
+  private apart(span: Span, source: Copied, to: Value): void {
+    const copied = this.copied(source);
+    const at = this.know(to);
+    if (copied === undefined || at === undefined) return;
+    if (Math.abs(at - copied.first) >= copied.length) return;
+    this.tell(span, `source and target overlap: one copies between ranges apart${this.turn()}`);
   }
 
   private give({ family, index }: Member): void {

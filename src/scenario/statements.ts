@@ -21,13 +21,23 @@ import type {
 } from '../syntax/tree';
 import { commandsMax } from '../user/limits';
 import { resolveFailure, systemCall } from './calls';
-import { declareVariable, errorName, newVariable, type Place, range, simpleName } from './declare';
+import {
+  declareVariable,
+  errorName,
+  newVariable,
+  type Place,
+  range,
+  rangeAt,
+  simpleName,
+} from './declare';
 import {
   asExtent,
   describe,
   isPath,
+  isRamp,
   oneOf,
   resolvePath,
+  resolveRamp,
   resolveTyped,
   resolveValue,
   type Thing,
@@ -329,7 +339,7 @@ const bare: Shape = {
 };
 
 /** What may follow each verb. */
-const shapes: Readonly<Record<OperationName | CommandName, Shape>> = {
+const shapes: Readonly<Record<OperationName, Shape>> = {
   map: { ...bare, clauses: ['at'], words: mapWords, result: true, fails: true },
   unmap: { ...bare, fails: true },
   protect: { ...bare, words: protections, fails: true },
@@ -341,12 +351,16 @@ const shapes: Readonly<Record<OperationName | CommandName, Shape>> = {
   fail: { ...bare, words: failureWords, numbers: true },
   write: { ...bare, value: true, fails: true },
   read: { ...bare, result: true, fails: true },
+  copy: { ...bare, clauses: ['to'], fails: true },
   copy_to_user: { ...bare, value: true, result: true },
   copy_from_user: { ...bare, result: true },
   poll: { ...bare, result: true },
   submit: { ...bare, target: 'none', result: true, fails: true, body: true },
   wait: bare,
   signal: bare,
+};
+
+const commandShapes: Readonly<Record<CommandName, Shape>> = {
   draw: { ...bare, target: 'none', clauses: ['reads', 'writes'] },
   copy: { ...bare, clauses: ['to'] },
   clear: { ...bare, value: true },
@@ -455,14 +469,25 @@ function operation(
       return systemCall(name, { node, span, result, scope, place });
     case 'write': {
       const target = range(node, scope, report);
-      const value = storedValue(node, scope, report);
+      const ramp = isRamp(node.value);
+      const value = isRamp(node.value)
+        ? resolveRamp(node.value, scope, report)
+        : storedValue(node, scope, report);
       const error = errorName(node, scope, place);
-      return target && { kind: 'write', from: span.from, to: span.to, target, value, error };
+      return target && { kind: 'write', ...span, target, value, ramp, error };
     }
     case 'read':
       return read(node, span, result, scope, place);
     case 'submit':
       return submit(node, span, named?.name, scope, place);
+    case 'copy': {
+      const source = range(node, scope, report);
+      const to = node.clauses[0]?.target;
+      const target = to && rangeAt(to, 'copy', scope, report);
+      if (to === undefined) report(node.verb, `say where to: \`${operations.copy.form}\``);
+      const error = errorName(node, scope, place);
+      return source && target && { kind: 'copy', ...span, source, target, error };
+    }
     case 'copy_to_user':
     case 'copy_from_user': {
       const target = range(node, scope, report);
@@ -686,7 +711,7 @@ function command(statement: Statement, scope: Scope, report: Report): Command | 
     return undefined;
   }
   const name = verb as CommandName;
-  if (!checkShape(statement, shapes[name], commands[name].form, report)) return undefined;
+  if (!checkShape(statement, commandShapes[name], commands[name].form, report)) return undefined;
   if (name === 'draw') return draw(statement, scope, report);
   const target = extentOf(statement.target, verb, scope, report);
   if (name === 'clear') {
@@ -795,6 +820,8 @@ export function partsOf(value: Value): readonly Value[] {
       return bounds(value.place);
     case 'same':
       return [...bounds(value.left), ...bounds(value.right)];
+    case 'ramps':
+      return [...bounds(value.place), value.first];
     case 'behind':
     case 'address':
       return [value.offset];

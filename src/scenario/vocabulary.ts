@@ -94,6 +94,12 @@ export const operations = {
       'CPU loads of the range. An absent PTE faults; the driver reads back what the GPU wrote (patch 8) before it ' +
       'inserts the page. The name behind `as` holds the byte that was seen.',
   },
+  copy: {
+    form: 'copy p[0 .. 4KiB] to q[0]',
+    does:
+      'The CPU loads a range and stores it in another mapping, or in another place of the same one: a load and a store ' +
+      'for each piece that lies in one page on both sides, each with its TLB, walk and faults.',
+  },
   copy_to_user: {
     form: 'copy_to_user p[0 .. 8KiB] = 7 as left',
     does:
@@ -338,6 +344,12 @@ export const looks = {
   layer: {
     form: 'layer(texture, 2)',
     does: 'The bytes of a layer of a texture, or of a mapping of all of it: all of its levels.',
+  },
+  ramp: {
+    form: 'write p[0 .. 4KiB] = ramp(3)',
+    does:
+      'Bytes that count up, modulo 256: byte i is 3 + i. A store writes them, and bytes are compared with them, ' +
+      '`assert gpu(ring)[0 .. 4KiB] == ramp(3)`: what comes to another place shows.',
   },
   tracker: {
     form: 'tracker(ring).method',

@@ -107,6 +107,10 @@ function bounded(look: Look, problems: string[]): Look {
       checkBytes(right);
       return problems.length === 0 && look.same(left, right);
     },
+    ramps: (bytes, first) => {
+      checkBytes(bytes);
+      return problems.length === 0 && look.ramps(bytes, first);
+    },
   };
 }
 

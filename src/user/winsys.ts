@@ -14,6 +14,8 @@
 //   exit_process {}
 //   user_write {address, length, unique, value}                      -> 0, or a signal | code << 8
 //   user_read {address, length}                                      -> 0, or a signal | code << 8
+//   user_copy {from, to, length}                                     -> as before
+//   user_ramp {address, length, first}                               -> as before; bytes that count up
 //   submit {count, submission, forget}                               -> handle of a fence (0: forgotten), or an errno
 //   fence_wait {handle, submission}                                  -> 0, or a negative errno
 //   fence_poll {handle, submission}                                  -> 1 when it is over, 0, or a negative errno
@@ -22,7 +24,8 @@
 // `surface` counts surfaces from 0, `submission` submissions from 1: the application's own numbers, which the edges
 // carry. Commands are queued with `queueCommand`; they name a surface by its handle. `shape` says what a surface is
 // (hardware/svga/shapes). Left out: contexts, state objects.
-import { load, store } from '../hardware/cpu';
+import { load, load_bytes, store, store_bytes } from '../hardware/cpu';
+import { rampByte } from '../hardware/memory';
 import { PAGE_SIZE } from '../hardware/pte';
 import type { SvgaCommand } from '../hardware/svga/commands';
 import { shapeBytes, shapeField } from '../hardware/svga/shapes';
@@ -331,6 +334,76 @@ export const user_read = routine(
       when('signal', (f) => f.signal !== 0, [ret('signal', (f) => f.signal)]),
       step('next page', (f) => {
         const done = chunk(f);
+        f.address += done;
+        f.left -= done;
+      }),
+    ]),
+    ret('0', () => 0),
+  ],
+);
+
+/** Copies a range to another, a load and a store for each piece that lies in one page on both sides. */
+export const user_copy = routine(
+  file,
+  'user_copy',
+  {
+    mode: 'user',
+    args: { from: long, to: long, length: long },
+    locals: { left: long, piece: int, signal: int },
+    returns: int,
+  },
+  ({ step, call, loop, leave, when, ret }) => [
+    step('left = length', (f) => {
+      f.left = f.length;
+    }),
+    loop('for each piece', [
+      when('!left', (f) => f.left <= 0, [leave()]),
+      step('the piece', (f) => {
+        f.piece = Math.min(
+          chunk({ address: f.from, left: f.left }),
+          chunk({ address: f.to, left: f.left }),
+        );
+      }),
+      call(load_bytes, (f) => ({ address: f.from, length: f.piece, to: f.to }), 'signal'),
+      when('signal', (f) => f.signal !== 0, [ret('signal', (f) => f.signal)]),
+      call(store_bytes, (f) => ({ address: f.to, length: f.piece }), 'signal'),
+      when('signal', (f) => f.signal !== 0, [ret('signal', (f) => f.signal)]),
+      step('next piece', (f) => {
+        f.from += f.piece;
+        f.to += f.piece;
+        f.left -= f.piece;
+      }),
+    ]),
+    ret('0', () => 0),
+  ],
+);
+
+/** Stores bytes that count up from `first`, modulo 256, one instruction a page. */
+export const user_ramp = routine(
+  file,
+  'user_ramp',
+  {
+    mode: 'user',
+    args: { address: long, length: long, first: int },
+    locals: { left: long, signal: int },
+    returns: int,
+  },
+  ({ step, call, loop, leave, when, ret }) => [
+    step('left = length', (f) => {
+      f.left = f.length;
+    }),
+    loop('for each page', [
+      when('!left', (f) => f.left <= 0, [leave()]),
+      step('the bytes', (f, k) => {
+        const at = f.address % PAGE_SIZE;
+        const { first } = f;
+        k.parts.registers.of(k.task).replace(at, chunk(f), (i) => rampByte(first, i - at));
+      }),
+      call(store_bytes, (f) => ({ address: f.address, length: chunk(f) }), 'signal'),
+      when('signal', (f) => f.signal !== 0, [ret('signal', (f) => f.signal)]),
+      step('next page', (f) => {
+        const done = chunk(f);
+        f.first += done;
         f.address += done;
         f.left -= done;
       }),

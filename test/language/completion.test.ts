@@ -44,6 +44,7 @@ describe('what can stand at the cursor', () => {
       'fail',
       'write',
       'read',
+      'copy',
       'copy_to_user',
       'copy_from_user',
       'poll',

@@ -151,7 +151,7 @@ describe('what cannot be copied', () => {
       '8KiB copied to 12KiB do not fit: `target` has 16KiB',
     ]);
     expect(messages(body('copy ring[0 .. 8KiB] to ring[4KiB]'))).toEqual([
-      'source and target overlap: the device copies between ranges apart',
+      'source and target overlap: one copies between ranges apart',
     ]);
   });
 

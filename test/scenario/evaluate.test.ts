@@ -27,6 +27,7 @@ function looking(): { look: Look; asked: string[] } {
     mapped: () => ({ start: 0, bytes: 8192 }),
     uniform: answer('uniform', 5),
     same: (left, right) => answer('same', 1)(left, right) !== 0,
+    ramps: (bytes, first) => answer('ramps', 1)(bytes, first) !== 0,
     signaled: (family, index) => answer('signaled', 0)(family, index) !== 0,
   };
   return { look, asked };
