@@ -72,13 +72,11 @@ export function place(session: Session, wanted: Wanted, source?: SourceKey): Ans
     case 'function': {
       const { name } = wanted.at;
       const pattern = functionPattern(name);
-      const { routines } = session.engine.program;
-      const found = routines.filter((code) => pattern.test(code.routine.name));
+      const { program } = session.engine;
+      const named = program.routines.filter((code) => pattern.test(code.routine.name));
+      const found = named.length > 0 ? named : program.called(name);
       if (found.length === 0) {
-        const near = nearest(
-          name,
-          routines.map((code) => code.routine.name),
-        );
+        const near = nearest(name, program.names());
         return problem(
           `no emulated function is called ${name}${near === undefined ? '' : `; did you mean ${near}?`}`,
         );

@@ -3,8 +3,11 @@
 import { surfaceDescs } from '../hardware/svga/shapes';
 import { failurePoints } from '../kernel/lib/fault-inject';
 import type { Checked } from '../scenario/diagnostics';
+import { agentNames } from '../scenario/directives';
 import type { Known } from '../scenario/known';
 import type { Entity } from '../scenario/names';
+import { homesOf, observable } from '../scenario/outcomes';
+import type { Resolved } from '../scenario/resolve';
 import { procedureForm } from '../scenario/statements';
 import { tracepoints } from '../scenario/tracepoints';
 import {
@@ -25,6 +28,7 @@ import {
   operations,
   outcomeWords,
   protections,
+  scheduleForms,
   statementMeanings,
   surfaceAttributes,
   trackings,
@@ -50,7 +54,7 @@ export interface Completion {
 }
 
 type Item = Omit<Completion, 'from' | 'to' | 'snippet'> & {
-  /** Of a procedure: how it is called. */
+  /** Of what is followed by parentheses: how, with something in them. */
   readonly given?: string;
 };
 
@@ -77,12 +81,18 @@ function snippetFor({ label, kind, detail, given }: Item): string | undefined {
 function itemsAt(place: Place, checked: Checked, known: Known): readonly Item[] {
   const { before, block } = place;
   if (block === 'machine') return machineItems(before, known);
-  if (block === 'explore') return before === '' ? entries(exploreSettings, 'field') : [];
-  if (block === 'outcomes' && before === '') return entries(outcomeWords, 'keyword');
+  if (block === 'explore') return before === '' ? entries(exploreSettings, 'keyword') : [];
+  if (block === 'schedule') return scheduleItems(before, checked, resolvedAt(checked, place));
+  if (block === 'outcomes') return outcomeItems(place, resolvedAt(checked, place));
   if (before === '') return statementItems(place);
+  if (/^outcomes\s*\(/.test(before)) return observedItems(place, resolvedAt(checked, place));
   if (/\.\s*$/.test(before) && !/\.\.\s*$/.test(before))
     return fieldItems(before.replace(/\.\s*$/, ''));
   if (/\bon\s+$/.test(before)) return cpuItems(checked);
+  const own = /^process\s+(\w+)\s+(forks\s+)?$/.exec(before);
+  if (own?.[2] !== undefined)
+    return named(place, ['process']).filter(({ label }) => label !== own[1]);
+  if (own !== null) return [value('forks', 'process child forks app', statementMeanings.process)];
   if (/^surface\s+\w+\s*:\s*$/.test(before))
     return surfaceKinds.map((kind) => entryItem(kind, surfaceAttributes[kind], 'keyword'));
   if (/^surface\s+\w+\s*:/.test(before)) return attributeItems(place);
@@ -112,6 +122,89 @@ function attributeItems(place: Place): readonly Item[] {
     ...named(place, ['constant', 'parameter']),
   ];
 }
+
+/** The scenario in which a place is; behind all of them, the last. */
+function resolvedAt({ scenarios }: Checked, { word }: Place): Resolved | undefined {
+  return scenarios.findLast(({ meaning }) => meaning.from <= word.from);
+}
+
+/** A line of a schedule: who goes, and how far. */
+function scheduleItems(
+  before: string,
+  checked: Checked,
+  resolved: Resolved | undefined,
+): readonly Item[] {
+  const { until, returns, count, chooses, interrupt } = scheduleForms;
+  const [who, how, what, ...more] = before.split(/\s+/).slice(0, -1);
+  if (who === undefined)
+    return [
+      ...(resolved === undefined ? [] : agentNames(resolved.meaning)).map(
+        (name): Item => ({
+          label: name,
+          kind: 'name',
+          detail: until.form,
+          documentation: until.does,
+        }),
+      ),
+      entryItem('interrupt', interrupt, 'keyword'),
+    ];
+  if (who === 'interrupt') return how === undefined ? cpuItems(checked) : [];
+  if (how === undefined)
+    return [
+      entryItem('until', until, 'value'),
+      entryItem('for', count, 'value'),
+      entryItem('chooses', chooses, 'value'),
+    ];
+  if (how === 'for' && what !== undefined && more.length === 0)
+    return ['statements', 'steps'].map((word) => entryItem(word, count, 'value'));
+  if (how !== 'until' || more.length > 0) return [];
+  if (what !== undefined)
+    return ['returns', 'is called'].map((word) => entryItem(word, returns, 'value'));
+  const functions = resolved?.functions() ?? [];
+  return [
+    entryItem('idle', until, 'value'),
+    ...tracepointItems(),
+    ...functions.map((name) => value(name, 'function', returns.does)),
+  ];
+}
+
+function tracepointItems(): readonly Item[] {
+  return Object.entries(tracepoints).map(([name, { does, args }]) =>
+    value(name, Object.keys(args).join(', '), does),
+  );
+}
+
+/** A line of outcomes, with as many values as are looked at; within its parentheses, what is known before a run. */
+function outcomeItems(place: Place, resolved: Resolved | undefined): readonly Item[] {
+  if (place.before !== '')
+    return [
+      ...named(place, ['constant']),
+      ...Object.keys(methods).map((name) => value(name, 'tracking method', '')),
+      ...['true', 'false'].map((word) => value(word, 'condition', '')),
+    ];
+  const observed = resolved?.meaning.outcomes?.observed ?? [];
+  const values = observed.map(({ type }) => valueOf[type]).join(', ');
+  return Object.entries(outcomeWords).map(([word, { does }]) => {
+    const form = `${word} (${values})`;
+    return { label: word, kind: 'keyword', detail: form, documentation: does, given: form };
+  });
+}
+
+/** Behind `outcomes (`: what can be looked at in the end, values of threads among it. */
+function observedItems(place: Place, resolved: Resolved | undefined): readonly Item[] {
+  const { before } = place;
+  const owner = /((?:\w+\.)+)$/.exec(before)?.[1];
+  const { processes = [], variables = [] } = resolved?.meaning ?? {};
+  const [home] = homesOf(processes).filter(({ path }) => `${path.join('.')}.` === owner);
+  if (home !== undefined)
+    return observable(variables, home).map(({ name, type }) => value(name, type, ''));
+  if (/\.\s*$/.test(before)) return fieldItems(before.replace(/\.\s*$/, ''));
+  const homes = processes.flatMap(({ name, threads }) => [name, ...threads.map((t) => t.name)]);
+  return [...homes.map((name) => value(name, 'what it named', '')), ...expressionItems(place)];
+}
+
+/** A value of each type, as one writes it. */
+const valueOf = { number: '0', boolean: 'true', method: 'mkwrite' } as const;
 
 function machineItems(before: string, known: Known): readonly Item[] {
   const setting = /^(\w+)\s/.exec(before)?.[1];
@@ -169,7 +262,7 @@ function statementItems(place: Place): readonly Item[] {
         documentation: statementMeanings[word],
       }),
     );
-  if (block === 'file') return items;
+  if (block === 'file') return [...items, entryItem('fail', operations.fail, 'operation')];
   if (block === 'submit') return [...items, ...entries(commands, 'operation')];
   return [...items, ...entries(operations, 'operation'), ...named(place, ['procedure'])];
 }
@@ -210,10 +303,7 @@ function operandItems(place: Place): readonly Item[] {
   const verb = /^(?:let\s+\w+\s*=\s*)?(\w+)\s+$/.exec(before)?.[1];
   const inSubmit = place.block === 'submit';
   if (verb === 'map') return named(place, ['surface']);
-  if (/\b(?:events|first|last)\s*\(\s*$/.test(before))
-    return Object.entries(tracepoints).map(([name, { does, args }]) =>
-      value(name, Object.keys(args).join(', '), does),
-    );
+  if (/\b(?:events|first|last)\s*\(\s*$/.test(before)) return tracepointItems();
   if (/\btlb\s*\(\s*$/.test(before)) return named(place, ['cpu']);
   const words = wordsBehind(before);
   if (words !== undefined) return entries(words, 'keyword');

@@ -13,6 +13,7 @@ import {
   advices,
   commands,
   counters,
+  type Entry,
   entryOf,
   errors,
   exploreSettings,
@@ -24,7 +25,9 @@ import {
   mapWords,
   occurrences,
   operations,
+  outcomeWords,
   protections,
+  scheduleForms,
   statementMeanings,
   surfaceAttributes,
 } from '../scenario/vocabulary';
@@ -120,6 +123,8 @@ function wordText(word: string, place: Place, known: Known): string | undefined 
     return table(word, machineSettings);
   }
   if (place.block === 'explore') return table(word, exploreSettings);
+  if (place.block === 'outcomes' && place.before === '') return table(word, outcomeWords);
+  if (place.block === 'schedule') return scheduleText(word, place.before);
   if (/\.\s*$/.test(place.before))
     return fieldText(word, ownerBefore(place.before.replace(/\.\s*$/, '')));
   if (place.block === 'submit' && place.before === '') return table(word, commands);
@@ -135,10 +140,8 @@ function wordText(word: string, place: Place, known: Known): string | undefined 
     const { value, does } = errors[word as keyof typeof errors];
     return `${value}: ${does}`;
   }
-  if (/\b(?:events|first|last)\s*\(\s*$/.test(place.before) && Object.hasOwn(tracepoints, word)) {
-    const { does = '', args = {} } = tracepoints[word] ?? {};
-    return `event \`${word}(${Object.keys(args).join(', ')})\`: ${does}`;
-  }
+  if (/\b(?:events|first|last)\s*\(\s*$/.test(place.before) && Object.hasOwn(tracepoints, word))
+    return tracepointText(word);
   const verb = /^(\w+)\s/.exec(place.before)?.[1];
   if (verb === 'fail' && Object.hasOwn(failurePoints, word))
     return `point of failure: ${failurePoints[word as FailurePoint]}`;
@@ -150,6 +153,36 @@ function wordText(word: string, place: Place, known: Known): string | undefined 
     table(word, looks) ??
     table(word, place.before.startsWith('surface') ? surfaceAttributes : mapWords)
   );
+}
+
+/** Of a line of a schedule. */
+function scheduleText(word: string, before: string): string | undefined {
+  const { until, event, returns, count, chooses, interrupt } = scheduleForms;
+  if (before === '') {
+    if (word === 'gpu') return 'the device';
+    return word === 'interrupt' ? block(interrupt.form, interrupt.does) : undefined;
+  }
+  if (/^\w+\s+until\s+$/.test(before) && Object.hasOwn(tracepoints, word))
+    return `${tracepointText(word)}\n\n${event.does}`;
+  const rows: Readonly<Record<string, Entry>> = {
+    until,
+    idle: until,
+    returns,
+    is: returns,
+    called: returns,
+    for: count,
+    statement: count,
+    statements: count,
+    step: count,
+    steps: count,
+    chooses,
+  };
+  return table(word, rows);
+}
+
+function tracepointText(name: string): string {
+  const { does = '', args = {} } = tracepoints[name] ?? {};
+  return `event \`${name}(${Object.keys(args).join(', ')})\`: ${does}`;
 }
 
 function fieldText(word: string, owner: string | undefined): string | undefined {

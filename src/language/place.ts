@@ -14,7 +14,8 @@ export type BlockKind =
   | 'submit'
   | 'machine'
   | 'explore'
-  | 'outcomes';
+  | 'outcomes'
+  | 'schedule';
 
 export interface Place {
   readonly block: BlockKind;
@@ -74,6 +75,7 @@ function blockIn(statements: readonly Statement[], offset: number, around: Block
     case 'thread':
     case 'procedure':
     case 'outcomes':
+    case 'schedule':
       return inBody(inside.body, offset, inside.kind, around);
     case 'repeat':
       return inBody(inside.body, offset, around, around);

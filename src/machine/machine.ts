@@ -76,9 +76,8 @@ export const cpu_idle = routine('kernel/sched/idle.c', 'cpu_idle', {}, ({ wait }
   wait('hlt', () => false),
 ]);
 
-/** Builds a machine that stands before its first step. */
-export function buildMachine(spec: MachineSpec): Machine {
-  const { limits, cpus, processes } = spec;
+/** What a machine is made of, before there is one. */
+function piecesOf(spec: MachineSpec) {
   const parts = [memoryManagement(spec), ...spec.parts];
   const statics = parts.flatMap((p) => p.statics ?? []).map((s) => initialFor(s, spec.variants));
   const tasks = [...spec.tasks, ...parts.flatMap((p) => p.tasks ?? [])];
@@ -92,8 +91,21 @@ export function buildMachine(spec: MachineSpec): Machine {
     exc_page_fault as Routine,
     cpu_idle as Routine,
   ];
+  const program = new Program(roots, spec.variants, statics);
+  return { parts, statics, tasks, vectors, program };
+}
+
+/** The routines of a machine, without the machine. */
+export function programOf(spec: MachineSpec): Program {
+  return piecesOf(spec).program;
+}
+
+/** Builds a machine that stands before its first step. */
+export function buildMachine(spec: MachineSpec): Machine {
+  const { limits, cpus, processes } = spec;
+  const { parts, statics, tasks, vectors, program } = piecesOf(spec);
   const engine = new Engine({
-    program: new Program(roots, spec.variants, statics),
+    program,
     cpus,
     tasks,
     pools: parts.flatMap((p) => p.pools ?? []),

@@ -122,6 +122,7 @@ export class Program {
   /** The operations of all routines, numbered from 1: a frame names the one it rests on. */
   readonly ops: (Op | undefined)[] = [undefined];
   private readonly byRoutine = new Map<Routine, RoutineCode>();
+  private readonly byPointer = new Map<string, Set<RoutineCode>>();
 
   /** Builds `roots`, the routines that `statics` point to, and all they call. */
   constructor(
@@ -137,9 +138,10 @@ export class Program {
       return made;
     };
     for (const root of roots) want(root);
-    for (const { name, routine, field } of pointers(statics)) {
-      refuseSignature(name, routine, field);
-      want(routine);
+    for (const { of, name, routine, field } of pointers(statics)) {
+      refuseSignature(`${of}.${name}`, routine, field);
+      const known = this.byPointer.get(name) ?? new Set();
+      this.byPointer.set(name, known.add(want(routine)));
     }
     for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
       const code = this.byRoutine.get(next)!;
@@ -164,6 +166,17 @@ export class Program {
   /** The routine called `name`, if this machine has it. */
   named(name: string): RoutineCode | undefined {
     return this.routines.find((r) => r.routine.name === name);
+  }
+
+  /** What is called by that name: a routine, or what function pointers of that name hold from the start. */
+  called(name: string): readonly RoutineCode[] {
+    const own = this.named(name);
+    return own === undefined ? [...(this.byPointer.get(name) ?? [])] : [own];
+  }
+
+  /** All names by which something can be called. */
+  names(): readonly string[] {
+    return [...this.routines.map(({ routine }) => routine.name), ...this.byPointer.keys()];
   }
 
   private declare(routine: Routine): RoutineCode {
@@ -214,12 +227,12 @@ function frameOf(routine: Routine): FrameLayout {
 /** The function pointers that have a value from the start, such as those of an ops table. */
 function* pointers(
   statics: readonly StaticSize[],
-): Generator<{ name: string; routine: Routine; field: FnPtrField }> {
+): Generator<{ of: string; name: string; routine: Routine; field: FnPtrField }> {
   for (const { name, struct, initial = {} } of statics) {
     for (const [key, value] of Object.entries(initial)) {
       const { field } = struct.slot(key);
       if (field.kind !== 'fnptr') continue;
-      yield { name: `${name}.${key}`, routine: value as Routine, field: field as FnPtrField };
+      yield { of: name, name: key, routine: value as Routine, field: field as FnPtrField };
     }
   }
 }

@@ -9,9 +9,18 @@ import { task_mmu_statics } from '../kernel/fs/proc/task_mmu';
 import { FaultInjection } from '../kernel/lib/fault-inject';
 import { HPAGE_PMD_NR } from '../kernel/mm/huge_memory';
 import { find_vma } from '../kernel/mm/mmap';
-import { buildMachine, type Limits, type Part, type ProcessTask } from '../machine/machine';
+import { variantSet } from '../kernel/variants';
+import {
+  buildMachine,
+  type Limits,
+  type MachineSpec,
+  type Part,
+  type ProcessTask,
+  programOf,
+} from '../machine/machine';
 import { Checker } from '../routine/check';
 import type { Engine } from '../routine/engine';
+import type { Program } from '../routine/program';
 import type { Routine, VariantSet } from '../routine/routine';
 import { isNull, NULL } from '../state/layout';
 import { commandsMax } from '../user/limits';
@@ -30,13 +39,34 @@ const ringCommands = 4096;
 /** Mappings, or pieces of them, that a statement in loops may leave behind before mmap() finds no memory. */
 const mappingsInLoops = 256;
 
-/** A run that stands before its first step. With `checked`, every access is held to the rules of routines. */
-export function composeRun(
-  meaning: ScenarioMeaning,
-  sources: Sources,
-  kernel: VariantSet,
-  checked = false,
-): Run {
+/** The variants of a scenario's machine, with what somebody else asks for beside the text. */
+export function variantsOf(
+  { machine }: ScenarioMeaning,
+  { kernel = machine.kernel, with: added = [], without = [] }: Asked = {},
+): VariantSet {
+  const { tracking } = machine;
+  // `auto` is what the driver does without a variant.
+  const own = tracking === 'auto' ? [] : [`tracking-${tracking}`];
+  return variantSet(
+    kernel as never,
+    [...own, ...machine.with, ...added],
+    [...machine.without, ...without],
+  );
+}
+
+interface Asked {
+  readonly kernel?: string | undefined;
+  readonly with?: readonly string[] | undefined;
+  readonly without?: readonly string[] | undefined;
+}
+
+/** The routines of a scenario's machine, without the machine. */
+export function composeProgram(meaning: ScenarioMeaning, kernel: VariantSet): Program {
+  return programOf(specOf(meaning, kernel).spec);
+}
+
+/** What a scenario's machine is made of. */
+function specOf(meaning: ScenarioMeaning, kernel: VariantSet) {
   const tasks = planTasks(meaning);
   const points = failurePointsOf(meaning);
   const variants = { ...kernel, points };
@@ -53,7 +83,7 @@ export function composeRun(
     },
     ...(points.size > 0 ? { rules: [FaultInjection.rule] } : {}),
   };
-  const machine = buildMachine({
+  const spec: MachineSpec = {
     variants,
     cpus: meaning.machine.cpus,
     processes: meaning.processes.length,
@@ -61,7 +91,19 @@ export function composeRun(
     limits: sizes.machine,
     parts: [device, driver, own],
     deviceInterrupt: driver.irqHandler as Routine,
-  });
+  };
+  return { spec, tasks, points, sizes, struct };
+}
+
+/** A run that stands before its first step. With `checked`, every access is held to the rules of routines. */
+export function composeRun(
+  meaning: ScenarioMeaning,
+  sources: Sources,
+  kernel: VariantSet,
+  checked = false,
+): Run {
+  const { spec, tasks, points, sizes, struct } = specOf(meaning, kernel);
+  const machine = buildMachine(spec);
   const { engine } = machine;
   const contract = new Contract(engine, sizes.contract, (surface) =>
     engine.parts.svga.copyNamed(surface),

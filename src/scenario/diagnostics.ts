@@ -125,6 +125,7 @@ function moved(
     get notes() {
       return again().notes;
     },
+    functions: () => again().functions(),
   };
   return { ...judgement, from, length, found, resolved };
 }

@@ -5,24 +5,51 @@ import { respelled } from '../base/fixes';
 import { didYouMean } from '../base/suggest';
 import type { Span } from '../base/text';
 import type { Choice } from '../routine/schedule';
-import type { Block, Operation } from '../syntax/tree';
-import type { Directive, ProcessMeaning } from './meaning';
-import type { Report } from './names';
+import type { Block, Name, Operation } from '../syntax/tree';
+import type { Directive, ScenarioMeaning } from './meaning';
+import type { Entity, Notes, Report } from './names';
 import type { Run } from './run';
 import { headOf } from './statements';
+import { tracepoints } from './tracepoints';
 import { scheduleForms } from './vocabulary';
 
 /** Steps of one line, after which what it waits for is thought not to come. */
 const stepsMax = 1_000_000;
 
+interface Surroundings {
+  readonly notes: Notes;
+  /** The names of the machine's functions; none while that is not known. */
+  readonly functions: () => readonly string[];
+  readonly report: Report;
+}
+
+/** Who a schedule can speak of: the threads and processes of the scenario; the device has no line of its own. */
+function agentsOf({ processes }: ScenarioMeaning): readonly Entity[] {
+  return processes.flatMap((process): Entity[] => [
+    ...process.threads.map((thread) => entity('thread', thread)),
+    entity('process', process),
+  ]);
+}
+
+function entity(
+  kind: 'thread' | 'process',
+  { name, from, to }: Span & { readonly name: string },
+): Entity {
+  return { kind, name, declared: { from, to } };
+}
+
+/** The names that a line of a schedule can begin with. */
+export function agentNames(meaning: ScenarioMeaning): readonly string[] {
+  return [...agentsOf(meaning).map(({ name }) => name), 'gpu'];
+}
+
 /** The lines of a schedule; what is wrong with one is reported. */
 export function resolveDirectives(
   { statements }: Block,
-  processes: readonly ProcessMeaning[],
-  cpus: number,
-  report: Report,
+  meaning: ScenarioMeaning,
+  around: Surroundings,
 ): Directive[] {
-  const agents = [...processes.flatMap((p) => [...p.threads.map((t) => t.name), p.name]), 'gpu'];
+  const { report } = around;
   return statements.flatMap((statement): Directive[] => {
     if (statement.kind !== 'operation' || statement.body !== undefined) {
       report(
@@ -31,23 +58,23 @@ export function resolveDirectives(
       );
       return [];
     }
-    const made = directive(statement, agents, cpus, report);
+    const made = directive(statement, meaning, around);
     return made === undefined ? [] : [made];
   });
 }
 
 function directive(
   statement: Operation,
-  agents: readonly string[],
-  cpus: number,
-  report: Report,
+  meaning: ScenarioMeaning,
+  { notes, functions, report }: Surroundings,
 ): Directive | undefined {
+  const agents = agentNames(meaning);
   const { verb, target, words, from, to } = statement;
   const word = target?.kind === 'reference' ? target.name : undefined;
   const texts = words.map(({ text }) => text);
   if (verb.text === 'interrupt') {
     const cpu = word === undefined ? -1 : Number(/^cpu(\d+)$/.exec(word)?.[1] ?? -1);
-    if (cpu >= 0 && cpu < cpus) return { from, to, kind: 'interrupt', cpu };
+    if (cpu >= 0 && cpu < meaning.machine.cpus) return { from, to, kind: 'interrupt', cpu };
     report(target ?? verb, `say on which CPU: \`${scheduleForms.interrupt.form}\``);
     return undefined;
   }
@@ -65,8 +92,13 @@ function directive(
     report(verb, `several are called \`${verb.text}\`; give them names of their own`);
     return undefined;
   }
+  const agent = agentsOf(meaning).find(({ name }) => name === verb.text);
+  if (agent !== undefined) notes.uses.push({ from: verb.from, to: verb.to, entity: agent });
   const found = howFar(word, texts);
-  if (found !== undefined) return { from, to, agent: verb.text, ...found };
+  if (found !== undefined) {
+    nameKnown(found, words[0], functions, report);
+    return { from, to, agent: verb.text, ...found };
+  }
   const forms = Object.values(scheduleForms).map(({ form }) => `\`${form}\``);
   report(statement, `this does not say how far \`${verb.text}\` goes; write ${forms.join(', ')}`);
   return undefined;
@@ -75,6 +107,30 @@ function directive(
 type HowFar = {
   [K in Directive['kind']]: Omit<Extract<Directive, { kind: K }>, keyof Span | 'agent'>;
 }['idle' | 'event' | 'routine' | 'count' | 'choice'];
+
+/** A function that this machine has not may be one of another kernel, with which the scenario is run. */
+function nameKnown(
+  found: HowFar,
+  name: Name | undefined,
+  functions: () => readonly string[],
+  report: Report,
+): void {
+  if (name === undefined) return;
+  if (found.kind === 'event' && !Object.hasOwn(tracepoints, found.tracepoint)) {
+    const names = Object.keys(tracepoints);
+    const help = didYouMean(found.tracepoint, names) || '; behind `events(` completion knows all';
+    const message = `there is no event \`${found.tracepoint}\`${help}`;
+    report(name, message, 'error', respelled(name, names));
+  } else if (found.kind === 'routine') {
+    const names = functions();
+    if (names.length === 0 || names.includes(found.routine)) return;
+    report(name, noFunction(found.routine, names), 'warning', respelled(name, names));
+  }
+}
+
+function noFunction(name: string, names: readonly string[]): string {
+  return `there is no function \`${name}\` in this machine${didYouMean(name, names)}`;
+}
 
 /** What stands behind the agent: `until idle`, `until NAME`, `until NAME returns`, `for 3 steps`, `chooses "…"`. */
 function howFar(word: string | undefined, texts: readonly string[]): HowFar | undefined {
@@ -103,11 +159,7 @@ export interface Misfit {
 }
 
 /** The choices that the words come to; the run is where it was before. */
-export function layDown(
-  run: Run,
-  directives: readonly Directive[],
-  tracepoints: readonly string[],
-): Choice[] | Misfit {
+export function layDown(run: Run, directives: readonly Directive[]): Choice[] | Misfit {
   const { engine } = run;
   const choices: Choice[] = [];
   const mark = engine.store.mark();
@@ -148,8 +200,9 @@ export function layDown(
     );
     if (task === undefined) return `${one.agent} has nothing to do in this scenario`;
     const agent = engine.agentOfTask(task);
-    const unknown = unknownName(one);
-    if (unknown !== undefined) return unknown;
+    const { program } = engine;
+    if (one.kind === 'routine' && program.called(one.routine).length === 0)
+      return noFunction(one.routine, program.names());
     const over = reached(one, task);
     for (let steps = 0; !(one.kind === 'idle' && !engine.runnable(agent)); steps++) {
       if (steps > stepsMax) return `${one.agent} does not come so far in ${stepsMax} steps`;
@@ -183,17 +236,10 @@ export function layDown(
     return true;
   }
 
-  function unknownName(one: Directive): string | undefined {
-    if (one.kind === 'event' && !tracepoints.includes(one.tracepoint))
-      return `there is no event \`${one.tracepoint}\`${didYouMean(one.tracepoint, tracepoints)}`;
-    if (one.kind !== 'routine' || engine.program.named(one.routine) !== undefined) return undefined;
-    const names = engine.program.routines.map(({ routine }) => routine.name);
-    return `there is no function \`${one.routine}\` in this machine${didYouMean(one.routine, names)}`;
-  }
-
   /** Makes a step with the function given, and says whether the line is over by it. */
   function reached(one: Directive, task: number): (step: () => void) => boolean {
     let left = one.kind === 'count' ? one.count : 0;
+    const awaited = one.kind === 'routine' ? engine.program.called(one.routine) : [];
     return (step) => {
       const { events } = engine;
       const [before] = engine.stack(task);
@@ -206,8 +252,8 @@ export function layDown(
           return events.slice(logged).some((e) => e.name === one.tracepoint && e.task === task);
         case 'routine':
           return one.when === 'called'
-            ? engine.depth(task) > depth && now?.code.routine.name === one.routine
-            : engine.depth(task) < depth && before?.code.routine.name === one.routine;
+            ? engine.depth(task) > depth && awaited.some((code) => code === now?.code)
+            : engine.depth(task) < depth && awaited.some((code) => code === before?.code);
         case 'count': {
           const moved = now?.at !== before?.at || now?.pc !== before?.pc;
           const ended = now === undefined || (moved && now.code.ops[now.pc]!.turn);

@@ -1,9 +1,8 @@
 // From a text and options to a run that stands before its first step, or to the reasons why there is none.
 import { nearest } from '../base/suggest';
-import { variantSet } from '../kernel/variants';
 import { type Choice, parseSchedule } from '../routine/schedule';
 import { NoRoom } from '../state/store';
-import { composeRun } from './compose';
+import { composeRun, variantsOf } from './compose';
 import { type Checked, check } from './diagnostics';
 import { layDown } from './directives';
 import { known } from './known';
@@ -11,7 +10,6 @@ import type { Directive, ScenarioMeaning } from './meaning';
 import type { Resolved } from './resolve';
 import type { Run } from './run';
 import type { Files } from './sources';
-import { tracepoints } from './tracepoints';
 
 /** What a command line or a launch configuration says beside the text. */
 export interface RunOptions {
@@ -66,16 +64,12 @@ export function loadScenario(
   } else if (wanted !== undefined && !isWords(wanted)) schedule = wanted;
   if (problems.length > 0 || resolved === undefined || meaning === undefined)
     return { checked, problems };
-  const variants = variantSet(
-    kernel as never,
-    [...trackingVariant(meaning), ...meaning.machine.with, ...(options.with ?? [])],
-    [...meaning.machine.without, ...(options.without ?? [])],
-  );
+  const variants = variantsOf(meaning, options);
   try {
     const run = composeRun(meaning, checked.sources, variants);
     if (wanted === undefined || typeof wanted === 'string' || !isWords(wanted))
       return { checked, resolved, meaning, run, schedule };
-    const laid = layDown(run, wanted, Object.keys(tracepoints));
+    const laid = layDown(run, wanted);
     if (!('message' in laid)) return { checked, resolved, meaning, run, schedule: laid };
     const { path, line } = checked.sources.placeAt(laid.at.from);
     const where = path === undefined ? `line ${line + 1}` : `${path}, line ${line + 1}`;
@@ -93,11 +87,6 @@ const isWords = (
 const noRoom =
   'the surfaces and mappings of this scenario need more room than a machine has: declare fewer or smaller ones, ' +
   'and map parts of them (each surface takes as much as the largest)';
-
-/** What `tracking` says, as a variant; `auto` is what the driver does without one. */
-function trackingVariant({ machine: { tracking } }: ScenarioMeaning): string[] {
-  return tracking === 'auto' ? [] : [`tracking-${tracking}`];
-}
 
 function chosen(
   checked: Checked,

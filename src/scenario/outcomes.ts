@@ -81,14 +81,7 @@ function observation(
   const [first, ...inner] = namesOf(expression);
   const member = inner.at(-1);
   const path = [first, ...inner.slice(0, -1)].map((name) => name?.text);
-  const threads = processes.flatMap(({ name: process, threads }) => [
-    { process, thread: undefined as string | undefined, path: [process] },
-    ...threads.flatMap(({ name: thread }) => [
-      { process, thread, path: [thread] },
-      { process, thread, path: [process, thread] },
-    ]),
-  ]);
-  const [home, other] = threads.filter((t) => t.path.join('.') === path.join('.'));
+  const [home, other] = homesOf(processes).filter((h) => h.path.join('.') === path.join('.'));
   if (home === undefined || member === undefined) return resolveValue(expression, scope, report);
   const name = path.join('.');
   if (other !== undefined) {
@@ -98,14 +91,7 @@ function observation(
     );
     return undefined;
   }
-  const own = variables.filter(
-    (v) =>
-      v.frame === 0 &&
-      v.type !== 'mapping' &&
-      v.name !== '' &&
-      v.process === home.process &&
-      v.thread === home.thread,
-  );
+  const own = observable(variables, home);
   const variable = own.find((v) => v.name === member.text);
   if (variable === undefined) {
     const names = own.map((v) => v.name);
@@ -123,6 +109,39 @@ function observation(
   });
   const { from, to } = expression;
   return { kind: 'variable', from, to, type: variable.type as Value['type'], variable };
+}
+
+interface Home {
+  readonly process: string;
+  readonly thread: string | undefined;
+  /** How it is written: `reader`, or `app.reader`. */
+  readonly path: readonly string[];
+}
+
+/** Whose values can be looked at in the end. */
+export function homesOf(processes: readonly ProcessMeaning[]): readonly Home[] {
+  return processes.flatMap(({ name: process, threads }) => [
+    { process, thread: undefined, path: [process] },
+    ...threads.flatMap(({ name: thread }) => [
+      { process, thread, path: [thread] },
+      { process, thread, path: [process, thread] },
+    ]),
+  ]);
+}
+
+/** What of a thread or a process can be looked at. */
+export function observable(
+  variables: readonly Variable[],
+  { process, thread }: Home,
+): readonly Variable[] {
+  return variables.filter(
+    (v) =>
+      v.frame === 0 &&
+      v.type !== 'mapping' &&
+      v.name !== '' &&
+      v.process === process &&
+      v.thread === thread,
+  );
 }
 
 /** The names of a path that is made of nothing else: `app.reader.x`. */

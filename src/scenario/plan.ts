@@ -68,7 +68,7 @@ import {
   type Value,
   type Variable,
 } from './meaning';
-import { fieldName, mappedFields, type ScenarioState } from './state';
+import { familyField, fieldName, mappedFields, type ScenarioState } from './state';
 import { roomOf } from './surfaces';
 import { type AdviceName, errors, type ProtectionName } from './vocabulary';
 
@@ -200,7 +200,7 @@ function localsOf(
   body: readonly Step[],
   own: (v: Variable) => boolean,
 ): Record<string, Field<number>> {
-  const locals: Record<string, Field<number>> = {};
+  const locals: Record<string, Field<number>> = Object.create(null); // a name may be `__proto__`
   for (const v of meaning.variables.filter(own)) {
     const name = localName(meaning, v);
     locals[name] = long;
@@ -817,7 +817,7 @@ class StatementBuilder {
       }),
       b.when('it was submitted', (f: F) => f['(value)'] !== 0, [
         b.step('its handle', (f: F, k) => {
-          f['(handle)'] = k.store.read(state(k).at(family.name, f['(index)'])) - 1;
+          f['(handle)'] = k.store.read(state(k).at(familyField(family), f['(index)'])) - 1;
         }),
         b.call(
           fence_poll,
@@ -843,10 +843,12 @@ class StatementBuilder {
       // When another submission takes the name meanwhile, the handle may be gone: then for the fence of that one.
       b.loop('until a handle was good', [
         b.step('its submission', (f: F, k) => {
-          f['(value)'] = k.store.read(state(k).at(`${family.name} submission`, f['(index)']));
+          f['(value)'] = k.store.read(
+            state(k).at(`${familyField(family)} submission`, f['(index)']),
+          );
         }),
         b.step('its handle', (f: F, k) => {
-          f['(handle)'] = k.store.read(state(k).at(family.name, f['(index)'])) - 1;
+          f['(handle)'] = k.store.read(state(k).at(familyField(family), f['(index)'])) - 1;
         }),
         b.call(
           fence_wait,
@@ -865,7 +867,7 @@ class StatementBuilder {
       }),
       b.wait('until it is signaled', (f: F, k) => state(k).peekMember(family, f['(index)']) !== 0),
       b.step('go on', (f: F, k) => {
-        const from = k.store.read(state(k).at(family.name, f['(index)'])) - 1;
+        const from = k.store.read(state(k).at(familyField(family), f['(index)'])) - 1;
         k.emit(synchronized, { from });
       }),
     ];

@@ -19,6 +19,7 @@ import type {
   Statement,
   Thread,
 } from '../syntax/tree';
+import { composeProgram, variantsOf } from './compose';
 import type { Place } from './declare';
 import { resolveDirectives } from './directives';
 import { isPath, resolveTyped, resolveValue } from './expressions';
@@ -63,6 +64,8 @@ import {
 export interface Resolved {
   readonly meaning: ScenarioMeaning;
   readonly notes: Notes;
+  /** The names of the functions of its machine; none where an error is in the way of one. */
+  readonly functions: () => readonly string[];
 }
 
 const DEFAULT_MACHINE: MachineOptions = {
@@ -171,17 +174,22 @@ export function resolve(
     events: families.events,
     variables,
     properties,
-    schedule:
-      schedule?.body === undefined
-        ? schedule?.text?.text
-        : resolveDirectives(schedule.body, processes, machine.cpus, report),
+    schedule: schedule?.text?.text,
     failures,
     outcomes: resolveOutcomes(body, { scope, notes, variables, processes, report }),
     explore: resolveExplore(body, report),
   };
   const sizeOf = rehearse(meaning, report, errors > 0);
   for (const family of [...families.fences, ...families.events]) family.size = sizeOf(family);
-  return { meaning, notes };
+  const complete = errors === 0; // what is wrong with a schedule is in nobody's way
+  let names: readonly string[] | undefined;
+  const functions = (): readonly string[] => {
+    names ??= complete ? composeProgram(meaning, variantsOf(meaning)).names() : [];
+    return names;
+  };
+  if (schedule?.body === undefined) return { meaning, notes, functions };
+  const words = resolveDirectives(schedule.body, meaning, { notes, functions, report });
+  return { meaning: { ...meaning, schedule: words }, notes, functions };
 }
 
 function misplacedLet(statement: Let, report: Report): void {

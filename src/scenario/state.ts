@@ -14,6 +14,9 @@ export const scenarioStatic = 'scenario';
 export const fieldName = (v: Variable): string =>
   v.thread === undefined ? `${v.process}.${v.name}` : `${v.process}.${v.thread}.${v.name}`;
 
+/** The field of a family of fences or events; a blank keeps it apart from what no scenario names. */
+export const familyField = (f: Family): string => `family ${f.name}`;
+
 /** The fields beside a mapping's own that say which bytes of its surface it has; `name` is that of its field. */
 export const mappedFields = (name: string) => ({
   start: `(start of ${name})`,
@@ -50,10 +53,11 @@ export function scenarioStruct(meaning: ScenarioMeaning): Struct {
   }
   // A fence is a handle plus 1, then its submission; an event is the task that signaled it plus 1.
   for (const f of meaning.fences) {
-    add(f.name, array(int, f.size) as Field<unknown>, 'shared');
-    add(`${f.name} submission`, array(int, f.size) as Field<unknown>, 'shared');
+    add(familyField(f), array(int, f.size) as Field<unknown>, 'shared');
+    add(`${familyField(f)} submission`, array(int, f.size) as Field<unknown>, 'shared');
   }
-  for (const f of meaning.events) add(f.name, array(int, f.size) as Field<unknown>, 'shared');
+  for (const f of meaning.events)
+    add(familyField(f), array(int, f.size) as Field<unknown>, 'shared');
   return structOf('scenario', slots, offset);
 }
 
@@ -116,10 +120,10 @@ export class ScenarioState {
   /** A member of a family of fences or events; looked at, not accessed. */
   peekMember(family: Family, index: number, suffix = ''): number {
     if (index < 0 || index >= family.size) return 0;
-    return this.k.store.peek(this.at(family.name + suffix, index));
+    return this.k.store.peek(this.at(familyField(family) + suffix, index));
   }
 
   setMember(family: Family, index: number, value: number, suffix = ''): void {
-    this.k.store.write(this.at(family.name + suffix, index), value);
+    this.k.store.write(this.at(familyField(family) + suffix, index), value);
   }
 }

@@ -424,7 +424,9 @@ export const scheduleForms = {
   },
   returns: {
     form: 'render until vmw_bo_vm_mkwrite returns',
-    does: 'It goes until this function has returned; `is called`: until it has been entered.',
+    does:
+      'It goes until this function has returned; `is called`: until it has been entered. A function that is called ' +
+      'through a pointer may have its name: `pfn_mkwrite`.',
   },
   count: {
     form: 'render for 3 statements',

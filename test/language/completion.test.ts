@@ -24,6 +24,7 @@ describe('what can stand at the cursor', () => {
       'never',
       'outcomes',
       'finally',
+      'fail',
     ]);
   });
 
@@ -149,6 +150,61 @@ describe('what can stand at the cursor', () => {
     expect(texture).toContain('mips');
     const beside = 'scenario "x"\nsurface ring: buffer 4KiB\nsurface other: buffer 4KiB in |';
     expect(labels(beside)).toEqual(['ring']);
+  });
+
+  test('of a process: that it is a fork, and whose', () => {
+    const child = (line: string) => `scenario "x"\nprocess app { }\nprocess child ${line}`;
+    expect(labels(child('|'))).toEqual(['forks']);
+    expect(labels(child('forks |'))).toEqual(['app']);
+  });
+
+  test('behind `fail`, in a thread and outside: the points, then how often', () => {
+    expect(labels(inThread('fail |'))).toContain('ttm_tt_populate');
+    expect(labels('scenario "x"\nfail vmw|')).toContain('vmw_bo_init');
+    expect(labels(inThread('fail ttm_tt_populate |'))).toContain('once');
+  });
+
+  const scheduled = (line: string) =>
+    inThread('write p[0]') + `schedule {\n  app until idle\n  ${line}\n}\n`;
+
+  test('in a schedule: who goes, how far, and until what', () => {
+    expect(labels(scheduled('|'))).toEqual(['render', 'app', 'gpu', 'interrupt']);
+    expect(labels(scheduled('render |'))).toEqual(['until', 'for', 'chooses']);
+    const ends = labels(scheduled('render until |'));
+    expect(ends).toEqual(expect.arrayContaining(['idle', 'vmw_mkwrite', 'vmw_bo_vm_mkwrite']));
+    expect(ends).toContain('pfn_mkwrite');
+    expect(labels(scheduled('render until vmw_bo_vm_fault |'))).toEqual(['returns', 'is called']);
+    expect(labels(scheduled('render for 3 |'))).toEqual(['statements', 'steps']);
+    expect(labels(scheduled('interrupt |'))).toEqual(['cpu0', 'cpu1']);
+    expect(labels(scheduled('interrupt cpu0 |'))).toEqual([]);
+  });
+
+  test('in a schedule no functions are offered while the machine is not known', () => {
+    const broken = scheduled('render until |').replace('write p[0]', 'write q[0]');
+    expect(labels(broken)).toContain('vmw_mkwrite');
+    expect(labels(broken)).not.toContain('vmw_bo_vm_mkwrite');
+  });
+
+  test('of outcomes: what threads have named, and lines with as many values', () => {
+    const end = (text: string) => inThread('read p[0] as saw') + text;
+    expect(labels(end('outcomes (|)'))).toEqual(expect.arrayContaining(['render', 'gpu', 'scans']));
+    expect(labels(end('outcomes (render.|)'))).toEqual(['frame', 'saw']);
+    expect(labels(end('outcomes (app.render.|)'))).toEqual(['frame', 'saw']);
+    const { checked, offset } = marked(end('outcomes (render.saw, scans > 2) { | }'));
+    expect(complete(checked, offset, known).map(({ label, snippet }) => [label, snippet])).toEqual([
+      ['allowed', 'allowed (${1:0}, ${2:true})'],
+      ['required', 'required (${1:0}, ${2:true})'],
+      ['forbidden', 'forbidden (${1:0}, ${2:true})'],
+    ]);
+    expect(labels(end('outcomes (render.saw) { allowed (|) }'))).toContain('true');
+  });
+
+  test('in the limits of a search: settings', () => {
+    const { checked, offset } = marked('scenario "x"\nexplore { | }');
+    expect(complete(checked, offset, known).map(({ snippet }) => snippet)).toEqual([
+      'bound ${1:3}',
+      'states ${1:100000}',
+    ]);
   });
 
   test('nothing in comments, texts and where a name is invented', () => {

@@ -47,6 +47,20 @@ describe('hover', () => {
     expect(shown(inThread('assert sca|ns == 1'))).toContain('vmw_bo_dirty_scan');
   });
 
+  test('says how far a line of a schedule goes, and what an outcome means', () => {
+    const line = (text: string) => `${inThread('write p[0]')}schedule {\n  ${text}\n}\n`;
+    expect(shown(line('ren|der until idle'))).toBe('render: `render`: thread');
+    expect(shown(line('g|pu until idle'))).toBe('gpu: the device');
+    expect(shown(line('render unt|il idle'))).toContain('cannot go on by itself');
+    expect(shown(line('render until vmw_mk|write'))).toContain('before a page becomes writable');
+    expect(shown(line('render until pfn_mkwrite ret|urns'))).toContain('has returned');
+    expect(shown(line('render for 3 st|eps'))).toContain('micro-steps');
+    expect(shown(line('inter|rupt cpu0'))).toContain('its handler');
+    expect(shown(inThread('let x = 1') + 'outcomes (scans) { all|owed (1) }')).toContain(
+      'Some order may end so.',
+    );
+  });
+
   test('says nothing of blanks, comments and texts', () => {
     expect(shown('scenario "x|"')).toBeUndefined();
     expect(shown('// wri|te')).toBeUndefined();
