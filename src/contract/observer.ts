@@ -161,6 +161,9 @@ export class Contract {
       case 'surface_created':
         this.setCell(1 + a.surface!, a.coherent ? 1 : 0);
         break;
+      case 'surface_destroyed':
+        this.setCell(1 + a.surface!, 0);
+        break;
       case 'surface_mapped':
         this.map(a.surface!, a.root!, a.address!, a.length!, a.offset!);
         break;

@@ -302,7 +302,7 @@ function operandItems(place: Place): readonly Item[] {
   const { before } = place;
   const verb = /^(?:let\s+\w+\s*=\s*)?(\w+)\s+$/.exec(before)?.[1];
   const inSubmit = place.block === 'submit';
-  if (verb === 'map') return named(place, ['surface']);
+  if (verb !== undefined && onSurfaces.has(verb)) return named(place, ['surface']);
   if (/\b(?:events|first|last)\s*\(\s*$/.test(before)) return tracepointItems();
   if (/\btlb\s*\(\s*$/.test(before)) return named(place, ['cpu']);
   const words = wordsBehind(before);
@@ -326,6 +326,15 @@ function operandItems(place: Place): readonly Item[] {
     return [...expressionItems(place), ...entries(operations, 'operation')];
   return expressionItems(place);
 }
+
+const onSurfaces: ReadonlySet<string> = new Set([
+  'map',
+  'evict',
+  'swapout',
+  'pin',
+  'unpin',
+  'destroy',
+]);
 
 const onMappings: ReadonlySet<string> = new Set([
   'write',

@@ -7,7 +7,15 @@ import { type FailurePoint, failurePoints } from '../kernel/lib/fault-inject';
 import type { Name, Operation } from '../syntax/tree';
 import { declareVariable, errorName, type Place, range } from './declare';
 import { asExtent, describe, numberValue, resolvePath, resolveTyped } from './expressions';
-import type { Failure, Range, Step, Value } from './meaning';
+import type {
+  Failure,
+  Range,
+  Step,
+  SurfaceCall,
+  SurfaceMeaning,
+  SystemState,
+  Value,
+} from './meaning';
 import type { Report, Scope } from './names';
 import {
   type AdviceName,
@@ -35,7 +43,9 @@ export type SystemCall =
   | 'fork'
   | 'exit'
   | 'fail'
-  | 'clear_refs';
+  | 'clear_refs'
+  | SurfaceCall
+  | SystemState;
 
 /** The step of a system call. */
 export function systemCall(call: SystemCall, given: Given): Step | undefined {
@@ -62,6 +72,18 @@ export function systemCall(call: SystemCall, given: Given): Step | undefined {
       const error = errorName(node, scope, place);
       return of === undefined ? undefined : { kind: 'clear_refs', from, to, process: of, error };
     }
+    case 'evict':
+    case 'swapout':
+    case 'pin':
+    case 'unpin':
+    case 'destroy': {
+      const surface = surfaceOf(call, given);
+      const error = errorName(node, scope, place);
+      return surface && { kind: call, from, to, surface, error };
+    }
+    case 'suspend':
+    case 'resume':
+      return { kind: call, from, to, error: errorName(node, scope, place) };
     case 'protect': {
       const mapping = range(node, scope, place.report);
       const access = oneWord<ProtectionName>(given, 'protect', protections);
@@ -95,6 +117,16 @@ function oneWord<W extends string>(
     second ?? node.verb,
     `\`${verb}\` needs one of ${list.join(', ')}: \`${operations[verb].form}\``,
   );
+  return undefined;
+}
+
+/** The surface, all of it, that an operation names. */
+function surfaceOf(call: SurfaceCall, { node, scope, place }: Given): SurfaceMeaning | undefined {
+  const thing = node.target && resolvePath(node.target, scope, place.report);
+  if (thing === undefined || node.target === undefined) return undefined;
+  if (thing.kind === 'surface') return thing.surface;
+  const { form } = operations[call];
+  place.report(node.target, `\`${call}\` needs a surface, not ${describe(thing)}: \`${form}\``);
   return undefined;
 }
 

@@ -226,6 +226,8 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
       submitters: tasks.length,
       commands,
       userCommands: commandsMax * tasks.length,
+      mobPages: meaning.machine.mobPages,
+      swap: [...allSteps(meaning)].some(({ kind }) => kind === 'swapout' || kind === 'suspend'),
     },
   };
 }

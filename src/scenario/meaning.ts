@@ -70,9 +70,15 @@ export interface MachineOptions {
   readonly kernel: string;
   readonly cpus: number;
   readonly tracking: Tracking;
+  /** Pages that the device can know of at a time; 0: no limit. */
+  readonly mobPages: number;
   readonly with: readonly string[];
   readonly without: readonly string[];
 }
+
+/** What is asked of the driver for a surface, and for all. */
+export type SurfaceCall = 'evict' | 'swapout' | 'pin' | 'unpin' | 'destroy';
+export type SystemState = 'suspend' | 'resume';
 
 export interface SurfaceMeaning extends Span {
   readonly index: number;
@@ -199,6 +205,12 @@ export type Step = Span &
       }
     | { readonly kind: 'fork'; readonly child: string; readonly error: Variable | undefined }
     | { readonly kind: 'exit' }
+    | {
+        readonly kind: SurfaceCall;
+        readonly surface: SurfaceMeaning;
+        readonly error: Variable | undefined;
+      }
+    | { readonly kind: SystemState; readonly error: Variable | undefined }
     | {
         readonly kind: 'usercopy';
         readonly target: Range;

@@ -37,12 +37,21 @@ import { type AnyBuilder, type Node, type Routine, routine } from '../routine/ro
 import { type Field, long } from '../state/layout';
 import { submit as submitEdge, synchronized } from '../user/edges';
 import {
+  evict_surface,
+  pin_surface,
+  resume,
+  suspend,
+  swap_surface,
+  unpin_surface,
+} from '../user/system';
+import {
   exit_process,
   fence_forget,
   fence_poll,
   fence_wait,
   fork,
   gb_surface_create_in,
+  gb_surface_destroy,
   map_surface,
   move_surface,
   queueCommand,
@@ -71,6 +80,14 @@ import {
 import { familyField, fieldName, mappedFields, type ScenarioState } from './state';
 import { roomOf } from './surfaces';
 import { type AdviceName, errors, type ProtectionName } from './vocabulary';
+
+/** What is asked of the driver for a surface. */
+const surfaceCalls = {
+  evict: evict_surface,
+  swapout: swap_surface,
+  pin: pin_surface,
+  unpin: unpin_surface,
+} as const;
 
 const protectionBits: Readonly<Record<ProtectionName, number>> = {
   none: 0,
@@ -462,6 +479,30 @@ class StatementBuilder {
         return this.remap(b, s);
       case 'fork':
         return this.fork(b, s);
+      case 'evict':
+      case 'swapout':
+      case 'pin':
+      case 'unpin':
+      case 'destroy':
+        return [
+          b.step('its handle', (f: F, k) => {
+            f['(handle)'] = state(k).get(`surface ${s.surface.name}`);
+          }),
+          s.kind === 'destroy'
+            ? b.call(
+                gb_surface_destroy,
+                (f: F) => ({ handle: f['(handle)'], surface: s.surface.index }),
+                '(result)',
+              )
+            : b.call(surfaceCalls[s.kind], (f: F) => ({ handle: f['(handle)'] }), '(result)'),
+          ...this.returned(b, s, s.kind, s.error),
+        ];
+      case 'suspend':
+      case 'resume':
+        return [
+          b.call(s.kind === 'suspend' ? suspend : resume, () => ({}), '(result)'),
+          ...this.returned(b, s, s.kind, s.error),
+        ];
       case 'exit':
         return [b.call(exit_process, () => ({})), b.ret()];
       case 'usercopy':

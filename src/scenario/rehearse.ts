@@ -230,6 +230,13 @@ class Rehearsal {
         this.look(step.member.index);
         this.variables.delete(step.into.slot);
         break;
+      case 'evict':
+      case 'swapout':
+      case 'pin':
+      case 'unpin':
+      case 'destroy':
+      case 'suspend':
+      case 'resume':
       case 'exit':
       case 'fail':
       case 'clear_refs':

@@ -55,6 +55,7 @@ import {
   CPUS_MAX,
   commands,
   exploreSettings,
+  MOB_PAGES_MAX,
   machineSettings,
   operations,
   type Tracking,
@@ -71,6 +72,7 @@ export interface Resolved {
 const DEFAULT_MACHINE: MachineOptions = {
   kernel: 'series-v2',
   cpus: 2,
+  mobPages: 0,
   tracking: 'auto',
   with: [],
   without: [],
@@ -262,7 +264,7 @@ function resolveMachine(
       removed(second, 'this machine'),
     );
   if (machine === undefined) return DEFAULT_MACHINE;
-  let { kernel, cpus, tracking } = DEFAULT_MACHINE;
+  let { kernel, cpus, tracking, mobPages } = DEFAULT_MACHINE;
   const added: Name[] = [];
   const dropped: Name[] = [];
   for (const setting of machine.settings) {
@@ -275,6 +277,9 @@ function resolveMachine(
         break;
       case 'cpus':
         cpus = checkCount(value, CPUS_MAX, 'CPUs', report) ?? cpus;
+        break;
+      case 'mobs':
+        mobPages = checkCount(value, MOB_PAGES_MAX, 'pages', report) ?? mobPages;
         break;
       case 'tracking':
         if (checkWord(value, 'way of tracking', trackings, report))
@@ -300,7 +305,7 @@ function resolveMachine(
       );
   const wanted = (names: readonly Name[]): string[] =>
     names.filter((name) => valid.includes(name)).map(({ text }) => text);
-  return { kernel, cpus, tracking, with: wanted(added), without: wanted(dropped) };
+  return { kernel, cpus, tracking, mobPages, with: wanted(added), without: wanted(dropped) };
 }
 
 /** A setting must exist and have a value. */
@@ -324,7 +329,8 @@ function knownSetting(
     report(key, `\`${key.text}\` needs a value: \`${table[key.text]?.form ?? ''}\``);
     return false;
   }
-  const extra = values[1];
+  const unit = key.text === 'mobs' && /^pages?$/.test(values[1]?.text ?? '') ? 1 : 0;
+  const extra = values[1 + unit];
   if (extra === undefined || key.text === 'with' || key.text === 'without') return true;
   const more = { from: extra.from, to: values.at(-1)?.to ?? extra.to };
   const fix = removed(more, 'what is behind the value');

@@ -348,6 +348,13 @@ const shapes: Readonly<Record<OperationName, Shape>> = {
   fork: { ...bare, fails: true },
   exit: { ...bare, target: 'none' },
   clear_refs: { ...bare, target: 'optional', fails: true },
+  evict: { ...bare, fails: true },
+  swapout: { ...bare, fails: true },
+  pin: { ...bare, fails: true },
+  unpin: { ...bare, fails: true },
+  destroy: { ...bare, fails: true },
+  suspend: { ...bare, target: 'none', fails: true },
+  resume: { ...bare, target: 'none', fails: true },
   fail: { ...bare, words: failureWords, numbers: true },
   write: { ...bare, value: true, fails: true },
   read: { ...bare, result: true, fails: true },
@@ -466,6 +473,13 @@ function operation(
     case 'exit':
     case 'fail':
     case 'clear_refs':
+    case 'evict':
+    case 'swapout':
+    case 'pin':
+    case 'unpin':
+    case 'destroy':
+    case 'suspend':
+    case 'resume':
       return systemCall(name, { node, span, result, scope, place });
     case 'write': {
       const target = range(node, scope, report);

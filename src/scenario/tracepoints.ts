@@ -60,6 +60,7 @@ export const tracepoints: Readonly<Record<string, TracepointEntry>> = {
   svga_error: of('the device refused a command', 'id sid submission'),
   surface_created: of('a surface exists', 'bytes coherent? sid offset'),
   surface_mapped: of('a surface was mapped', 'address length offset'),
+  surface_destroyed: of('the handle of a surface was given back'),
   surface_unmapped: of('a range was unmapped', 'address length'),
   surface_moved: of('a mapping moved', 'address length'),
   surfaces_inherited: of('a child got the mappings of its parent', 'from'),

@@ -81,6 +81,42 @@ export const operations = {
       'Makes a step of the emulated kernel fail that has a way out (lib/fault-inject.c): `once`, `3 times`, `always`, ' +
       '`never` any more; with `after 2` it goes well twice before. Outside of processes it holds from the beginning.',
   },
+  evict: {
+    form: 'evict ring',
+    does:
+      'Memory pressure picks the buffer object of this surface: ttm_bo_evict(). Its surfaces are unbound, with a readback ' +
+      'of what the GPU wrote, and uploaded whole when they are used again. An object in use or pinned is passed over: ' +
+      'EBUSY.',
+  },
+  swapout: {
+    form: 'swapout ring',
+    does:
+      'As `evict`, and then the pages go: ttm_bo_swapout() takes them out of every page table, copies them to swap and ' +
+      'frees them. Who needs one next brings all back (ttm_tt_swapin). EBUSY also when there are no pages.',
+  },
+  pin: {
+    form: 'pin ring',
+    does:
+      'A display shows the surface: vmw_resource_pin() binds it and keeps its buffer object where it is, until as many ' +
+      '`unpin`.',
+  },
+  unpin: { form: 'unpin ring', does: 'vmw_resource_unpin(): takes one `pin` back.' },
+  destroy: {
+    form: 'destroy ring',
+    does:
+      'Gives the handle back (DRM_VMW_UNREF_SURFACE). The surface leaves the device behind what was submitted; its memory ' +
+      'lives as long as a mapping of it. The surface cannot be used any more: EINVAL.',
+  },
+  suspend: {
+    form: 'suspend',
+    does:
+      'The machine goes to sleep: vmw_pm_freeze() takes every surface off the device and swaps out every buffer object. ' +
+      'EBUSY when a pinned surface stays there. What is submitted from then on waits for `resume`.',
+  },
+  resume: {
+    form: 'resume',
+    does: 'vmw_pm_restore(): the device takes commands again; surfaces come back as they are used.',
+  },
   write: {
     form: 'write p[0 .. 4KiB] = 7',
     does:
@@ -391,6 +427,12 @@ export const machineSettings = {
       'How written pages are found: `auto` as the driver decides, `pagetable` or `mkwrite` to begin with that method ' +
       'whatever the size (it may change as usual), `off` not at all.',
   },
+  mobs: {
+    form: 'mobs 64 pages',
+    does:
+      'How much memory can be known to the device at a time; more drives out what was used longest ago. Without it there ' +
+      'is no limit.',
+  },
   with: {
     form: 'with bz-01',
     does: 'Adds variants of the kernel (`coherence variants` lists them).',
@@ -402,6 +444,7 @@ export const trackings = ['auto', 'pagetable', 'mkwrite', 'off'] as const;
 export type Tracking = (typeof trackings)[number];
 
 export const CPUS_MAX = 8;
+export const MOB_PAGES_MAX = 262144;
 export const SURFACE_BYTES_MAX = 1024 * 1024 * 1024;
 
 /** What `explore { … }` can set. */

@@ -25,6 +25,9 @@ export const surface_mapped = tracepoint('surface_mapped', {
   offset: int,
 });
 
+/** The application gives a surface up: nothing is promised of what it holds from here on. */
+export const surface_destroyed = tracepoint('surface_destroyed', { surface: int });
+
 export const surface_unmapped = tracepoint('surface_unmapped', {
   root: int,
   address: long,

@@ -5,7 +5,7 @@
 //   gb_surface_create_in {surface, shape, coherent, room, buffer, offset} -> as before, in a buffer of its own of at
 //                                                                       least `room` bytes, or in that of the surface
 //                                                                       `buffer`
-//   gb_surface_destroy {handle}                                      -> 0, or a negative errno
+//   gb_surface_destroy {handle, surface}                             -> 0, or a negative errno
 //   map_surface {handle, surface, offset, length, readonly, private, at} -> address, or a negative errno; `at`: where,
 //                                                                       whatever is there, or -1: where there is room
 //   unmap_surface {address, length}                                  -> 0, or a negative errno
@@ -77,6 +77,7 @@ export function backupOf(k: Engine, handle: number): Backup {
   const handles = k.the('surface_handles', 'vmw_fpriv').at;
   const objects = handles + structNamed('vmw_fpriv').slot('objects').offset;
   const res = k.store.peek(objects + handle - 1);
+  if (res === 0) return { bo: 0, start: 0 }; // its handle was given back, and no object has this offset
   const bo = peek('vmw_resource', res, 'backup');
   const first = peek('vmw_resource', res, 'backup_offset') / PAGE_SIZE;
   return { bo, start: peek('ttm_buffer_object', bo, 'vma_node_start') + first };
@@ -145,8 +146,11 @@ export const gb_surface_create_in = routine(
 export const gb_surface_destroy = routine(
   file,
   'gb_surface_destroy',
-  { mode: 'user', args: { handle: int }, locals: { ret: int }, returns: int },
-  ({ call, ret }) => [
+  { mode: 'user', args: { handle: int, surface: int }, locals: { ret: int }, returns: int },
+  ({ step, call, ret }) => [
+    step('nothing is promised of what it holds from here on', (f, k) => {
+      k.emit(edges.surface_destroyed, { surface: f.surface });
+    }),
     call(vmw_surface_destroy_ioctl, (f) => ({ handle: f.handle }), 'ret'),
     ret('ret', (f) => f.ret),
   ],

@@ -164,7 +164,7 @@ export const unmap = (b: AnyBuilder, length: number): Node =>
   ]);
 export const destroy = (b: AnyBuilder): Node =>
   b.statement(undefined, [
-    b.call(winsys.gb_surface_destroy, (f) => ({ handle: f.handle }), 'result'),
+    b.call(winsys.gb_surface_destroy, (f) => ({ handle: f.handle, surface: 0 }), 'result'),
   ]);
 
 /** Runs with the next agent drawn by chance; the device goes on until it has nothing left to do. */

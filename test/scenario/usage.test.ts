@@ -66,6 +66,47 @@ describe('faults put in are found', () => {
   });
 });
 
+describe('what memory pressure shows of the kernels', () => {
+  const usage = (file: string) => readFileSync(`test/scenario/usage/${file}`, 'utf8');
+  const in61 = (text: string) =>
+    text.replace(/^machine \{|^(?=surface)/m, (found) =>
+      found === '' ? 'machine { kernel linux-6.1 }\n\n' : 'machine { kernel linux-6.1, ',
+    );
+
+  test('6.1 takes the entries of evicted objects away; no byte is lost by that', () => {
+    const { problems } = outcome(in61(usage('us-50-evict-gpu-dirty.coh')));
+    expect(problems).toEqual([
+      expect.stringMatching(/^assertion: assert pte\(q\[0\]\)\.dirty does not hold/),
+    ]);
+    const without = usage('us-50-evict-gpu-dirty.coh').replace(
+      /(evict target[^]*?)    assert pte\(q\[0\]\)\.dirty\n/,
+      '$1',
+    );
+    expect(outcome(in61(without)).problems).toEqual([]);
+  });
+
+  test.each([
+    'us-05-orphaning',
+    'us-51-swap',
+    'us-51-swap-notified',
+    'us-52-pinned',
+    'us-53-suspend',
+  ])('%s holds in 6.1 as well, but for what the first move takes', (name) => {
+    // A store before the first submission is lost by that move (bz-53), whatever comes then.
+    const { problems } = outcome(in61(usage(`${name}.coh`)), { without: ['bz-53'] });
+    expect(problems).toEqual([]);
+  });
+
+  test.each(['series-v2', 'linux-6.1'])(
+    'what is stored before the first submission does not survive swap when dirty bits are all there is (%s)',
+    (kernel) => {
+      const text = usage('us-51-swap-notified.coh').replace('tracking mkwrite', `kernel ${kernel}`);
+      const { problems } = outcome(text);
+      expect(problems.join('\n')).toMatch(/^R1: the GPU read 0 instead of 8/m);
+    },
+  );
+});
+
 test('a deadlock lists who waits for what, and where', () => {
   const { run } = load(`scenario "two threads wait for each other"
 process a {
