@@ -30,7 +30,8 @@ export interface Look {
   occurred(what: OccurrenceName): boolean;
   /** A field of what stands behind byte `offset` of the mapping; 0 where there is no such thing. */
   behind(look: BehindLook, cpu: number, mapping: Variable, offset: number, field: string): number;
-  box(surface: SurfaceMeaning, field: string): number;
+  /** A field of the dirty box of a subresource. */
+  box(surface: SurfaceMeaning, image: number, field: string): number;
   tracker(surface: SurfaceMeaning, field: TrackerField, offset: number | undefined): number;
   /** The byte that all of these hold, or -1 when they differ. */
   uniform(bytes: Bytes): number;
@@ -76,7 +77,7 @@ export function evaluate(value: Value, look: Look, args?: Arguments): number {
     case 'address':
       return look.variable(value.mapping) + evaluate(value.offset, look, args);
     case 'box':
-      return look.box(value.surface, value.field);
+      return look.box(value.surface, value.image, value.field);
     case 'tracker': {
       const offset = value.offset === undefined ? undefined : evaluate(value.offset, look);
       return look.tracker(value.surface, value.field, offset);

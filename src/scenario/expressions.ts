@@ -4,7 +4,7 @@
 import { inserted, removed, replaced, respelled } from '../base/fixes';
 import { didYouMean } from '../base/suggest';
 import type { Span } from '../base/text';
-import { chainBytes, mipLevel, subresourceOffset } from '../hardware/svga/shapes';
+import { chainBytes, mipLevel, SVGA3D_BUFFER, subresourceOffset } from '../hardware/svga/shapes';
 import { PAGE_SIZE } from '../syntax/numbers';
 import type {
   Binary,
@@ -62,7 +62,7 @@ export type Thing =
       readonly mapping: Variable;
       readonly offset: Value;
     }
-  | { readonly kind: 'box'; readonly surface: SurfaceMeaning }
+  | { readonly kind: 'box'; readonly surface: SurfaceMeaning; readonly image: number }
   | { readonly kind: 'history'; readonly value: Value & { kind: 'history' } }
   | { readonly kind: 'cpu'; readonly name: string }
   | {
@@ -435,6 +435,7 @@ function member(path: MemberPath, scope: Scope, report: Report): Thing | undefin
     case 'box': {
       const look = object.kind === 'box' ? 'box' : object.look;
       if (!knownField(field, `\`${look}(…)\``, fieldsOf[look] ?? {}, report)) return undefined;
+      if (object.kind === 'box' && !boxHas(object.surface, field, report)) return undefined;
       const type = numberFields.has(field.text) ? 'number' : 'boolean';
       const of = { from, to, type, field: field.text } as const;
       return { kind: 'value', value: { ...object, ...of } };
@@ -462,6 +463,17 @@ function member(path: MemberPath, scope: Scope, report: Report): Thing | undefin
       report(field, `${describe(object)} has no fields`);
       return undefined;
   }
+}
+
+/** The box of a buffer is a range; that of a texture is in pixels. */
+function boxHas({ name, shape }: SurfaceMeaning, field: Name, report: Report): boolean {
+  const range = field.text === 'start' || field.text === 'end';
+  if (!range || shape.format === SVGA3D_BUFFER) return true;
+  report(
+    field,
+    `the box of a texture is in pixels: \`box(${name}).x\`, \`y\`, \`z\`, and \`w\`, \`h\`, \`d\``,
+  );
+  return false;
 }
 
 function trackerField(
@@ -617,6 +629,7 @@ function call(path: Call, scope: Scope, report: Report): Thing | undefined {
   if (look === 'events' || look === 'first' || look === 'last')
     return history(path, look, scope, report);
   if (look === 'level' || look === 'layer') return subresource(path, look, scope, report);
+  if (look === 'box') return boxOf(path, scope, report);
   if (look === 'ramp') {
     const first = resolveRamp(path, scope, report);
     return first && { kind: 'ramp', first };
@@ -704,6 +717,30 @@ function subresource(
   return { kind: 'place', single: false, place: placeOf(whole, bounds) };
 }
 
+/** The dirty box of a surface, or of one of its subresources. */
+function boxOf(path: Call, scope: Scope, report: Report): Thing | undefined {
+  const [of, which, ...more] = path.parameters;
+  if (of === undefined || !isPath(of) || more.length > 0) {
+    report(path, `\`box\` is asked about one surface: \`${looks.box.form}\``);
+    return undefined;
+  }
+  const thing = resolvePath(of, scope, report);
+  if (thing === undefined) return undefined;
+  if (thing.kind !== 'surface') {
+    report(of, `\`box\` cannot be asked about ${describe(thing)}: \`${looks.box.form}\``);
+    return undefined;
+  }
+  const { surface } = thing;
+  const image = which === undefined ? numberValue(path, 0) : resolveOffset(which, scope, report);
+  if (image === undefined) return undefined;
+  const count = surface.shape.mips * surface.shape.layers;
+  if (image.kind !== 'number') report(image, 'which one must be known before the run');
+  else if (image.value >= 0 && image.value < count)
+    return { kind: 'box', surface, image: image.value };
+  else report(image, `\`${surface.name}\` has subresources 0 to ${count - 1}`);
+  return undefined;
+}
+
 const surfaceOf = (thing: Thing | undefined): SurfaceMeaning | undefined =>
   thing?.kind === 'surface' || thing?.kind === 'device' ? thing.surface : undefined;
 
@@ -747,7 +784,10 @@ function history(
 }
 
 function lookAt(
-  look: Exclude<keyof typeof looks, 'events' | 'first' | 'last' | 'level' | 'layer' | 'ramp'>,
+  look: Exclude<
+    keyof typeof looks,
+    'events' | 'first' | 'last' | 'level' | 'layer' | 'ramp' | 'box'
+  >,
   cpu: number,
   thing: Thing,
   { from, to }: Span,
@@ -758,8 +798,6 @@ function lookAt(
     case 'tracker':
       if (surface !== undefined) return { kind: 'tracker', surface, offset: undefined };
       return part && { kind: 'tracker', surface: part.surface, offset: part.start };
-    case 'box':
-      return surface && { kind: 'box', surface };
     case 'gpu':
       if (surface !== undefined) return { kind: 'device', surface };
       return part && { kind: 'place', single: false, place: { ...part, of: 'device' } };

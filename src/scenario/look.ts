@@ -270,13 +270,21 @@ export class MachineLook implements Look {
     return Number((flags & VM_SOFTDIRTY) !== 0 || (there && pte_soft_dirty(entry)));
   }
 
-  box(surface: SurfaceMeaning, field: string): number {
+  box(surface: SurfaceMeaning, image: number, field: string): number {
     const resource = this.where.resource(surface);
     if (isNull(resource) || isNull(resource.dirty)) return 0;
-    const { x, w, d } = resource.dirty.boxes.get(0);
-    if (d === 0) return 0;
-    if (field === 'dirty') return 1;
-    return field === 'start' ? x : x + w;
+    const box = resource.dirty.boxes.get(image);
+    if (box.d === 0) return 0;
+    switch (field) {
+      case 'dirty':
+        return 1;
+      case 'start':
+        return box.x;
+      case 'end':
+        return box.x + box.w;
+      default:
+        return box[field as keyof typeof box];
+    }
   }
 
   tracker(surface: SurfaceMeaning, field: TrackerField, offset: number | undefined): number {

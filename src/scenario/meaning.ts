@@ -364,7 +364,13 @@ export type Value = Span & { readonly type: Type } & (
         readonly field: string;
       }
     | { readonly kind: 'address'; readonly mapping: Variable; readonly offset: Value }
-    | { readonly kind: 'box'; readonly surface: SurfaceMeaning; readonly field: string }
+    | {
+        readonly kind: 'box';
+        readonly surface: SurfaceMeaning;
+        /** Of which subresource. */
+        readonly image: number;
+        readonly field: string;
+      }
     | {
         readonly kind: 'tracker';
         readonly surface: SurfaceMeaning;

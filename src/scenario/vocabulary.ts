@@ -288,8 +288,14 @@ export const pagemapFields = {
 /** What `box(ring)` shows of the dirty box of a surface: what the next submission sends. */
 export const boxFields = {
   dirty: 'whether anything is in it',
-  start: 'its first byte',
-  end: 'the byte behind it',
+  start: 'of a buffer, its first byte',
+  end: 'of a buffer, the byte behind it',
+  x: 'where it begins in a row, in pixels (of a buffer: bytes)',
+  y: 'its first row',
+  z: 'its first slice',
+  w: 'how wide it is, in pixels',
+  h: 'how many rows it has',
+  d: 'how many slices it has',
 } as const;
 
 /** What `tracker(ring)` shows of the `vmw_bo_dirty` of a surface's buffer object. */
@@ -393,7 +399,9 @@ export const looks = {
   },
   box: {
     form: 'box(ring).start',
-    does: 'The dirty box of a surface: pages that were handed over to it and not sent yet.',
+    does:
+      'The dirty box of a surface: pages that were handed over to it and not sent yet. A texture has one for each ' +
+      'subresource, `box(picture, 3).w`: level after level, layer after layer.',
   },
   events: {
     form: 'events(vmw_mkwrite, page == 3)',
@@ -626,6 +634,12 @@ export const numberFields: ReadonlySet<string> = new Set([
   'end',
   'offset',
   'seqno',
+  'x',
+  'y',
+  'z',
+  'w',
+  'h',
+  'd',
 ]);
 
 /** What each statement that has a word of its own means. */

@@ -92,7 +92,7 @@ function bounded(look: Look, problems: string[]): Look {
     },
     signaled: (family, index) => look.signaled(family, index),
     fence: (family, index, field) => look.fence(family, index, field),
-    box: (surface, field) => look.box(surface, field),
+    box: (surface, image, field) => look.box(surface, image, field),
     history: (tracepoint) => look.history(tracepoint),
     behind: (of, cpu, mapping, offset, field) => {
       check(mapping.name, look.mapped(mapping).bytes, offset, offset + 1);

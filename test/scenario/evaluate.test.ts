@@ -75,7 +75,7 @@ test('looks go to the machine, with what they ask about', () => {
   expect(value('pte(p[4KiB]).dirty').asked).toEqual(['behind "pte" 0 "p" 4096 "dirty"']);
   expect(value('tlb(cpu1, p[0]).frame == 1').asked).toEqual(['behind "tlb" 1 "p" 0 "frame"']);
   expect(value('address(p[1]) == 4').asked).toEqual([expect.stringMatching(/^variable /)]);
-  expect(value('box(ring).end == 1').asked).toEqual(['box "ring" "end"']);
+  expect(value('box(ring).end == 1').asked).toEqual(['box "ring" 0 "end"']);
   expect(value('tracker(ring).method == mkwrite')).toEqual({
     value: 1,
     asked: ['tracker "ring" "method" '],
