@@ -146,10 +146,12 @@ function report(path: string, { run, meaning }: Loaded, outcome: Outcome): strin
   const counts = shown.map(([name, text]) => `${run.counters.get(name)} ${text}`);
   lines.push(`  ${counts.join(', ')}; ${run.engine.steps} micro-steps`);
   for (const fault of faults) lines.push(...faultText(fault));
-  for (const p of problems) {
-    lines.push(`${p.path ?? path}:${p.line}:${p.column}: ${p.kind}: ${p.message}`);
+  const told = (p: Problem, kind: string): void => {
+    lines.push(`${p.path ?? path}:${p.line}:${p.column}: ${kind}: ${p.message}`);
     for (const c of p.cause) lines.push(`    ${c}`);
-  }
+  };
+  for (const p of problems) told(p, p.kind);
+  for (const p of run.expected()) told(p, `expected, ${p.kind}`);
   if (!problems.some((p) => p.kind === 'race')) {
     for (const r of run.races())
       lines.push(`${r.path ?? path}:${r.line}:${r.column}: race: ${r.message}`);
@@ -171,16 +173,19 @@ const placeOf = ({ path, line, column, step }: Problem) => ({
 /** The object of `--json`. */
 function json({ run, meaning }: Loaded, { verdict, problems, schedule, faults }: Outcome) {
   const count = (name: CounterName) => run.counters.get(name);
+  const violation = (p: Problem) => ({
+    kind: p.kind,
+    message: p.message,
+    at: placeOf(p),
+    schedule,
+    cause: p.cause,
+  });
+  const expected = run.expected().map(violation);
   return {
     verdict,
     scenario: meaning.title,
-    violations: problems.map((p) => ({
-      kind: p.kind,
-      message: p.message,
-      at: placeOf(p),
-      schedule,
-      cause: p.cause,
-    })),
+    violations: problems.map(violation),
+    ...(expected.length > 0 && { expected }),
     races: run.races().map((r) => ({ message: r.message, at: placeOf(r) })),
     counters: {
       faults: {

@@ -138,10 +138,11 @@ class ScenarioDebuggee implements Debuggee {
       `${p.path === undefined ? '' : `${p.path}, `}line ${p.line}: ${p.kind}: ${p.message}`,
       ...p.cause.map((c) => `    ${c}`),
     ]);
+    const expected = run.expected().map((p) => `line ${p.line}: expected, ${p.kind}: ${p.message}`);
     const races = run.races().map((r) => `line ${r.line}: ${r.message}`);
     const exitCode = verdict === 'holds' ? 0 : verdict === 'violated' ? 1 : 3;
     return {
-      lines: [...lines, ...races, `${this.name}: ${verdict}`],
+      lines: [...lines, ...expected, ...races, `${this.name}: ${verdict}`],
       exitCode,
       expectations: run.isOver ? expectations(run, this.text.length) : [],
     };

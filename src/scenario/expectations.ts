@@ -1,15 +1,15 @@
 // What a run came to, as what is expected from now on: changes of the scenario's text. A `finally` that compares with a
-// number gets the number found, an outcome becomes an allowed one, a race that was forbidden one that happens. For what
-// breaks the coherence contract there is none: it makes a run `violated` whatever the scenario says.
+// number gets the number found, an outcome becomes an allowed one, a race or a violation that was forbidden one that happens.
 import { type Fix, inserted } from '../base/fixes';
 import type { Edit, Span } from '../base/text';
 import type { Value } from './meaning';
 import { outcomeText, rowOf, statusOf } from './outcomes';
 import type { Run } from './run';
+import type { OccurrenceName } from './vocabulary';
 
 /** The changes for a run that has ended, of the scenario's own file only. */
 export function expectations(run: Run, length: number): readonly Fix[] {
-  return [...values(run), ...races(run), ...outcome(run)].filter(({ edits }) =>
+  return [...values(run), ...occurrences(run), ...outcome(run)].filter(({ edits }) =>
     edits.every(({ to }) => to <= length),
   );
 }
@@ -34,14 +34,22 @@ function values(run: Run): readonly Fix[] {
   });
 }
 
-/** `never race`, where there was one. */
-function races(run: Run): readonly Fix[] {
-  if (run.races().length === 0) return [];
-  return run.meaning.properties.flatMap(({ when, condition, from }) =>
-    when === 'never' && condition.kind === 'occurred' && condition.what === 'race'
-      ? [expect('finally race', { from, to: from + when.length, text: 'finally' })]
-      : [],
-  );
+/** `never race`, where there was one; a broken contract, which nobody needs to forbid. */
+function occurrences(run: Run): readonly Fix[] {
+  const forbidden = (what: OccurrenceName): readonly Fix[] =>
+    run.meaning.properties.flatMap(({ when, condition, from }) =>
+      when === 'never' && condition.kind === 'occurred' && condition.what === what
+        ? [expect(`finally ${what}`, { from, to: from + when.length, text: 'finally' })]
+        : [],
+    );
+  const races = run.races().length === 0 ? [] : forbidden('race');
+  if (run.violations().length === run.expected().length) return races;
+  const turned = forbidden('violation');
+  if (turned.length > 0) return [...races, ...turned];
+  const { from, to } = run.meaning;
+  const at = from + run.textOf({ from, to }).length;
+  const edits = inserted(at, '\n\nfinally violation').edits;
+  return [...races, ...edits.map((edit) => expect('finally violation', edit))];
 }
 
 /** An outcome that is not listed is added to the list, one that is forbidden becomes allowed. */

@@ -13,6 +13,7 @@ import type { OutcomeRow, PropertyMeaning, ScenarioMeaning, Value } from './mean
 import { outcomeText, rowOf, statusOf } from './outcomes';
 import type { Sources } from './sources';
 import type { ScenarioState } from './state';
+import type { OccurrenceName } from './vocabulary';
 
 /** Events whose statement is remembered. */
 const placed = new Set(['cpu_load', 'cpu_store', 'warn']);
@@ -140,8 +141,8 @@ export class Run {
 
   /** Everything that is wrong up to now; at the end of a run also what `finally` and deadlock say. */
   problems(ended: boolean): Problem[] {
-    const found = this.contract.violations().map((f) => this.ofContract(f));
-    if (this.forbidsRaces()) found.push(...this.races());
+    const found = this.expectsViolation ? [] : this.violations();
+    if (this.forbidsRaces) found.push(...this.races());
     const { events } = this.engine;
     for (const e of events.slice()) {
       const problem = Object.hasOwn(this.problemOf, e.name)
@@ -170,7 +171,8 @@ export class Run {
     const { events } = this.engine;
     for (let i = from; i < events.length; i++) {
       const { name } = events.at(i);
-      if (name === 'violation' || (name === 'race' && this.forbidsRaces())) return true;
+      if (name === 'violation' && !this.expectsViolation) return true;
+      if (name === 'race' && this.forbidsRaces) return true;
       if (Object.hasOwn(this.problemOf, name)) return true;
     }
     return false;
@@ -214,6 +216,16 @@ export class Run {
     const { outcomes } = this.meaning;
     const message = `${outcomeText(outcomes!, row.values)} is required, and no order ends so`;
     return this.problem('outcome', message, row.from, this.engine.steps);
+  }
+
+  /** What broke the contract, whether or not it is expected. */
+  violations(): Problem[] {
+    return this.contract.violations().map((f) => this.ofContract(f));
+  }
+
+  /** What broke the contract and is no problem, for the scenario is there to show it. */
+  expected(): Problem[] {
+    return this.expectsViolation ? this.violations() : [];
   }
 
   /** The races of the application, listed whether or not they count. */
@@ -273,9 +285,18 @@ export class Run {
     return index < events.length && events.at(index).args.place === property.from;
   }
 
-  private forbidsRaces(): boolean {
+  private get forbidsRaces(): boolean {
+    return this.says('never', 'race');
+  }
+
+  /** `finally violation`: the scenario shows a fault. */
+  private get expectsViolation(): boolean {
+    return this.says('finally', 'violation') && !this.says('never', 'violation');
+  }
+
+  private says(when: PropertyMeaning['when'], what: OccurrenceName): boolean {
     return this.meaning.properties.some(
-      (p) => p.when === 'never' && p.condition.kind === 'occurred' && p.condition.what === 'race',
+      (p) => p.when === when && p.condition.kind === 'occurred' && p.condition.what === what,
     );
   }
 

@@ -343,7 +343,8 @@ export type CounterName = keyof typeof counters;
 
 /** What may have happened up to now: `never race`, `finally not violation`. */
 export const occurrences = {
-  violation: 'the coherence contract was broken, or an assertion, a warning or the like',
+  violation:
+    'the coherence contract was broken (R1, R2 or R4); `finally violation` says that the scenario is there to show it',
   race: 'two accesses to one byte, one a store, with neither submission nor fence between them',
 } as const;
 
@@ -667,5 +668,7 @@ export const statementMeanings: Readonly<Record<keyof typeof forms, string>> = {
   assert: 'Must hold when the thread comes here. It only looks.',
   always: 'Must hold before the first step of a run and after each.',
   never: 'Must not hold, neither before the first step nor after any.',
-  finally: 'Must hold when all threads have ended and the GPU is idle.',
+  finally:
+    'Must hold when all threads have ended and the GPU is idle. `finally violation`: this scenario shows a fault, and a ' +
+    'broken contract is what is expected.',
 };

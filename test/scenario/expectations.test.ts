@@ -61,11 +61,20 @@ describe('what a run came to is offered as what is expected', () => {
     expect(ran(writes('finally faults.write < 1')).offered).toEqual([]);
   });
 
-  test('nothing for a broken contract, which no expectation makes hold', () => {
-    const lost = writes(
-      '',
-      'wait done\n    write p = 2\n    submit { draw reads ring } as more',
-    ).replace('surface', 'machine { tracking mkwrite, with mkwrite-marks-nothing }\nsurface');
-    expect(ran(lost)).toEqual({ verdict: 'violated', offered: [] });
+  const lost = (rest: string, faulty = true): string =>
+    writes(rest, 'wait done\n    write p = 2\n    submit { draw reads ring } as more').replace(
+      'surface',
+      `machine { tracking mkwrite${faulty ? ', with mkwrite-marks-nothing' : ''} }\nsurface`,
+    );
+
+  test('a broken contract: the scenario is there to show it', () => {
+    expect(expected(lost(''))).toMatch(/\}\n\nfinally violation\n/);
+    expect(expected(lost('never violation'))).toMatch(/\}\nfinally violation\n/);
+  });
+
+  test('`finally violation` is broken where none was found, and excuses nothing else', () => {
+    expect(ran(lost('finally violation', false)).verdict).toBe('violated');
+    expect(ran(lost('finally violation\nfinally faults.write == 0')).verdict).toBe('violated');
+    expect(ran(lost('finally violation\nnever violation')).verdict).toBe('violated');
   });
 });
