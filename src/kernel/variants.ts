@@ -126,6 +126,14 @@ const registry = [
     releases: '5.5 and later',
   },
   {
+    id: 'bz-05',
+    sentence:
+      'A test the wrong way round: surfaces stay bound when their buffer object is evicted, and nothing is read back.',
+    source:
+      'vmw_move_notify() of vmwgfx_ttm_buffer.c, 5.17 (broken by 8afa13a0583f, fixed by 298799a28264, 5.18)',
+    releases: '5.17',
+  },
+  {
     id: 'bz-11',
     sentence: 'A fault cleans the resources of 4096 pages, for a page count was taken for bytes.',
     source: 'vmw_bo_vm_fault() of vmwgfx_page_dirty.c, 5.5 to 6.1',

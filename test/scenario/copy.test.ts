@@ -165,7 +165,7 @@ describe('what cannot be copied', () => {
       const { verdict, problems } = at(value, copy);
       expect(verdict).toBe('violated');
       expect(problems).toEqual([
-        'device: the device refused DX_BUFFER_COPY: its ranges lie outside or overlap',
+        'device: the device refused DX_BUFFER_COPY: its ranges lie outside or overlap, or no memory is bound',
       ]);
     }
   });

@@ -67,6 +67,13 @@ describe('faults put in are found', () => {
 });
 
 describe('what memory pressure shows of the kernels', () => {
+  test('bz-05: what the GPU wrote is not read back when its object goes', () => {
+    const text = readFileSync('test/scenario/usage/us-50-evict-gpu-dirty.coh', 'utf8');
+    const { problems } = outcome(text, { with: ['bz-05'] });
+    expect(problems.join('\n')).toMatch(/^R2: the CPU read 0 instead of 7/m);
+    expect(problems.join('\n')).toMatch(/^device: the device refused READBACK_GB_IMAGE/m);
+  });
+
   const usage = (file: string) => readFileSync(`test/scenario/usage/${file}`, 'utf8');
   const in61 = (text: string) =>
     text.replace(/^machine \{|^(?=surface)/m, (found) =>

@@ -9,7 +9,17 @@ import type { Engine, TaskSpec } from '../../routine/engine';
 import { routine } from '../../routine/routine';
 import { blockBytes } from '../../state/blocks';
 import { tracepoint } from '../../state/events';
-import { type FieldsView, int, NULL, ref, struct, tail, u32, type View } from '../../state/layout';
+import {
+  type FieldsView,
+  int,
+  NULL,
+  ref,
+  same,
+  struct,
+  tail,
+  u32,
+  type View,
+} from '../../state/layout';
 import type { PoolSize, StaticSize } from '../../state/objects';
 import type { StorePlan } from '../../state/store';
 import { DEVICE_VECTOR } from '../cpu';
@@ -602,8 +612,16 @@ export const svga_device = routine(
         when('DESTROY_GB_MOB', (f) => f.id === SVGA_3D_CMD_DESTROY_GB_MOB, [
           step('forget the MOB', (f, k) => {
             const mob = mobOf(k, f.arg);
-            if (mob.at === 0) k.emit(svga_error, { id: f.id, sid: -1, submission: 0 });
-            else k.free(mob);
+            if (mob.at === 0) {
+              k.emit(svga_error, { id: f.id, sid: -1, submission: 0 });
+              return;
+            }
+            // What was bound to it is bound to nothing.
+            for (const at of k.objects.all('svga_surface')) {
+              const surface = k.view('svga_surface', at);
+              if (same(surface.mob, mob)) surface.mob = NULL;
+            }
+            k.free(mob);
           }),
         ]),
         when('DEFINE_GB_SURFACE_V2', (f) => f.id === SVGA_3D_CMD_DEFINE_GB_SURFACE_V2, [

@@ -84,13 +84,21 @@ export const vmw_move = routine(
   'drivers/gpu/drm/vmwgfx/vmwgfx_ttm_buffer.c',
   'vmw_move',
   { args: { ...args, mem_type: int, start: int }, locals: { ret: int }, returns: int },
-  ({ call, when, ret }) => [
+  ({ call, when, ret, variant }) => [
     when(
       'new->mem_type == VMW_PL_MOB',
       (f) => f.mem_type === VMW_PL_MOB,
       [call(vmw_mob_bind, (f) => ({ bo: f.bo, mob_id: f.start }), 'ret'), ret('ret', (f) => f.ret)],
       [
-        call(vmw_resource_unbind_list, (f, k) => ({ vbo: k.view('vmw_buffer_object', f.bo.at) })),
+        variant(
+          'bz-05',
+          [],
+          [
+            call(vmw_resource_unbind_list, (f, k) => ({
+              vbo: k.view('vmw_buffer_object', f.bo.at),
+            })),
+          ],
+        ),
         call(ttm_bo_wait, (f) => ({ bo: f.bo })),
         call(vmw_mob_unbind, (f) => ({ bo: f.bo })),
         ret('0', () => 0),
