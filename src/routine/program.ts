@@ -147,7 +147,7 @@ export class Program {
       const code = this.byRoutine.get(next)!;
       flatten(code, this.variants, want);
       code.first = this.ops.length;
-      this.ops.push(...code.ops);
+      for (const op of code.ops) this.ops.push(op);
       link(code);
     }
   }

@@ -3,6 +3,7 @@ import type { Fix } from '../base/fixes';
 import { fileName } from '../base/paths';
 import { lineAt, type Span } from '../base/text';
 import { type Parsed, parse } from '../syntax/parser';
+import type { ScenarioFile } from '../syntax/tree';
 import type { Known } from './known';
 import type { Report, Severity } from './names';
 import { type Resolved, resolve } from './resolve';
@@ -67,6 +68,7 @@ export function check(text: string, known: Known, { previous, files }: CheckOpti
       { from: 0, to: Math.min(1, text.length) },
       'there is no scenario here; begin with `scenario "what it shows"`',
     );
+  reportTwins(file, report);
   const earlier = new Map(previous?.judgements.map((judgement) => [judgement.text, judgement]));
   const shared = `${text.slice(0, file.scenarios[0]?.from)}\n${sources.text.slice(text.length)}`;
   const judgements = file.scenarios.map((scenario): Judgement => {
@@ -83,6 +85,17 @@ export function check(text: string, known: Known, { previous, files }: CheckOpti
   for (const judgement of judgements) found.push(...judgement.found);
   const scenarios = judgements.map(({ resolved }) => resolved);
   return { parsed, sources, files, diagnostics: inOrder(found, parsed), scenarios, judgements };
+}
+
+/** A scenario is chosen by its title. */
+function reportTwins({ scenarios }: ScenarioFile, report: Report): void {
+  const titles = new Set<string>();
+  for (const { title } of scenarios) {
+    if (title === undefined) continue;
+    if (titles.has(title.text))
+      report(title, `there is a scenario "${title.text}" already; choose another title`);
+    titles.add(title.text);
+  }
 }
 
 /** What is found in an imported file is reported where it is imported. */

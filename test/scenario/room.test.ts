@@ -79,3 +79,9 @@ process app {
   expect(problems).toHaveLength(600);
   expect(problems.filter(({ cause }) => cause.length > 0)).toHaveLength(100);
 });
+
+test('a thread may have more operations than a call takes arguments', () => {
+  const lines = Array.from({ length: 30_000 }, (_, i) => `write p[0] = ${i % 256}`).join('\n');
+  const text = `scenario "long"\nsurface s: buffer 1 page\nprocess app {\nlet p = map s\nthread one on cpu0 {\n${lines}\n}\n}\n`;
+  expect(load(text).run.engine.program.ops.length).toBeGreaterThan(130_000);
+});
