@@ -436,3 +436,19 @@ test('$fault before any page fault is refused in one sentence', async () => {
   await client.start({ program: large, stopOnEntry: true }, () => filter());
   expect(await value('$fault')).toBe('refused: this thread had no page fault yet');
 });
+
+test('a function breakpoint may name the pointer through which the function is called', () => {
+  const debuggee = loadDebuggee(large, readFileSync(large, 'utf8'), { with: [], without: [] });
+  const session = new Session(debuggee as Debuggee);
+  const { placed } = place(session, {
+    id: 1,
+    at: { kind: 'function', name: 'pfn_mkwrite' },
+    condition: undefined,
+    hitCondition: undefined,
+    log: undefined,
+  });
+  session.breakpoints.replace('all', [placed!]);
+  session.start(true);
+  session.continue(1);
+  expect(session.advance(1_000_000)?.title).toContain('vmw_bo_vm_mkwrite');
+});

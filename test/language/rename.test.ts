@@ -29,6 +29,12 @@ describe('rename', () => {
     expect(renamed(inThread('wait do|ne'), 'over')).toContain('draw reads ring } as over');
   });
 
+  test('of a thread reaches the lines of a schedule', () => {
+    const text = `${inThread('write p[0]')}schedule { app until idle, render until idle }\n`;
+    const at = text.replace('thread render', 'thread ren|der');
+    expect(renamed(at, 'painter')).toContain('schedule { app until idle, painter until idle }');
+  });
+
   test('of what all scenarios of a file share changes all of them', () => {
     const text = (n: string, mark: string): string =>
       `surface ${n}: buffer 4KiB\nscenario "a"\nprocess p { let m = map ${n} }\nscenario "b"\nprocess p { let m = map ${n}${mark} }\n`;
