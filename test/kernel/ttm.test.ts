@@ -294,7 +294,7 @@ describe.each(presets)('swap (%s)', (preset) => {
     noErrors(machine);
   });
 
-  test('what was written before the first submission is lost to the device: nothing was bound (US-51)', () => {
+  test('what was written before the first submission is lost to the device: nothing was bound', () => {
     const machine = driverMachine(
       [
         (b) => [

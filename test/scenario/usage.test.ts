@@ -68,7 +68,7 @@ describe('faults put in are found', () => {
 
 describe('what memory pressure shows of the kernels', () => {
   test('bz-05: what the GPU wrote is not read back when its object goes', () => {
-    const text = readFileSync('test/scenario/usage/us-50-evict-gpu-dirty.coh', 'utf8');
+    const text = readFileSync('test/scenario/usage/evict-gpu-dirty.coh', 'utf8');
     const { problems } = outcome(text, { with: ['bz-05'] });
     expect(problems.join('\n')).toMatch(/^R2: the CPU read 0 instead of 7/m);
     expect(problems.join('\n')).toMatch(/^device: the device refused READBACK_GB_IMAGE/m);
@@ -81,33 +81,30 @@ describe('what memory pressure shows of the kernels', () => {
     );
 
   test('6.1 takes the entries of evicted objects away; no byte is lost by that', () => {
-    const { problems } = outcome(in61(usage('us-50-evict-gpu-dirty.coh')));
+    const { problems } = outcome(in61(usage('evict-gpu-dirty.coh')));
     expect(problems).toEqual([
       expect.stringMatching(/^assertion: assert pte\(q\[0\]\)\.dirty does not hold/),
     ]);
-    const without = usage('us-50-evict-gpu-dirty.coh').replace(
+    const without = usage('evict-gpu-dirty.coh').replace(
       /(evict target[^]*?)    assert pte\(q\[0\]\)\.dirty\n/,
       '$1',
     );
     expect(outcome(in61(without)).problems).toEqual([]);
   });
 
-  test.each([
-    'us-05-orphaning',
-    'us-51-swap',
-    'us-51-swap-notified',
-    'us-52-pinned',
-    'us-53-suspend',
-  ])('%s holds in 6.1 as well, but for what the first move takes', (name) => {
-    // A store before the first submission is lost by that move (bz-53), whatever comes then.
-    const { problems } = outcome(in61(usage(`${name}.coh`)), { without: ['bz-53'] });
-    expect(problems).toEqual([]);
-  });
+  test.each(['orphaning', 'swap', 'swap-notified', 'pinned', 'suspend'])(
+    '%s holds in 6.1 as well, but for what the first move takes',
+    (name) => {
+      // A store before the first submission is lost by that move (bz-53), whatever comes then.
+      const { problems } = outcome(in61(usage(`${name}.coh`)), { without: ['bz-53'] });
+      expect(problems).toEqual([]);
+    },
+  );
 
   test.each(['series-v2', 'linux-6.1'])(
     'what is stored before the first submission does not survive swap when dirty bits are all there is (%s)',
     (kernel) => {
-      const text = usage('us-51-swap-notified.coh').replace('tracking mkwrite', `kernel ${kernel}`);
+      const text = usage('swap-notified.coh').replace('tracking mkwrite', `kernel ${kernel}`);
       const { problems } = outcome(text);
       expect(problems.join('\n')).toMatch(/^R1: the GPU read 0 instead of 8/m);
     },
