@@ -50,7 +50,7 @@ import {
   fence_poll,
   fence_wait,
   fork,
-  gb_surface_create_in,
+  gb_surface_create,
   gb_surface_destroy,
   map_surface,
   move_surface,
@@ -348,7 +348,7 @@ class StatementBuilder {
         f['(handle)'] = root === undefined ? 0 : state(k).get(`surface ${root.name}`);
       }),
       b.call(
-        gb_surface_create_in,
+        gb_surface_create,
         (f: F) => ({
           surface: surface.index,
           shape: surface.shape,

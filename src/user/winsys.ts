@@ -1,10 +1,9 @@
 // What an application and its driver in user space do: Mesa's svga winsys (src/gallium/winsys/svga/drm) as far as the
 // emulated ioctls go, and plain loads and stores. Routines of mode `user`; every argument is a number:
 //
-//   gb_surface_create {surface, shape, coherent}                     -> handle, or a negative errno
-//   gb_surface_create_in {surface, shape, coherent, room, buffer, offset} -> as before, in a buffer of its own of at
-//                                                                       least `room` bytes, or in that of the surface
-//                                                                       `buffer`
+//   gb_surface_create {surface, shape, coherent, room, buffer, offset} -> handle, or a negative errno; in a buffer of
+//                                                                       its own of at least `room` bytes, or in that
+//                                                                       of the surface `buffer`
 //   gb_surface_destroy {handle, surface}                             -> 0, or a negative errno
 //   map_surface {handle, surface, offset, length, readonly, private, at} -> address, or a negative errno; `at`: where,
 //                                                                       whatever is there, or -1: where there is room
@@ -83,37 +82,20 @@ export function backupOf(k: Engine, handle: number): Backup {
   return { bo, start: peek('ttm_buffer_object', bo, 'vma_node_start') + first };
 }
 
-const surfaceArgs = { surface: int, shape: shapeField, coherent: bool };
-
-/** Creates a surface with a buffer of its own. */
+/** Creates a surface in a buffer of its own of at least `room` bytes, or, at `offset`, in that of the surface `buffer`. */
 export const gb_surface_create = routine(
   file,
   'gb_surface_create',
-  { mode: 'user', args: surfaceArgs, locals: { handle: int }, returns: int },
-  ({ call, ret }) => [
-    call(
-      gb_surface_create_in,
-      (f) => ({
-        surface: f.surface,
-        shape: f.shape,
-        coherent: f.coherent,
-        room: 0,
-        buffer: 0,
-        offset: 0,
-      }),
-      'handle',
-    ),
-    ret('handle', (f) => f.handle),
-  ],
-);
-
-/** Creates a surface in a larger buffer of its own, or, at `offset`, in that of the surface `buffer`. */
-export const gb_surface_create_in = routine(
-  file,
-  'gb_surface_create_in',
   {
     mode: 'user',
-    args: { ...surfaceArgs, room: int, buffer: int, offset: int },
+    args: {
+      surface: int,
+      shape: shapeField,
+      coherent: bool,
+      room: int,
+      buffer: int,
+      offset: int,
+    },
     locals: { handle: int },
     returns: int,
   },

@@ -73,19 +73,22 @@ export function driverMachine(
 
 const locals = { handle: int, other: int, fence: int, result: int, address: long, i: int, n: int };
 
+/** Arguments of a surface in a buffer of its own. */
+export const alone = { room: 0, buffer: 0, offset: 0 };
+
 /** Statements over the locals above. */
 export const create = (b: AnyBuilder, bytes: number, coherent = true): Node =>
   createShape(b, bufferShape(bytes), coherent);
 export const createShape = (b: AnyBuilder, shape: SurfaceShape, coherent = true): Node =>
   b.statement(undefined, [
-    b.call(winsys.gb_surface_create, () => ({ surface: 0, shape, coherent }), 'handle'),
+    b.call(winsys.gb_surface_create, () => ({ surface: 0, shape, coherent, ...alone }), 'handle'),
   ]);
 /** A surface at the start of a larger buffer. */
 export const createIn = (b: AnyBuilder, bytes: number, room: number): Node =>
   b.statement(undefined, [
     b.call(
-      winsys.gb_surface_create_in,
-      () => ({ surface: 0, shape: bufferShape(bytes), coherent: true, room, buffer: 0, offset: 0 }),
+      winsys.gb_surface_create,
+      () => ({ surface: 0, shape: bufferShape(bytes), coherent: true, ...alone, room }),
       'handle',
     ),
   ]);
@@ -93,7 +96,7 @@ export const createIn = (b: AnyBuilder, bytes: number, room: number): Node =>
 export const createBeside = (b: AnyBuilder, bytes: number, offset: number): Node =>
   b.statement(undefined, [
     b.call(
-      winsys.gb_surface_create_in,
+      winsys.gb_surface_create,
       (f) => ({
         surface: 1,
         shape: bufferShape(bytes),

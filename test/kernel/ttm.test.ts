@@ -21,6 +21,7 @@ import { tracepoint } from '../../src/state/events';
 import * as system from '../../src/user/system';
 import * as winsys from '../../src/user/winsys';
 import {
+  alone,
   create,
   driverMachine,
   events,
@@ -46,7 +47,7 @@ const createOther = (b: AnyBuilder, bytes: number) =>
   b.statement(undefined, [
     b.call(
       winsys.gb_surface_create,
-      () => ({ surface: 1, shape: bufferShape(bytes), coherent: true }),
+      () => ({ surface: 1, shape: bufferShape(bytes), coherent: true, ...alone }),
       'other',
     ),
   ]);
@@ -183,7 +184,7 @@ describe.each(presets)('eviction (%s)', (preset) => {
         b.statement(undefined, [
           b.call(
             winsys.gb_surface_create,
-            () => ({ surface: name, shape: bufferShape(4 * page), coherent: true }),
+            () => ({ surface: name, shape: bufferShape(4 * page), coherent: true, ...alone }),
             'handle',
           ),
         ]),
