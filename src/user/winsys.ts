@@ -51,7 +51,7 @@ import { dup_mmap, exit_mm } from '../kernel/kernel/fork';
 import { __vm_munmap, TASK_SIZE, vm_mmap_pgoff } from '../kernel/mm/mmap';
 import { mremap_to } from '../kernel/mm/mremap';
 import type { Engine } from '../routine/engine';
-import { routine } from '../routine/routine';
+import { type AnyBuilder, type Node, routine } from '../routine/routine';
 import { bool, int, long, ref, structNamed } from '../state/layout';
 import * as edges from './edges';
 import { commandsMax } from './limits';
@@ -262,6 +262,31 @@ export const exit_process = routine(file, 'exit_process', { mode: 'user' }, ({ s
 const chunk = ({ address, left }: { address: number; left: number }): number =>
   Math.min(left, PAGE_SIZE - (address % PAGE_SIZE));
 
+interface Ranged {
+  address: number;
+  length: number;
+  left: number;
+  signal: number;
+}
+
+/** Does `access` for each page of a range, until one ends with a signal: that is returned, else 0. */
+const eachPage = ({ step, loop, leave, when, ret }: AnyBuilder, access: Node[]): Node[] => [
+  step('left = length', (f: Ranged) => {
+    f.left = f.length;
+  }),
+  loop('for each page', [
+    when('!left', (f: Ranged) => f.left <= 0, [leave()]),
+    ...access,
+    when('signal', (f: Ranged) => f.signal !== 0, [ret('signal', (f: Ranged) => f.signal)]),
+    step('next page', (f: Ranged) => {
+      const done = chunk(f);
+      f.address += done;
+      f.left -= done;
+    }),
+  ]),
+  ret('0', () => 0),
+];
+
 /** Stores a range, one instruction a page. */
 export const user_write = routine(
   file,
@@ -272,13 +297,9 @@ export const user_write = routine(
     locals: { left: long, signal: int },
     returns: int,
   },
-  ({ step, call, loop, leave, when, ret }) => [
-    step('left = length', (f) => {
-      f.left = f.length;
-    }),
-    loop('for each page', [
-      when('!left', (f) => f.left <= 0, [leave()]),
-      call(
+  (b) =>
+    eachPage(b, [
+      b.call(
         store,
         (f) => ({
           address: f.address,
@@ -289,15 +310,7 @@ export const user_write = routine(
         }),
         'signal',
       ),
-      when('signal', (f) => f.signal !== 0, [ret('signal', (f) => f.signal)]),
-      step('next page', (f) => {
-        const done = chunk(f);
-        f.address += done;
-        f.left -= done;
-      }),
     ]),
-    ret('0', () => 0),
-  ],
 );
 
 /** Loads a range, one instruction a page. */
@@ -310,22 +323,10 @@ export const user_read = routine(
     locals: { left: long, signal: int },
     returns: int,
   },
-  ({ step, call, loop, leave, when, ret }) => [
-    step('left = length', (f) => {
-      f.left = f.length;
-    }),
-    loop('for each page', [
-      when('!left', (f) => f.left <= 0, [leave()]),
-      call(load, (f) => ({ address: f.address, length: chunk(f), user: true }), 'signal'),
-      when('signal', (f) => f.signal !== 0, [ret('signal', (f) => f.signal)]),
-      step('next page', (f) => {
-        const done = chunk(f);
-        f.address += done;
-        f.left -= done;
-      }),
+  (b) =>
+    eachPage(b, [
+      b.call(load, (f) => ({ address: f.address, length: chunk(f), user: true }), 'signal'),
     ]),
-    ret('0', () => 0),
-  ],
 );
 
 /** Copies a range to another, a load and a store for each piece that lies in one page on both sides. */
@@ -374,28 +375,15 @@ export const user_ramp = routine(
     locals: { left: long, signal: int },
     returns: int,
   },
-  ({ step, call, loop, leave, when, ret }) => [
-    step('left = length', (f) => {
-      f.left = f.length;
-    }),
-    loop('for each page', [
-      when('!left', (f) => f.left <= 0, [leave()]),
-      step('the bytes', (f, k) => {
+  (b) =>
+    eachPage(b, [
+      b.step('the bytes', (f, k) => {
         const at = f.address % PAGE_SIZE;
-        const { first } = f;
+        const first = f.first + (f.length - f.left);
         k.parts.registers.of(k.task).replace(at, chunk(f), (i) => rampByte(first, i - at));
       }),
-      call(store_bytes, (f) => ({ address: f.address, length: chunk(f) }), 'signal'),
-      when('signal', (f) => f.signal !== 0, [ret('signal', (f) => f.signal)]),
-      step('next page', (f) => {
-        const done = chunk(f);
-        f.first += done;
-        f.address += done;
-        f.left -= done;
-      }),
+      b.call(store_bytes, (f) => ({ address: f.address, length: chunk(f) }), 'signal'),
     ]),
-    ret('0', () => 0),
-  ],
 );
 
 /** Submits the first `count` commands of the task's command buffer. Who numbers submissions emits the edge `submit`. */

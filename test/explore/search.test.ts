@@ -5,25 +5,7 @@ import { searched } from '../../src/explore/report';
 import { Search, type SearchOptions, statesMax } from '../../src/explore/search';
 import { parseSchedule } from '../../src/routine/schedule';
 import { load, outcome } from '../scenario/outcome';
-
-/** A submission that comes between mkwrite and the entry takes the note of the page away. */
-const window = `scenario "window"
-machine { cpus 2, tracking mkwrite }
-surface a: buffer 2 pages coherent
-process app {
-  let p = map a
-  thread writer on cpu1 {
-    submit { draw reads a[0 .. 1] } as first
-    wait first
-    write p[0 .. 4096] = 7
-    submit { draw reads a } as last
-    wait last
-  }
-  thread other on cpu0 {
-    submit { draw reads a[4096 .. 4097] } as between
-    wait between
-  }
-}`;
+import { windowOfMkwrite as window } from '../scenario/window';
 
 const apart = `scenario "accesses of two threads to one page"
 surface a: buffer 1 page coherent

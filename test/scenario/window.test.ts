@@ -4,29 +4,12 @@
 import { expect, test } from 'vitest';
 import { Timeline } from '../../src/timeline/timeline';
 import { load } from './outcome';
-
-const text = `scenario "window"
-machine { cpus 2, tracking mkwrite }
-surface a: buffer 2 pages coherent
-process app {
-  let p = map a
-  thread writer on cpu1 {
-    submit { draw reads a[0 .. 1] } as first
-    wait first
-    write p[0 .. 4096] = 7
-    submit { draw reads a } as last
-    wait last
-  }
-  thread other on cpu0 {
-    submit { draw reads a[4096 .. 4097] } as between
-    wait between
-  }
-}`;
+import { windowOfMkwrite } from './window';
 
 test.each(['series-v2', 'linux-6.1'])(
   'on %s, a submission between mkwrite and the entry loses the store, and the cause says so',
   (kernel) => {
-    const { run } = load(text, { kernel });
+    const { run } = load(windowOfMkwrite, { kernel });
     const { engine } = run;
     const timeline = new Timeline(engine);
     const [, writer, other] = [0, 1, 2].map((task) => engine.agentOfTask(task));

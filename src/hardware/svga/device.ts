@@ -50,7 +50,7 @@ import {
 import {
   boxRuns,
   descOf,
-  filtered,
+  levelFilter,
   mipLevel,
   type Runs,
   shapeBytes,
@@ -470,10 +470,8 @@ export const gen_mips = routine(
           const above = subresourceOffset(shape, image - 1);
           const first = subresourceOffset(shape, image);
           const length = chunk(offset, f.end);
-          for (let at = offset; at < offset + length; at++) {
-            const value = filtered(shape, image % mips, at - first, (i) => copy.peek(above + i));
-            copy.fill(at, 1, { unique: false, value });
-          }
+          const filter = levelFilter(shape, image % mips, (i) => copy.peek(above + i));
+          copy.replace(offset, length, (at) => filter(at - first));
           k.emit(gpu_write, { surface: name, sid, offset, length, value: -1, submission });
           f.pos += length;
         }),

@@ -225,30 +225,32 @@ export function boxRuns(
 }
 
 /**
- * Byte `at` of a mip level, computed from the level above it: of formats with a byte a channel the mean of the (up to
- * eight) pixels that become one, of others the first of them. `above` gives the bytes of that level.
+ * How the bytes of a mip level are computed from the level above it, whose bytes `above` gives: of formats with a byte a
+ * channel the mean of the (up to eight) pixels that become one, of others the first of them.
  */
-export function filtered(
+export function levelFilter(
   shape: SurfaceShape,
   level: number,
-  at: number,
   above: (at: number) => number,
-): number {
+): (at: number) => number {
   const { bytesPerBlock } = descOf(shape);
   const [from, to] = [mipLevel(shape, level - 1), mipLevel(shape, level)];
-  const x = Math.floor((at % to.rowBytes) / bytesPerBlock);
-  const y = Math.floor((at % to.sliceBytes) / to.rowBytes);
-  const z = Math.floor(at / to.sliceBytes);
-  let sum = 0;
-  let count = 0;
-  for (let i = 0; i < (byteChannels.has(shape.format) ? 8 : 1); i++) {
-    const [px, py, pz] = [2 * x + (i & 1), 2 * y + ((i >> 1) & 1), 2 * z + (i >> 2)];
-    if (px >= from.width || py >= from.height || pz >= from.depth) continue;
-    const pixel = pz * from.sliceBytes + py * from.rowBytes + px * bytesPerBlock;
-    sum += above(pixel + (at % bytesPerBlock));
-    count++;
-  }
-  return Math.floor(sum / count);
+  const most = byteChannels.has(shape.format) ? 8 : 1;
+  return (at) => {
+    const x = Math.floor((at % to.rowBytes) / bytesPerBlock);
+    const y = Math.floor((at % to.sliceBytes) / to.rowBytes);
+    const z = Math.floor(at / to.sliceBytes);
+    let sum = 0;
+    let count = 0;
+    for (let i = 0; i < most; i++) {
+      const [px, py, pz] = [2 * x + (i & 1), 2 * y + ((i >> 1) & 1), 2 * z + (i >> 2)];
+      if (px >= from.width || py >= from.height || pz >= from.depth) continue;
+      const pixel = pz * from.sliceBytes + py * from.rowBytes + px * bytesPerBlock;
+      sum += above(pixel + (at % bytesPerBlock));
+      count++;
+    }
+    return Math.floor(sum / count);
+  };
 }
 
 const byteChannels: ReadonlySet<number> = new Set([SVGA3D_R8_UNORM, SVGA3D_R8G8B8A8_UNORM]);
