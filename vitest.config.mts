@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/suite/**', 'test/ui/**', 'test/host/**'],
+    setupFiles: ['test/seed.ts'],
     testTimeout: 30_000,
   },
 });
