@@ -54,7 +54,7 @@ function stageFor(size: Size, options: ReplayOptions): Stage {
     process: p,
     daemon: true,
   }));
-  const variants = variantSet(options.preset ?? 'linux-6.1', options.with, options.without);
+  const variants = variantSet(options.preset ?? 'linux-6.1', options);
   const machine = machineFor(size, tasks, variants);
   return { machine, checker: options.check === true ? new Checker(machine.rules) : undefined };
 }

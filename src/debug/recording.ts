@@ -40,8 +40,8 @@ export const loadRecording: Load = (path, text, options) => {
 
 const defaultKernel: Preset = 'linux-6.1'; // what was recorded
 
-const variantsOf = ({ kernel, with: on, without }: RunOptions): VariantSet =>
-  variantSet((kernel as Preset | undefined) ?? defaultKernel, on, without);
+const variantsOf = (options: RunOptions): VariantSet =>
+  variantSet((options.kernel as Preset | undefined) ?? defaultKernel, options);
 
 function optionProblems({ kernel, scenario, with: on, without }: RunOptions): LoadProblem[] {
   const problems: string[] = [];

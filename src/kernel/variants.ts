@@ -232,19 +232,26 @@ export const groups: readonly VariantGroup[] = [
 const expanded = (ids: readonly string[]): string[] =>
   ids.flatMap((id): readonly string[] => groups.find((g) => g.id === id)?.members ?? [id]);
 
-/** The variants of a preset with some added and some taken out. Of alternatives the one added last is on. */
+/** Variants to add and to take out; what is in both is out. */
+export interface VariantChange {
+  readonly with?: readonly string[] | undefined;
+  readonly without?: readonly string[] | undefined;
+}
+
+/** The variants of a preset as they are after some changes, one after the other. Of alternatives the last added is on. */
 export function variantSet(
   preset: Preset,
-  added: readonly string[] = [],
-  removed: readonly string[] = [],
+  ...changes: readonly VariantChange[]
 ): { known: ReadonlySet<string>; active: ReadonlySet<string> } {
   const active = new Set<string>(presets[preset]);
-  const withoutIds = expanded(removed);
-  for (const id of expanded(added)) {
-    if (withoutIds.includes(id)) continue;
-    if (alternatives.includes(id)) for (const other of alternatives) active.delete(other);
-    active.add(id);
+  for (const change of changes) {
+    const removed = expanded(change.without ?? []);
+    for (const id of expanded(change.with ?? [])) {
+      if (removed.includes(id)) continue;
+      if (alternatives.includes(id)) for (const other of alternatives) active.delete(other);
+      active.add(id);
+    }
+    for (const id of removed) active.delete(id);
   }
-  for (const id of withoutIds) active.delete(id);
   return { known: new Set(variants.map((v) => v.id)), active };
 }

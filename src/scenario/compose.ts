@@ -9,7 +9,7 @@ import { task_mmu_statics } from '../kernel/fs/proc/task_mmu';
 import { FaultInjection } from '../kernel/lib/fault-inject';
 import { HPAGE_PMD_NR } from '../kernel/mm/huge_memory';
 import { find_vma } from '../kernel/mm/mmap';
-import { variantSet } from '../kernel/variants';
+import { type VariantChange, variantSet } from '../kernel/variants';
 import {
   buildMachine,
   type Limits,
@@ -39,25 +39,17 @@ const ringCommands = 4096;
 /** Mappings, or pieces of them, that a statement in loops may leave behind before mmap() finds no memory. */
 const mappingsInLoops = 256;
 
-/** The variants of a scenario's machine, with what somebody else asks for beside the text. */
-export function variantsOf(
-  { machine }: ScenarioMeaning,
-  { kernel = machine.kernel, with: added = [], without = [] }: Asked = {},
-): VariantSet {
-  const { tracking } = machine;
+/** The variants of a scenario's machine; what somebody else asks for comes behind what the text says, and wins. */
+export function variantsOf({ machine }: ScenarioMeaning, asked: Asked = {}): VariantSet {
+  const { tracking, without } = machine;
   // `auto` is what the driver does without a variant.
   const own = tracking === 'auto' ? [] : [`tracking-${tracking}`];
-  return variantSet(
-    kernel as never,
-    [...own, ...machine.with, ...added],
-    [...machine.without, ...without],
-  );
+  const kernel = asked.kernel ?? machine.kernel;
+  return variantSet(kernel as never, { with: [...own, ...machine.with], without }, asked);
 }
 
-interface Asked {
+interface Asked extends VariantChange {
   readonly kernel?: string | undefined;
-  readonly with?: readonly string[] | undefined;
-  readonly without?: readonly string[] | undefined;
 }
 
 /** The routines of a scenario's machine, without the machine. */

@@ -40,7 +40,7 @@ export function driverMachine(
     root: routine('test', `thread ${i}`, { mode: 'user', locals }, body),
   }));
   const machine = buildMachine({
-    variants: variantSet(preset, options.with, options.without),
+    variants: variantSet(preset, options),
     cpus: Math.max(1, bodies.length),
     processes: 1,
     tasks,

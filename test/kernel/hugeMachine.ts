@@ -212,7 +212,7 @@ export function prepared(device: Device, threads: readonly (readonly Deed[])[]):
     ),
   ];
   const { engine, rules, mms } = buildMachine({
-    variants: variantSet(device.kernel, device.with),
+    variants: variantSet(device.kernel, { with: device.with }),
     cpus: threads.length,
     processes: 2,
     tasks: threads.map((deeds, i) => ({

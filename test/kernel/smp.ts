@@ -44,7 +44,7 @@ export interface SmpOptions {
 export function smp(threads: readonly Thread[], options: SmpOptions = {}): Smp {
   const pages = options.pages ?? 8;
   const { engine, rules, mms } = buildMachine({
-    variants: variantSet(options.preset ?? 'linux-6.1', options.with),
+    variants: variantSet(options.preset ?? 'linux-6.1', { with: options.with }),
     cpus: Math.max(2, 1 + Math.max(...threads.map((t) => t.cpu))),
     processes: 1 + Math.max(...threads.map((t) => t.process)),
     tasks: threads.map((thread, i) => ({

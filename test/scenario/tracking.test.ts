@@ -61,7 +61,7 @@ describe('tracking', () => {
 
 test('of the variants of tracking one is on, the one added last', () => {
   const own = presets['series-v2'];
-  const active = (...withIds: string[]) => [...variantSet('series-v2', withIds).active];
+  const active = (...withIds: string[]) => [...variantSet('series-v2', { with: withIds }).active];
   expect(active('tracking-off', 'tracking-mkwrite')).toEqual([...own, 'tracking-mkwrite']);
   expect(active('tracking-mkwrite', 'bz-01', 'tracking-off')).toEqual([
     ...own,
