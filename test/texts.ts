@@ -1,11 +1,10 @@
 // Any text whatever, for property tests: random characters, soups of words of the language, examples with a piece cut
 // out or put in.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
+import { firstExamples } from './examples';
 
-export const examples = readdirSync('examples')
-  .filter((name) => name.endsWith('.coh'))
-  .map((name) => readFileSync(`examples/${name}`, 'utf8'));
+export const examples = firstExamples.map((path) => readFileSync(path, 'utf8'));
 const words =
   'scenario machine surface process thread on let map repeat as if else assert write read submit wait page pages not and or implies ring p x 0 1 4KiB 0x1f 7up "text" " { } [ ] ( ) , : . .. = == != <= + - * / % // # ; \n \n \n é \u{1f600} \0'.split(
     ' ',

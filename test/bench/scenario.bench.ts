@@ -1,8 +1,9 @@
 // What the shipped scenarios cost on the whole machine, contract and timeline included: building it, a micro-step of a
 // run, one forward again over recorded choices, one back, and a jump to anywhere.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { loadScenario } from '../../src/scenario/load';
 import { Timeline } from '../../src/timeline/timeline';
+import { firstExamples } from '../examples';
 import { nanoseconds, table } from './measure';
 
 function fresh(text: string): Timeline {
@@ -16,8 +17,8 @@ const toEnd = (timeline: Timeline) => timeline.run(() => undefined, Number.POSIT
 const rows = [
   ['', 'steps', 'cells', 'build', 'step', 'step again', 'back', 'jump', 'bytes a step'],
 ];
-for (const file of readdirSync('examples').filter((name) => name.endsWith('.coh'))) {
-  const text = readFileSync(`examples/${file}`, 'utf8');
+for (const file of firstExamples) {
+  const text = readFileSync(file, 'utf8');
   let timeline = fresh(text);
   toEnd(timeline);
   const { position: steps, bytes } = timeline;

@@ -27,11 +27,11 @@ test('the ring buffer holds: 9 faults in the first turn and none later, each sec
 });
 
 test('without its wait the race is named by pages and fence, and the verdict stays', () => {
-  const { code, out } = coherence('run', 'examples/ring-buffer-without-wait.coh');
+  const { code, out } = coherence('run', 'examples/streaming/ring-buffer-without-wait.coh');
   expect(told(out)).toMatchInlineSnapshot(`
     "ring buffer that does not wait
       0 read faults, 9 write faults, 0 write-protect faults, 4 scans, 32 PTEs scanned, 4 updates, 131072 bytes uploaded, 4 TLB flushes, 0 readbacks, 6 fences; N micro-steps
-    examples/ring-buffer-without-wait.coh:16:7: race: the CPU stored while submission 1 (fence done[0]) reads it, whose fence was not waited for: pages 0 to 7 of ring, from byte 0 on
+    examples/streaming/ring-buffer-without-wait.coh:16:7: race: the CPU stored while submission 1 (fence done[0]) reads it, whose fence was not waited for: pages 0 to 7 of ring, from byte 0 on
     holds
     "
   `);

@@ -1,6 +1,6 @@
 // The branch of the fault path that is predicted is the one that the routines take: over the recorded programs, where
 // nobody comes in between, and over every scenario of the repository, where a prediction may fail only if somebody did.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { Replayer } from '../../src/conform/replay';
 import { branchOf, tracedRoutines } from '../../src/debug/faultBranch';
@@ -11,6 +11,7 @@ import type { Engine } from '../../src/routine/engine';
 import type { LoggedEvent } from '../../src/state/events';
 import { Timeline } from '../../src/timeline/timeline';
 import { recording } from '../conform/recordings';
+import { exampleFiles } from '../examples';
 import { load } from '../scenario/outcome';
 
 /** Predictions of the page faults of an engine from here on, to be compared with what its routines did then. */
@@ -93,13 +94,7 @@ function runByChance(timeline: Timeline, seed: number): void {
   }
 }
 
-const scenarios = ['examples', 'test/scenario/usage'].flatMap((folder) =>
-  readdirSync(folder)
-    .filter((name) => name.endsWith('.coh'))
-    .map((name) => `${folder}/${name}`),
-);
-
-test.each(scenarios)('%s: where a fault goes another way, somebody came in between', (path) => {
+test.each(exampleFiles)('%s: where a fault goes another way, somebody came in between', (path) => {
   let seen = 0;
   for (const kernel of ['series-v2', 'linux-6.1']) {
     const text = readFileSync(path, 'utf8');

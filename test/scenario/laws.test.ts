@@ -1,7 +1,7 @@
 // What must hold for every scenario that is shipped or tested, whichever kernel it runs on and whoever goes next: no
 // step breaks a rule of routines, rolling the run back restores every cell, and its schedule, followed again, gives the
 // same run.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { presets, variantSet } from '../../src/kernel/variants';
 import type { Engine } from '../../src/routine/engine';
@@ -10,13 +10,12 @@ import { composeRun } from '../../src/scenario/compose';
 import { check } from '../../src/scenario/diagnostics';
 import { known } from '../../src/scenario/known';
 import { Timeline } from '../../src/timeline/timeline';
+import { exampleFiles, firstExamples } from '../examples';
 
 const stepsMax = 5_000_000;
-/** Folders of scenarios, with seeds of the schedules to run them on. 0: the default schedule. */
-const folders: readonly (readonly [string, readonly number[]])[] = [
-  ['examples', [0, 1, 2, 3]],
-  ['test/scenario/usage', [1]],
-];
+/** Seeds of the schedules to run a file on. 0: the default schedule. */
+const seedsOf = (path: string): readonly number[] =>
+  firstExamples.includes(path) ? [0, 1, 2, 3] : [1];
 
 /** Numbers below `n`, the same for the same seed. */
 function draws(seed: number): (n: number) => number {
@@ -52,21 +51,11 @@ function runThrough(timeline: Timeline, seed: number): void {
   }
 }
 
-const cases = folders.flatMap(([folder, seeds]) =>
-  readdirSync(folder)
-    .filter((name) => name.endsWith('.coh'))
-    .flatMap((name) => {
-      const path = `${folder}/${name}`;
-      const { scenarios, sources } = check(readFileSync(path, 'utf8'), known);
-      return scenarios.map(({ meaning }) => ({
-        path,
-        title: meaning.title,
-        meaning,
-        sources,
-        seeds,
-      }));
-    }),
-);
+const cases = exampleFiles.flatMap((path) => {
+  const { scenarios, sources } = check(readFileSync(path, 'utf8'), known);
+  const seeds = seedsOf(path);
+  return scenarios.map(({ meaning }) => ({ path, title: meaning.title, meaning, sources, seeds }));
+});
 
 describe.each(cases)('$path, $title', ({ meaning, sources, seeds }) => {
   for (const preset of Object.keys(presets) as (keyof typeof presets)[])

@@ -4,10 +4,10 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { outcome } from './outcome';
 
-const usage = (name: string): string => readFileSync(`test/scenario/usage/${name}.coh`, 'utf8');
+const example = (name: string): string => readFileSync(`examples/${name}.coh`, 'utf8');
 
 test('two processes write the same page: one scan of two entries, one update, the TLB of the idle CPU left to itself', () => {
-  const { verdict, events } = outcome(usage('two-processes'));
+  const { verdict, events } = outcome(example('address-space/two-processes'));
   expect(verdict).toBe('holds');
   expect(
     events({
@@ -28,7 +28,7 @@ test('two processes write the same page: one scan of two entries, one update, th
 });
 
 test('a counter between CPU and GPU: a scan, a zap, an update, the dispatch, and one readback a round', () => {
-  const { verdict, events } = outcome(usage('counter-ping-pong'));
+  const { verdict, events } = outcome(example('vulkan/counter-ping-pong'));
   expect(verdict).toBe('holds');
   expect(
     events({
@@ -65,29 +65,34 @@ test('a counter between CPU and GPU: a scan, a zap, an update, the dispatch, and
   ]);
 });
 
-const shared = ['alignments', 'table-borders', 'context-switches', 'two-cpus'];
+const shared = [
+  'several-cpus/alignments',
+  'address-space/table-borders',
+  'several-cpus/context-switches',
+  'several-cpus/two-cpus',
+];
 
 for (const name of shared) {
   test(`${name}: 6.1 holds too, once the three faults of its driver are mended`, () => {
     const mended = { kernel: 'linux-6.1', without: ['bz-01', 'bz-02', 'bz-53'] };
-    expect(outcome(usage(name), mended).problems).toEqual([]);
-    expect(outcome(usage(name), { kernel: 'linux-6.1' }).verdict).toBe(
-      name === 'alignments' ? 'holds' : 'violated',
+    expect(outcome(example(name), mended).problems).toEqual([]);
+    expect(outcome(example(name), { kernel: 'linux-6.1' }).verdict).toBe(
+      name === 'several-cpus/alignments' ? 'holds' : 'violated',
     );
   });
 }
 
-test.each(['alignments', 'two-cpus'])(
+test.each(['several-cpus/alignments', 'several-cpus/two-cpus'])(
   '%s: a driver that does not flush after cleaning loses stores',
   (name) => {
     const options = { with: ['no-clean-flush', 'tracking-pagetable'] };
-    expect(outcome(usage(name), options).problems.join('\n')).toMatch(/^R1: the GPU read /m);
-    expect(outcome(usage(name), { with: ['tracking-pagetable'] }).problems).toEqual([]);
+    expect(outcome(example(name), options).problems.join('\n')).toMatch(/^R1: the GPU read /m);
+    expect(outcome(example(name), { with: ['tracking-pagetable'] }).problems).toEqual([]);
   },
 );
 
 test('two processes on one CPU: each change empties the TLB, and a shootdown reaches the one that is loaded', () => {
-  const { events } = outcome(usage('context-switches'));
+  const { events } = outcome(example('several-cpus/context-switches'));
   const flushes = events({ tlb_flush: 'cpu reason' });
   const switches = flushes.filter((line) => line === 'tlb_flush cpu=0 reason=0');
   expect(switches.length).toBeGreaterThanOrEqual(12); // to and fro, six times

@@ -1,27 +1,20 @@
-// Scenarios beyond the examples, run to their end: what the language can express does what the driver does.
-import { readdirSync, readFileSync } from 'node:fs';
+// The shipped scenarios, run to their end: each shows what its head says, and faults put in are found.
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { parse } from '../../src/syntax/parser';
-import { print } from '../../src/syntax/printer';
+import { check } from '../../src/scenario/diagnostics';
+import { known } from '../../src/scenario/known';
 import { Timeline } from '../../src/timeline/timeline';
+import { exampleFiles } from '../examples';
 import { load, outcome } from './outcome';
 
-for (const folder of ['examples', 'test/scenario/usage'])
-  describe(folder, () => {
-    for (const name of readdirSync(folder).filter((file) => file.endsWith('.coh'))) {
-      const text = readFileSync(`${folder}/${name}`, 'utf8');
+describe.each(exampleFiles)('%s', (path) => {
+  const text = readFileSync(path, 'utf8');
+  const { scenarios } = check(text, known);
 
-      test(`${name} holds`, () => {
-        const result = outcome(text);
-        expect(result.problems.filter((problem) => !problem.startsWith('race'))).toEqual([]);
-        expect(result.verdict).toBe('holds');
-      });
-
-      test(`${name} is in canonical form`, () => {
-        expect(print(parse(text))).toBe(text);
-      });
-    }
+  test.each(scenarios.map(({ meaning }) => meaning.title))('%s: holds', (scenario) => {
+    expect(outcome(text, { scenario }).verdict).toBe('holds');
   });
+});
 
 describe('faults put in are found', () => {
   const ring = readFileSync('examples/01-ring-buffer.coh', 'utf8');
@@ -34,27 +27,27 @@ describe('faults put in are found', () => {
   });
 
   const found = (file: string, variant: string) =>
-    outcome(readFileSync(`test/scenario/usage/${file}`, 'utf8'), { with: [variant] });
+    outcome(readFileSync(`examples/${file}`, 'utf8'), { with: [variant] });
 
   test('bz-01: a surface takes the dirty pages of the one beside it along, with a warning', () => {
-    const { problems } = found('two-surfaces-in-one-object.coh', 'bz-01');
+    const { problems } = found('sharing/two-surfaces-in-one-object.coh', 'bz-01');
     expect(problems.join('\n')).toMatch(/^R1: the GPU read 0 instead of 2/m);
     expect(problems.join('\n')).toMatch(/^warn: vmw_surface_dirty_range_add/m);
   });
 
   test('bz-03: generated mips are not seen by the CPU', () => {
-    const { problems } = found('texture-mips.coh', 'bz-03');
+    const { problems } = found('textures/generated-mips.coh', 'bz-03');
     expect(problems.join('\n')).toMatch(/^R2: the CPU read 0 instead of 80/m);
   });
 
   test('bz-04: the layer of an array stays old', () => {
-    const { problems } = found('texture-array-layer.coh', 'bz-04');
+    const { problems } = found('textures/array-layer.coh', 'bz-04');
     expect(problems.join('\n')).toMatch(/^R1: the GPU read 0 instead of 5/m);
     expect(problems.join('\n')).toMatch(/^device: the device refused UPDATE_GB_IMAGE/m);
   });
 
   test('as-posted stands for the slips of the posting, and can be taken out again', () => {
-    const text = readFileSync('test/scenario/usage/texture-array-layer.coh', 'utf8');
+    const text = readFileSync('examples/textures/array-layer.coh', 'utf8');
     expect(outcome(text, { with: ['as-posted'] }).verdict).toBe('violated');
     expect(outcome(text, { with: ['bz-04'], without: ['as-posted'] }).verdict).toBe('holds');
   });
@@ -68,43 +61,49 @@ describe('faults put in are found', () => {
 
 describe('what memory pressure shows of the kernels', () => {
   test('bz-05: what the GPU wrote is not read back when its object goes', () => {
-    const text = readFileSync('test/scenario/usage/evict-gpu-dirty.coh', 'utf8');
+    const text = readFileSync('examples/pressure/evict-gpu-dirty.coh', 'utf8');
     const { problems } = outcome(text, { with: ['bz-05'] });
     expect(problems.join('\n')).toMatch(/^R2: the CPU read 0 instead of 7/m);
     expect(problems.join('\n')).toMatch(/^device: the device refused READBACK_GB_IMAGE/m);
   });
 
-  const usage = (file: string) => readFileSync(`test/scenario/usage/${file}`, 'utf8');
+  const usage = (file: string) => readFileSync(`examples/${file}`, 'utf8');
   const in61 = (text: string) =>
     text.replace(/^machine \{|^(?=surface)/m, (found) =>
       found === '' ? 'machine { kernel linux-6.1 }\n\n' : 'machine { kernel linux-6.1, ',
     );
 
   test('6.1 takes the entries of evicted objects away; no byte is lost by that', () => {
-    const { problems } = outcome(in61(usage('evict-gpu-dirty.coh')));
+    const { problems } = outcome(in61(usage('pressure/evict-gpu-dirty.coh')));
     expect(problems).toEqual([
       expect.stringMatching(/^assertion: assert pte\(q\[0\]\)\.dirty does not hold/),
     ]);
-    const without = usage('evict-gpu-dirty.coh').replace(
+    const without = usage('pressure/evict-gpu-dirty.coh').replace(
       /(evict target[^]*?)    assert pte\(q\[0\]\)\.dirty\n/,
       '$1',
     );
     expect(outcome(in61(without)).problems).toEqual([]);
   });
 
-  test.each(['orphaning', 'swap', 'swap-notified', 'pinned', 'suspend'])(
-    '%s holds in 6.1 as well, but for what the first move takes',
-    (name) => {
-      // A store before the first submission is lost by that move (bz-53), whatever comes then.
-      const { problems } = outcome(in61(usage(`${name}.coh`)), { without: ['bz-53'] });
-      expect(problems).toEqual([]);
-    },
-  );
+  test.each([
+    'streaming/orphaning',
+    'pressure/swap',
+    'pressure/swap-notified',
+    'pressure/pinned',
+    'pressure/suspend',
+  ])('%s holds in 6.1 as well, but for what the first move takes', (name) => {
+    // A store before the first submission is lost by that move (bz-53), whatever comes then.
+    const { problems } = outcome(in61(usage(`${name}.coh`)), { without: ['bz-53'] });
+    expect(problems).toEqual([]);
+  });
 
   test.each(['series-v2', 'linux-6.1'])(
     'what is stored before the first submission does not survive swap when dirty bits are all there is (%s)',
     (kernel) => {
-      const text = usage('swap-notified.coh').replace('tracking mkwrite', `kernel ${kernel}`);
+      const text = usage('pressure/swap-notified.coh').replace(
+        'tracking mkwrite',
+        `kernel ${kernel}`,
+      );
       const { problems } = outcome(text);
       expect(problems.join('\n')).toMatch(/^R1: the GPU read 0 instead of 8/m);
     },

@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parse } from '../../src/syntax/parser';
 import { print } from '../../src/syntax/printer';
 import { checkCases } from '../cases';
+import { exampleFiles } from '../examples';
 import { showParsed } from './show';
 
 const format = (source: string): string => print(parse(source));
@@ -16,15 +17,15 @@ describe('canonical form', () => {
 });
 
 describe('examples', () => {
-  for (const file of readdirSync('examples').filter((name) => name.endsWith('.coh')))
+  for (const file of exampleFiles)
     test(`${file} is in canonical form`, () => {
-      const text = readFileSync(`examples/${file}`, 'utf8');
+      const text = readFileSync(file, 'utf8');
       expect(format(text)).toBe(text);
     });
 
-  for (const file of readdirSync('examples').filter((name) => name.endsWith('.coh')))
+  for (const file of exampleFiles)
     test(`${file} means the same after its blanks are disarranged and it is formatted`, () => {
-      const text = readFileSync(`examples/${file}`, 'utf8');
+      const text = readFileSync(file, 'utf8');
       const spoiled = text
         .replaceAll('  ', '\t ')
         .replaceAll(' == ', '==')

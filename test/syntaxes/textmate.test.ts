@@ -1,12 +1,13 @@
 // Colours come from two sources: the TextMate grammar at once, the parser for all else. Over the examples and the
 // parser's cases both must see the same comments, texts, numbers and words of the language.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { beforeAll, expect, test } from 'vitest';
 import oniguruma from 'vscode-oniguruma';
 import textmate from 'vscode-textmate';
 import { lineStarts } from '../../src/base/text';
 import { parse } from '../../src/syntax/parser';
+import { exampleFiles } from '../examples';
 
 type Class = 'comment' | 'text' | 'number' | 'keyword' | 'other';
 
@@ -86,13 +87,7 @@ function differences(text: string): string[] {
   return found;
 }
 
-const files = ['examples', 'test/scenario/usage'].flatMap((folder) =>
-  readdirSync(folder)
-    .filter((name) => name.endsWith('.coh'))
-    .map((name) => `${folder}/${name}`),
-);
-
-for (const file of files)
+for (const file of exampleFiles)
   test(`${file} has the same classes of tokens in both grammars`, () => {
     expect(differences(readFileSync(file, 'utf8'))).toEqual([]);
   });

@@ -1,15 +1,14 @@
-// What must hold for every scenario that is shipped: any moment of its run is reached again with every cell as it
+// What must hold for every run: any moment of its run is reached again with every cell as it
 // was, and its schedule, followed from the start, gives the same run.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseSchedule } from '../../src/routine/schedule';
 import { type Loaded, loadScenario } from '../../src/scenario/load';
 import { Timeline } from '../../src/timeline/timeline';
+import { firstExamples } from '../examples';
 
-const files = readdirSync('examples').filter((name) => name.endsWith('.coh'));
-
-describe.each(files)('%s', (file) => {
-  const text = readFileSync(`examples/${file}`, 'utf8');
+describe.each(firstExamples)('%s', (file) => {
+  const text = readFileSync(file, 'utf8');
   const load = (options = {}) => loadScenario(text, options) as Loaded;
 
   test('goes back to any moment and forth again to the same cells', () => {
