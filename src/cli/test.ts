@@ -156,7 +156,7 @@ const shown = (file: string, p: Problem): string =>
 
 /** One run; what `finally` compares with a number can be updated. */
 function once(file: string, { run, meaning, schedule, checked }: Loaded): Result {
-  const completed = new Timeline(run.engine, schedule).run(() => undefined, stepsMax) === 'end';
+  const completed = new Timeline(run.engine, schedule).runThrough(stepsMax) === 'end';
   const problems = run.problems(completed);
   const own = checked.parsed.text.length;
   const edits = meaning.properties.flatMap(({ when, condition: c }): Edit[] => {

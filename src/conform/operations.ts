@@ -178,10 +178,10 @@ const touch = (b: AnyBuilder, text: string, kind: (k: Engine) => number): Node[]
 /** Notes the faults so far: those from here on are the operation's. */
 const countFaults = (b: AnyBuilder): Node[] => [
   b.step('operation.min_flt = mm->min_flt', (_f, k) => {
-    operation(k).min_flt = current(k).mm.min_flt;
+    [operation(k).min_flt] = k.parts.faultCounts.of(current(k).mm);
   }),
   b.step('operation.maj_flt = mm->maj_flt', (_f, k) => {
-    operation(k).maj_flt = current(k).mm.maj_flt;
+    [, operation(k).maj_flt] = k.parts.faultCounts.of(current(k).mm);
   }),
 ];
 

@@ -131,7 +131,8 @@ export class Underway {
     const p = op.p ?? 0;
     const { ret, min_flt, maj_flt, address, events } = operation(k);
     const mm = k.view('mm_struct', this.machine.mms[p]!);
-    const flt = [mm.min_flt - min_flt, mm.maj_flt - maj_flt] as const;
+    const [min, maj] = k.parts.faultCounts.of(mm);
+    const flt = [min - min_flt, maj - maj_flt] as const;
     const said = k.events.slice(events);
     const result = this.result(op, Number(ret), flt, said);
     if (result.err === undefined) this.remember(op, p, address);

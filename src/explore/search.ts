@@ -53,6 +53,7 @@ interface Node {
   readonly agent: number;
   readonly switches: number;
   readonly ways: readonly Choice[];
+  readonly key: number;
   next: number;
 }
 
@@ -77,6 +78,10 @@ export class Search {
   private readonly bounds: readonly number[];
   private readonly steps: PrivateSteps | undefined;
   private readonly path: Choice[] = [];
+  /** Of each choice of the path, whether an operation was executed, not only a task changed. */
+  private readonly executed: boolean[] = [];
+  /** Where on the way to where we stand a state is, by its key: its place among the nodes. */
+  private readonly onWay = new Map<number, number>();
   private readonly limit: number;
   private readonly collects: boolean;
   private visited = new Visited();
@@ -154,6 +159,7 @@ export class Search {
     this.path.length = node.path;
     if (way === undefined) {
       this.nodes.pop();
+      this.onWay.delete(node.key);
       return;
     }
     this.run.engine.store.mark(); // the same number again: the node's own moment
@@ -174,8 +180,11 @@ export class Search {
   /** One step, and behind it the private ones of the task that stands behind it. */
   private step(choice: Choice): void {
     const { engine } = this.run;
+    const own = choice.agent - engine.cpus;
+    const on = own < 0 ? -1 : engine.cpuOf(own);
+    const executes = on < 0 || engine.currentOf(on) === own;
     engine.step(choice.agent, choice.branch);
-    this.note(choice);
+    this.note(choice, executes);
     const task =
       choice.agent < engine.cpus
         ? engine.currentOf(choice.agent)
@@ -194,10 +203,11 @@ export class Search {
     const agent = engine.agents - engine.cpus + cpu;
     if (this.steps === undefined || cpu < 0 || !engine.runnable(agent)) return;
     engine.step(agent);
-    this.note({ agent, branch: 0 });
+    this.note({ agent, branch: 0 }, false);
   }
 
-  private note(choice: Choice): void {
+  private note(choice: Choice, executes = true): void {
+    this.executed[this.path.length] = executes;
     this.path.push(choice);
     this.transitions++;
   }
@@ -213,12 +223,18 @@ export class Search {
       this.state = 'limit';
       return;
     }
-    if (!this.isNew(agent, switches)) return;
+    const [lo, hi] = this.hash(agent);
+    const key = lo * 2 ** 21 + (hi >>> 11);
+    if (!this.visited.add(lo, hi, Number.isFinite(this.bound) ? switches : 0)) {
+      this.lookForLivelock(this.onWay.get(key), switches);
+      return;
+    }
     this.states++;
     const ways = this.ways(agent);
     if (ways.length > 0) {
       const mark = run.engine.store.mark();
-      this.nodes.push({ mark, path: this.path.length, agent, switches, ways, next: 0 });
+      this.onWay.set(key, this.nodes.length);
+      this.nodes.push({ mark, path: this.path.length, agent, switches, ways, key, next: 0 });
       return;
     }
     this.ends++;
@@ -241,8 +257,28 @@ export class Search {
     return ways;
   }
 
+  /**
+   * A state that the way here has passed already: it can go round for ever. That is a livelock when nobody is kept from
+   * going who could all the time, and no hardware does again and again what is eventful.
+   */
+  private lookForLivelock(first: number | undefined, switches: number): void {
+    if (first === undefined) return;
+    const { engine } = this.run;
+    const nodes = this.nodes.slice(first);
+    const from = nodes[0]!.path;
+    const turn = this.path.slice(from);
+    if (turn.length === 0 || turn.some(({ branch }) => branch !== 0)) return;
+    const went = new Set(turn.filter((_, i) => this.executed[from + i]).map(({ agent }) => agent));
+    const always = (agent: number) => nodes.every(({ ways }) => ways.some((w) => w.agent === agent));
+    for (let agent = 0; agent < engine.agents; agent++) {
+      if (!went.has(agent) && always(agent)) return;
+    }
+    const tasks = [...went].map((agent) => engine.taskOfAgent(agent)).filter((task) => task >= 0);
+    if (tasks.length > 0) this.find([this.run.livelock(turn.length, tasks)], switches);
+  }
+
   /** A state is the machine's, what its scenario remembers of events, and, with a bound, who went last. */
-  private isNew(agent: number, switches: number): boolean {
+  private hash(agent: number): readonly [number, number] {
     const { store } = this.run.engine;
     let [lo, hi] = [store.hashLow, store.hashHigh];
     const mix = (value: number) => {
@@ -251,9 +287,8 @@ export class Search {
     };
     for (const value of this.remembered) mix(evaluate(value, this.run.look));
     if (this.asked.size > 0) this.mixHistory(mix);
-    const bounded = Number.isFinite(this.bound);
-    if (bounded) mix(agent);
-    return this.visited.add(lo, hi, bounded ? switches : 0);
+    if (Number.isFinite(this.bound)) mix(agent);
+    return [lo, hi];
   }
 
   /** Takes the events that the scenario asks for, all that is known of them, into a state. */
@@ -305,6 +340,7 @@ export class Search {
   private begin(): void {
     this.cut = false;
     this.visited = new Visited();
+    this.onWay.clear();
     this.arrive(-1, 0, 0);
   }
 

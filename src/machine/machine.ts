@@ -17,6 +17,7 @@ import {
   vm_area_struct,
 } from '../kernel/include/linux/mm_types';
 import { mm_alloc } from '../kernel/kernel/fork';
+import { FaultCounts } from '../kernel/mm/faultCounts';
 import { as_dirty_roots } from '../kernel/mm/as_dirty_helpers';
 import { mapping_dirty_statics } from '../kernel/mm/mapping_dirty_helpers';
 import type { RegionRule } from '../routine/check';
@@ -120,6 +121,7 @@ export function buildMachine(spec: MachineSpec): Machine {
   });
   engine.parts.memory = new Memory(engine, limits.frames);
   engine.parts.registers = new Registers(engine);
+  engine.parts.faultCounts = new FaultCounts(engine);
   engine.parts.tlb = new Tlb(engine);
   engine.parts.vectors = { page_fault: engine.fn(exc_page_fault) };
   for (let cpu = 0; cpu < cpus; cpu++) engine.alloc('tlb_state');
@@ -167,6 +169,7 @@ function memoryManagement({ limits, cpus, processes, tasks }: MachineSpec): Part
     regions: (plan) => {
       Memory.reserve(plan, limits.frames);
       Registers.reserve(plan, tasks.length);
+      FaultCounts.reserve(plan, processes);
       Tlb.reserve(plan, cpus);
     },
     rules: [

@@ -15,6 +15,7 @@ import {
 import { Objects, type PoolSize, type StaticSize } from '../state/objects';
 import { type Region, type Store, StorePlan } from '../state/store';
 import type { Checker } from './check';
+import { type Acquire, Lockdep, type Taking } from './lockdep';
 import {
   dequeue,
   drop,
@@ -146,6 +147,8 @@ export class Engine {
   checker: Checker | undefined;
   /** The task whose step is being executed. */
   task = 0;
+  /** Within an operation of the emulated machine: guards and displays look, too. */
+  private executing = false;
   /** Within a step that was made to fail: there is no memory. */
   private exhausted = false;
 
@@ -160,6 +163,9 @@ export class Engine {
   private readonly names: readonly string[];
   private readonly daemons: ReadonlySet<number>;
   private readonly waiters: Waiters;
+  private readonly lockdep: Lockdep;
+  /** Classes of the locks at the addresses that were asked for: an address never changes its class. */
+  private readonly lockClasses = new Map<number, string>();
 
   constructor(private readonly spec: EngineSpec) {
     const { program, cpus } = spec;
@@ -183,12 +189,14 @@ export class Engine {
     Objects.reserve(plan, spec.pools, spec.statics);
     spec.regions?.(plan);
     plan.region('engine', 'history', historyCells);
+    const lockdep = Lockdep.reserve(plan, spec.pools, spec.statics);
     this.store = plan.build();
     this.objects = Objects.place(this.store, spec.pools, spec.statics);
     this.cpusAt = this.store.region('cpus').base;
     this.tasksAt = this.store.region('tasks').base;
     this.stackAt = this.store.region('stacks').base;
     this.historyAt = this.store.region('engine').base;
+    this.lockdep = lockdep(this.store);
     this.events = new EventLog(this.store, this.historyAt + historyEvents);
     this.calls = new EventLog(this.store, this.historyAt + historyCalls);
     this.parts = {} as Parts;
@@ -199,6 +207,7 @@ export class Engine {
       mode: (t) => (this.store.peek(this.taskAt(t) + taskMode) === 1 ? 'read' : 'write'),
     };
     this.objects.namedElsewhere = (from, to) => this.namedByFrames(from, to);
+    this.store.usedAfterFree = (field, at) => this.usedAfterFree(`uses ${field}`, at);
     for (const s of spec.statics) this.initialise(s);
     this.startTasks(tasks);
   }
@@ -267,7 +276,19 @@ export class Engine {
   }
 
   free(object: Ref): void {
-    this.objects.free(object);
+    if (this.objects.isLive(object)) this.objects.free(object);
+    else this.usedAfterFree('frees it again', object.at);
+  }
+
+  /** Reports what a step does to a freed object, once a step; then it goes on, as under KASAN. */
+  private usedAfterFree(what: string, at: number): void {
+    if (!this.executing) return; // somebody looks
+    const { length } = this.events;
+    const last = length > 0 ? this.events.at(length - 1) : undefined;
+    if (last?.name === 'use_after_free' && last.step === this.steps) return;
+    const struct = this.objects.describe(at)?.struct.name ?? '?';
+    const { routine } = this.opAt(this.topFrame(this.task)).of;
+    this.report('use_after_free', { struct, what: `${routine.name}() ${what}` });
   }
 
   /** The static variable called `name`. */
@@ -508,11 +529,14 @@ export class Engine {
       }
     }
     if (this.turn === agent) store.put(this.historyAt + historyBegun, 1);
+    this.executing = true;
     try {
       this.execute(task, branch);
     } catch (error) {
       if (!(error instanceof Oops)) throw error;
       this.oops(task, error.message);
+    } finally {
+      this.executing = false;
     }
   }
 
@@ -520,8 +544,12 @@ export class Engine {
   private oops(task: number, message: string): void {
     this.checker?.end();
     this.store.put(this.taskAt(task) + taskState, dead);
-    const event = this.events.append('oops', this.steps, task, { message });
-    this.tell(event);
+    this.report('oops', { message });
+  }
+
+  /** Names something that is wrong with the emulated kernel, beside what its own code says. */
+  report(name: string, args: Readonly<Record<string, unknown>>): void {
+    this.tell(this.events.append(name, this.steps, this.task, args));
   }
 
   // Stacks.
@@ -577,6 +605,12 @@ export class Engine {
     this.store.put(this.historyAt + historyBegun, 0);
   }
 
+  /** What the default schedule decides by, beside the state. */
+  get scheduleState(): number {
+    const [begun, gave] = [historyBegun, historyGaveWay].map((c) => this.store.peek(this.historyAt + c));
+    return (this.turn << 2) | (begun! << 1) | gave!;
+  }
+
   /** Takes the wish of the last step to give way. */
   takeGaveWay(): boolean {
     const at = this.historyAt + historyGaveWay;
@@ -611,7 +645,12 @@ export class Engine {
 
   /** The class of the lock at this address. */
   lockClass(at: number): string {
-    return this.objects.describe(at)?.slot.field.of ?? 'lock';
+    let found = this.lockClasses.get(at);
+    if (found === undefined) {
+      found = this.objects.describe(at)?.slot.field.of ?? 'lock';
+      this.lockClasses.set(at, found);
+    }
+    return found;
   }
 
   lockHolders(at: number): number[] {
@@ -857,6 +896,7 @@ export class Engine {
     const queued = store.peek(at + taskLock) === lock.at;
     const mayHave = mayTake(store, lock.at, op.mode, task, this.waiters);
     const interrupted = !mayHave && op.interruptible && store.peek(at + taskSignal) !== 0;
+    if (!queued && !interrupted) this.noteOrder(task, lock, op);
     if (!mayHave && !interrupted) {
       assert(lock.sleeps && !queued, 'a lock that may be taken');
       store.put(at + taskLock, lock.at);
@@ -872,6 +912,40 @@ export class Engine {
     if (!interrupted) this.hold(task, lock, op.mode);
     this.assign(op, frame.at, interrupted ? EINTR : 0);
     return true;
+  }
+
+  /** Tells lockdep that a task is about to take a lock. */
+  private noteOrder(task: number, lock: LockView, op: Op): void {
+    const cpu = this.cpuOf(task);
+    const masked = cpu >= 0 && this.store.peek(this.cpuAt(cpu) + cpuMasked) !== 0;
+    const interrupt = masked && this.inInterrupt(task);
+    const held = interrupt ? [] : this.held(task).filter((h) => h.at !== lock.at);
+    const report = this.lockdep.note({
+      lock,
+      nested: op.nested,
+      held: held.map((h) => this.lockClass(h.at)),
+      context: interrupt ? 'interrupt' : masked || cpu < 0 ? 'irqs-off' : 'irqs-on',
+      atomic: lock.sleeps && this.holdsSpinlock(task),
+      taking: () => this.taking(task),
+    } satisfies Acquire);
+    if (report !== undefined) this.report('lockdep', { ...report });
+  }
+
+  private taking(task: number): Taking {
+    const frames = this.stack(task);
+    const spans = frames.map(({ code, pc }) => code.ops[pc]!.span);
+    return {
+      task,
+      place: spans.find((span) => span !== undefined)?.from ?? -1,
+      frames: frames.map(({ code }) => code.routine.name),
+    };
+  }
+
+  /** Whether the task runs an interrupt handler on top of what was interrupted. */
+  private inInterrupt(task: number): boolean {
+    let at = this.topFrame(task);
+    for (; at > 0; at = this.store.peek(at + frameCaller));
+    return at < 0;
   }
 
   private hold(task: number, lock: LockView, mode: LockMode): void {

@@ -54,6 +54,8 @@ export interface Op {
   lock: ((f: Frame, k: Engine) => LockView) | undefined;
   mode: LockMode;
   interruptible: boolean;
+  /** An acquire that may come while another lock of the class is held. */
+  nested: boolean;
   spins: boolean;
   guard: ((f: Frame, k: Engine) => boolean) | undefined;
   condition: ((f: Frame) => boolean) | undefined;
@@ -263,6 +265,7 @@ function flatten(
       lock: undefined,
       mode: 'write',
       interruptible: false,
+      nested: false,
       spins: false,
       guard: undefined,
       condition: undefined,
@@ -316,9 +319,9 @@ function flatten(
       case 'trylock':
       case 'release': {
         line(`${n.text};`, depth, ops.length);
-        const { text, lock, mode, interruptible } = n;
+        const { text, lock, mode, interruptible, nested } = n;
         emit(
-          { code: Code[n.kind], text, lock, mode, interruptible, into: into(n.into), span },
+          { code: Code[n.kind], text, lock, mode, interruptible, nested, into: into(n.into), span },
           depth,
         );
         break;

@@ -90,6 +90,8 @@ export interface LockNode<F> extends Common {
   readonly lock: (f: F, k: Engine) => LockView;
   readonly mode: LockMode;
   readonly interruptible: boolean;
+  /** Another lock of the class may be held meanwhile. */
+  readonly nested: boolean;
   readonly into: string | undefined;
 }
 
@@ -201,11 +203,14 @@ export interface Builder<F, L> {
   atomic(text: string, run: (f: F, k: Engine) => void): Node;
   /** A step that reads, without its lock, what a lock protects: `READ_ONCE`. */
   unlocked(text: string, run: (f: F, k: Engine) => void): Node;
-  /** Takes a lock, waiting as its kind does. `into` receives 0, or -EINTR (-4) when a signal cut the wait short. */
+  /**
+   * Takes a lock, waiting as its kind does. `into` receives 0, or -EINTR (-4) when a signal cut the wait short. `nested`:
+   * other locks of its class may be held, in whatever order the caller keeps (`spin_lock_nested`, a ww ticket).
+   */
   acquire(
     text: string,
     lock: (f: F, k: Engine) => LockView,
-    options?: { mode?: LockMode; interruptible?: boolean; into?: Key<L> },
+    options?: { mode?: LockMode; interruptible?: boolean; nested?: boolean; into?: Key<L> },
   ): Node;
   /** Takes the lock if that needs no waiting; `into` receives 1 or 0. */
   trylock(
@@ -327,6 +332,7 @@ export function builderFor(variants: VariantSet): AnyBuilder {
       lock,
       mode: o.mode ?? 'write',
       interruptible: o.interruptible ?? false,
+      nested: o.nested ?? false,
       into: o.into,
     }),
     trylock: (text, lock, o) => ({
@@ -335,6 +341,7 @@ export function builderFor(variants: VariantSet): AnyBuilder {
       lock,
       mode: o.mode ?? 'write',
       interruptible: false,
+      nested: false,
       into: o.into,
     }),
     release: (text, lock) => ({
@@ -343,6 +350,7 @@ export function builderFor(variants: VariantSet): AnyBuilder {
       lock,
       mode: 'write',
       interruptible: false,
+      nested: false,
       into: undefined,
     }),
     wait: (text, guard, o = {}) => ({

@@ -5,7 +5,9 @@ import type { Contract, Told } from '../contract/observer';
 import { svgaCommandNames } from '../hardware/svga/commands';
 import { warningTexts } from '../kernel/include/asm-generic/bug';
 import type { Engine } from '../routine/engine';
+import type { LockReport } from '../routine/lockdep';
 import type { LoggedEvent } from '../state/events';
+import { leaks, type Remains, stuck } from './atEnd';
 import type { Counters } from './counters';
 import { evaluate, type Look } from './evaluate';
 import type { Whereabouts } from './look';
@@ -16,7 +18,7 @@ import type { ScenarioState } from './state';
 import type { OccurrenceName } from './vocabulary';
 
 /** Events whose statement is remembered. */
-const placed = new Set(['cpu_load', 'cpu_store', 'warn']);
+const placed = new Set(['cpu_load', 'cpu_store', 'warn', 'lockdep', 'use_after_free', 'livelock']);
 
 /** Something that makes a run not hold. `at` is where in the scenario's text, lines and columns from 1. */
 export interface Problem {
@@ -132,6 +134,22 @@ export class Run {
       const message = warningTexts[Number(e.args['where'])]!;
       return this.problem('warn', message, this.placeOfEvent(e.index), e.step);
     },
+    lockdep: (e) => {
+      const { kind, message, takings } = e.args as unknown as LockReport;
+      const cause = takings.map(({ what, task, place, frames }) => {
+        const who = `${this.engine.taskName(task)}${this.statementAt(place)}`;
+        return `${who} ${what}; in ${frames.join(' < ')}`;
+      });
+      return this.problem(kind, message, this.placeOfEvent(e.index), e.step, cause);
+    },
+    use_after_free: (e) => {
+      const message = `${e.args.what}: this ${e.args.struct} was freed`;
+      return this.problem('use-after-free', message, this.placeOfEvent(e.index), e.step);
+    },
+    livelock: (e) => {
+      const task = Number(e.task);
+      return { ...this.livelock(Number(e.args.steps), [task]), step: e.step };
+    },
     svga_error: (e) => {
       const refused = `the device refused ${svgaCommandNames[Number(e.args['id'])]}`;
       const message = `${refused}: its ranges lie outside or overlap, or no memory is bound`;
@@ -151,12 +169,7 @@ export class Run {
       if (problem !== undefined) found.push(problem);
     }
     if (!ended) return found;
-    if (this.eventsNamed('oops').length === 0 && !this.done) {
-      const { steps } = this.engine;
-      found.push(
-        this.problem('deadlock', 'nobody can go on', this.stuckAt(), steps, this.stacks()),
-      );
-    }
+    if (this.eventsNamed('oops').length === 0) found.push(...this.remains());
     const unexpected = this.unexpectedOutcome();
     if (unexpected !== undefined) found.push(unexpected);
     for (const p of this.meaning.properties.filter((p) => p.when === 'finally')) {
@@ -164,6 +177,25 @@ export class Run {
       found.push(this.problem('finally', this.brokenText(p), p.from, this.engine.steps));
     }
     return found;
+  }
+
+  /** Everything is as it was so many steps ago, and goes on so; `tasks` went. Told of the state as it is now. */
+  livelock(steps: number, tasks: readonly number[]): Problem {
+    const { engine } = this;
+    const names = tasks.map((task) => engine.taskName(task)).join(', ');
+    const message = `everything is as it was ${steps} micro-steps ago, and so it goes on for ever: ${names} comes no further`;
+    return this.problem('livelock', message, this.placeOf(tasks[0]!), engine.steps, this.stacks());
+  }
+
+  /** What the state says in which nobody can go on. */
+  private remains(): Problem[] {
+    const { engine, done } = this;
+    const { steps } = engine;
+    const found = done ? leaks(engine) : stuck(engine, this.born);
+    return found.map(({ kind, message, task }: Remains) => {
+      const place = task < 0 ? this.meaning.from : this.placeOf(task);
+      return this.problem(kind, message, place, steps, done ? [] : this.stacks());
+    });
   }
 
   /** Whether something that makes the run not hold was logged from event `from` on. */
@@ -180,13 +212,18 @@ export class Run {
 
   /** All tasks have ended, but for those of processes that nobody has forked. */
   get done(): boolean {
-    const { engine, meaning, state } = this;
-    const unborn = (task: number) => {
+    const { engine } = this;
+    return this.born.every((t) => engine.isDaemon(t) || engine.isFinished(t));
+  }
+
+  /** The tasks to show without those of processes that nobody has forked. */
+  private get born(): readonly number[] {
+    const { meaning, state } = this;
+    return this.threads.filter((task) => {
       const name = this.processOf(task);
       const forks = meaning.processes.find((p) => p.name === name)?.forks;
-      return forks !== undefined && state.get(`forked ${name}`) === 0;
-    };
-    return this.threads.every((t) => engine.isDaemon(t) || engine.isFinished(t) || unborn(t));
+      return forks === undefined || state.get(`forked ${name}`) !== 0;
+    });
   }
 
   /** What `outcomes` looks at, as it is now. */
@@ -316,14 +353,6 @@ export class Run {
     }
   }
 
-  private stuckAt(): number {
-    const { engine } = this;
-    for (let task = 0; task < engine.taskCount; task++) {
-      if (!engine.isDaemon(task) && !engine.isFinished(task)) return this.placeOf(task);
-    }
-    return -1;
-  }
-
   /** The stack of every task that has not finished, for the deadlock report. */
   private stacks(): string[] {
     const { engine } = this;
@@ -345,7 +374,10 @@ export class Run {
 
   /** The statement that a task is at, with its line, for a list of stacks. */
   private at(task: number): string {
-    const place = this.placeOf(task);
+    return this.statementAt(this.placeOf(task));
+  }
+
+  private statementAt(place: number): string {
     if (place < 0) return '';
     const { line } = this.sources.placeAt(place);
     const [text = ''] = this.sources.text.slice(place).split(/[\r\n]/, 1);

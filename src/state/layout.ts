@@ -18,6 +18,11 @@ export interface Field<T> {
   readonly names?: Readonly<Record<string, number>>;
   /** The struct that a `ref` or an `embed` is of, or the class of a lock. */
   readonly of?: string;
+  /**
+   * What it has to do with references that are counted: it is the count of those to its object, it holds one, or it is
+   * how many its object holds to itself.
+   */
+  readonly counts?: 'references' | 'one' | 'own';
   /** The field of an array's elements. */
   readonly element?: Field<unknown>;
   get(store: Store, at: number): T;
@@ -84,6 +89,8 @@ export interface Struct<
   Own extends Fields = Fields,
 > {
   readonly name: string;
+  /** Of those that were declared, from 1; 0 of what was put together otherwise, such as frames. */
+  readonly number: number;
   readonly slots: readonly Slot[];
   /** Cells without the flexible array. */
   readonly cells: number;
@@ -126,7 +133,7 @@ export function struct<
   for (const [lock, fields] of Object.entries(groups.under ?? {})) add(lock, fields);
   assert(flexible.length <= 1, `${name} has at most one flexible field`);
   for (const slot of flexible) slots.push({ ...slot, offset });
-  const made = structOf(name, slots, offset);
+  const made = structOf(name, slots, offset, byName.size + 1);
   assert(!byName.has(name), `one struct called ${name}`);
   byName.set(name, made);
   return made as Struct<Fixed, Shared, Under, Own>;
@@ -140,7 +147,12 @@ export function structNamed(name: string): Struct {
 }
 
 /** A struct from slots already laid out; frames of routines are made so. */
-export function structOf(name: string, slots: readonly Slot[], cells: number): Struct {
+export function structOf(
+  name: string,
+  slots: readonly Slot[],
+  cells: number,
+  number = 0,
+): Struct {
   const index = new Map(slots.map((s) => [s.name, s]));
   class StructView implements Ref {
     constructor(
@@ -152,15 +164,16 @@ export function structOf(name: string, slots: readonly Slot[], cells: number): S
     Object.defineProperty(StructView.prototype, property, {
       enumerable: true,
       get(this: Ref) {
-        return field.get(this.store, address(this, name, property) + offset);
+        return field.get(this.store, address(this, number, name, property) + offset);
       },
       set(this: Ref, value: unknown) {
-        field.set(this.store, address(this, name, property) + offset, value);
+        field.set(this.store, address(this, number, name, property) + offset, value);
       },
     });
   }
   return {
     name,
+    number,
     slots,
     cells,
     slot: (wanted) => {
@@ -206,9 +219,13 @@ export class NullPointer extends Oops {
   }
 }
 
-function address(view: Ref, struct: string, field: string): number {
-  if (view.at === 0) throw new NullPointer(`${struct}.${field}`);
-  return view.at;
+/** Where a view's object is, for an access to it. */
+function address({ store, at }: Ref, number: number, struct: string, field: string): number {
+  if (at === 0) throw new NullPointer(`${struct}.${field}`);
+  if (store.guarded[number] === 1 && store.peek(at - 1) === 0) {
+    store.usedAfterFree?.(`${struct}.${field}`, at);
+  }
+  return at;
 }
 
 /** NULL for any `ref` field. */
@@ -247,6 +264,18 @@ export const int: Field<number> = {
   get: (store, at) => store.read(at),
   set: (store, at, value) => store.write(at, value),
 };
+
+/** How many references there are to the object that it is a field of: what those that hold one come to. */
+export const refcount: Field<number> = { ...int, counts: 'references' };
+
+/** How often somebody who is not in memory, such as a display, holds the object that it is a field of. */
+export const pins: Field<number> = { ...int, counts: 'own' };
+
+/** A field that holds a reference which is counted while it names an object: a `ref`, or an `int` with an address. */
+export const holding = <F extends Field<number> | StructField<string>>(field: F): F => ({
+  ...field,
+  counts: 'one',
+});
 
 /** An unsigned 32-bit number, as sequence numbers are. */
 export const u32: Field<number> = {

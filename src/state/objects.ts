@@ -102,7 +102,27 @@ export class Objects {
       const view = struct.view(store, at);
       objects.statics.set(name, { name, struct, at, view, cells, references });
     }
+    objects.guard();
     return objects;
+  }
+
+  /** Tells the store of which structs every object lies in a pool, with the pool's header before it. */
+  private guard(): void {
+    const { guarded } = this.store;
+    const elsewhere = new Set<number>();
+    const mark = (struct: Struct, behindHeader: boolean): void => {
+      if (behindHeader) guarded[struct.number] = 1;
+      else elsewhere.add(struct.number);
+      for (const { field, offset } of struct.slots) {
+        const inner = field.element?.kind === 'embed' ? field.element : field;
+        if (inner.kind === 'embed')
+          mark(structNamed(inner.of!), behindHeader && offset === 0 && inner === field);
+      }
+    };
+    for (const { struct } of this.pools) mark(struct, true);
+    for (const { struct } of this.statics.values()) mark(struct, false);
+    for (const number of elsewhere) guarded[number] = 0;
+    guarded[0] = 0;
   }
 
   pool(struct: string): Pool {
@@ -216,7 +236,13 @@ export class Objects {
     return { pool, header };
   }
 
-  /** Whether a reference in a live object, a static or a frame points into the place at `from`. */
+  /** Whether a reference in a live object, a static or a frame points to the object at `at`, or into it. */
+  isReferred(at: number): boolean {
+    const { pool, header } = this.header(at);
+    return this.isNamed(pool, header + 1);
+  }
+
+  /** As `isReferred`, for the place of `pool` at `from`. */
   private isNamed(pool: Pool, from: number): boolean {
     const { store } = this;
     const to = from + pool.stride - 1;

@@ -80,6 +80,10 @@ export class Store {
   readonly cells: Int32Array;
   readonly blocks = new Blocks();
   observer: AccessObserver | undefined;
+  /** By number of a struct: 1 where every object has the header of a pool before it, which is 0 when it is free. */
+  readonly guarded = new Uint8Array(512);
+  /** Hears of an access to a freed object of such a struct. */
+  usedAfterFree: ((field: string, at: number) => void) | undefined;
   /** Micro-steps so far. It goes back with the marks, so that no step has to write it down. */
   clock = 0;
   private readonly lanes = new Int32Array(2); // the hash, low lane first, as of `hashed`
@@ -113,12 +117,14 @@ export class Store {
 
   /** Does something that is no access of the emulated world, such as looking through views: no observer hears it. */
   unobserved<T>(look: () => T): T {
-    const { observer } = this;
+    const { observer, usedAfterFree } = this;
     this.observer = undefined;
+    this.usedAfterFree = undefined;
     try {
       return look();
     } finally {
       this.observer = observer;
+      this.usedAfterFree = usedAfterFree;
     }
   }
 

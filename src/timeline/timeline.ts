@@ -5,6 +5,7 @@ import { assert } from '../base/assert';
 import type { Engine } from '../routine/engine';
 import { type Choice, defaultAgent, scheduleText } from '../routine/schedule';
 import type { Span } from '../state/store';
+import { Livelocks } from './livelock';
 
 /** Steps of a span. A jump replays at most so many. */
 export const spanSteps = 4096;
@@ -37,6 +38,11 @@ export class Timeline {
   /** The position at which each mark of the journal was taken: that of a burst is followed by no other within it. */
   private readonly marked = new Int32Array(spanSteps + 1);
   private readonly script: Int32Array;
+  private readonly livelocks: Livelocks;
+  /** From here on who goes was never chosen against the default schedule. */
+  private free: number;
+  /** The last step came back to a state that was there before. */
+  private goesRound = false;
 
   /** `script`: choices to follow before the default schedule takes over. */
   constructor(
@@ -45,6 +51,8 @@ export class Timeline {
   ) {
     engine.store.settle();
     this.script = Int32Array.from(script, packed);
+    this.free = script.length;
+    this.livelocks = new Livelocks(engine);
   }
 
   /** Micro-steps from the start of the run. */
@@ -101,10 +109,15 @@ export class Timeline {
       }
       let made = 1;
       if (room > 1) {
-        const left = Math.min(room, this.base + spanSteps - this.here);
+        const left = Math.min(
+          room,
+          this.base + spanSteps - this.here,
+          this.livelocks.room(this.here),
+        );
         made = engine.burst(next >> branchBits, left);
       } else engine.step(next >> branchBits, next & branchMask);
       for (let i = 0; i < made; i++) this.record(next);
+      this.lookForLivelock();
     } catch (error) {
       store.observer = undefined; // a check may have been listening when the step failed
       store.rollback(mark);
@@ -155,15 +168,22 @@ export class Timeline {
 
   /**
    * Runs for at most `budget` steps without stopping on the way, in bursts where there are any. Every position within one
-   * can be gone to: it is made again, step by step.
+   * can be gone to: it is made again, step by step. It ends where the run begins to go round for ever.
    */
-  runThrough(budget: number): 'budget' | 'end' {
+  runThrough(budget: number): 'budget' | 'end' | 'livelock' {
     const end = this.here + budget;
     while (this.here < end) {
       const wanted = this.planned();
       if (!this.forward(wanted, wanted < 0 ? end - this.here : 1)) return 'end';
+      if (this.goesRound) return 'livelock';
     }
     return 'budget';
+  }
+
+  private lookForLivelock(): void {
+    const steps = this.livelocks.look(this.here, this.free);
+    this.goesRound = steps !== undefined;
+    if (steps !== undefined) this.engine.report('livelock', { steps });
   }
 
   /** Runs until `until` gives a reason to stop, for at most `budget` steps; asked after every step. */
@@ -223,6 +243,7 @@ export class Timeline {
     if (wanted < 0) return preferred < 0 ? -1 : preferred << branchBits;
     const agent = wanted >> branchBits;
     if (agent >= engine.agents) throw this.mismatch(`there is no agent ${agent}`);
+    if (agent !== preferred || (wanted & branchMask) !== 0) this.free = Math.max(this.free, this.here + 1);
     if (agent !== preferred) {
       if (!engine.runnable(agent)) throw this.mismatch(`${engine.agentName(agent)} cannot go`);
       if (agent >= engine.cpus) engine.turn = agent;
@@ -250,6 +271,7 @@ export class Timeline {
   private record(choice: number): void {
     if (this.here < this.recorded && this.choices[this.here] !== choice) {
       this.recorded = this.here;
+      this.free = Math.max(this.script.length, Math.min(this.free, this.here));
       this.spans.length = this.base / spanSteps;
     }
     if (this.here === this.recorded) {

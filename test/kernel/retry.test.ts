@@ -30,7 +30,7 @@ function run(preset: Preset, faults: number, mkwrites: number, sigbus = false) {
     });
   return {
     tries,
-    counts: [mm.min_flt, mm.maj_flt],
+    counts: engine.parts.faultCounts.of(mm),
     signal: engine.the('shy', 'shy_driver').faults,
     broken: engine.checker!.broken,
     held: engine.held(0),

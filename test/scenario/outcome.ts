@@ -20,7 +20,7 @@ export function load(text: string, options: RunOptions = {}): Loaded {
 /** The end of a run on the default schedule. */
 export function outcome(text: string, options: RunOptions = {}): Outcome {
   const { run, schedule } = load(text, options);
-  const completed = new Timeline(run.engine, schedule).run(() => undefined, stepsMax) === 'end';
+  const completed = new Timeline(run.engine, schedule).runThrough(stepsMax) === 'end';
   const problems = run.problems(completed);
   return {
     verdict: run.verdict(completed, problems),

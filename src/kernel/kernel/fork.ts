@@ -52,7 +52,7 @@ export const dup_mmap = routine(
     ret,
   }) => [
     acquire('down_write_killable(&oldmm->mmap_sem)', (f) => f.oldmm.mmap_sem),
-    acquire('down_write_nested(&mm->mmap_sem)', (f) => f.mm.mmap_sem),
+    acquire('down_write_nested(&mm->mmap_sem)', (f) => f.mm.mmap_sem, { nested: true }),
     step('mpnt = oldmm->mmap', (f) => {
       f.mpnt = f.oldmm.mmap;
     }),

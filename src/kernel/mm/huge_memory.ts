@@ -392,7 +392,7 @@ export const copy_huge_pud = routine(
   },
   ({ step, atomic, when, acquire, release, ret }) => [
     acquire('dst_ptl = pud_lock(dst_mm, dst_pud)', (f, k) => ptl(k, f.dst_pud)),
-    acquire('spin_lock_nested(src_ptl)', (f, k) => ptl(k, f.src_pud)),
+    acquire('spin_lock_nested(src_ptl)', (f, k) => ptl(k, f.src_pud), { nested: true }),
     step('pud_trans_huge(*src_pud)', (f) => {
       f.huge = pmd_trans_huge(f.src_pud.val);
     }),
@@ -431,7 +431,7 @@ export const move_huge_pmd = routine(
       f.same_table = ptl(k, f.entry).at === ptl(k, f.new_pmd).at;
     }),
     b.when('new_ptl != old_ptl', (f) => !f.same_table, [
-      b.acquire('spin_lock_nested(new_ptl)', (f, k) => ptl(k, f.new_pmd)),
+      b.acquire('spin_lock_nested(new_ptl)', (f, k) => ptl(k, f.new_pmd), { nested: true }),
     ]),
     b.atomic('pmd = pmdp_huge_get_and_clear(mm, old_addr, old_pmd)', (f) => {
       f.old = f.entry.val;

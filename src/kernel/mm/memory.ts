@@ -329,13 +329,13 @@ export const mm_account_fault = routine(
       (f) => (f.ret & VM_FAULT_MAJOR) !== 0 || (f.flags & FAULT_FLAG_TRIED) !== 0,
       [
         atomic('current->maj_flt++', (f, k) => {
-          f.mm.maj_flt++;
+          k.parts.faultCounts.count(f.mm, true);
           k.emit(perf_page_fault, { address: f.address, major: true });
         }),
       ],
       [
         atomic('current->min_flt++', (f, k) => {
-          f.mm.min_flt++;
+          k.parts.faultCounts.count(f.mm, false);
           k.emit(perf_page_fault, { address: f.address, major: false });
         }),
       ],
@@ -1967,7 +1967,7 @@ export const copy_pte_range = routine(
       f.dst = f.pte;
     }),
     b.acquire('spin_lock(dst_ptl)', (f, k) => ptl(k, f.dst)),
-    b.acquire('spin_lock_nested(src_ptl)', (f, k) => ptl(k, f.src)),
+    b.acquire('spin_lock_nested(src_ptl)', (f, k) => ptl(k, f.src), { nested: true }),
     b.loop('do', [
       b.step('*src_pte', (f) => {
         f.entry = f.first.val;

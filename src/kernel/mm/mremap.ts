@@ -411,7 +411,7 @@ export const move_ptes = routine(
       ptl(k, f.old_table),
     ),
     when('new_ptl != old_ptl', (f) => !f.same_table, [
-      acquire('spin_lock_nested(new_ptl)', (f, k) => ptl(k, f.new_table)),
+      acquire('spin_lock_nested(new_ptl)', (f, k) => ptl(k, f.new_table), { nested: true }),
     ]),
     loop('for ( ; old_addr < old_end; old_pte++, new_pte++)', [
       step('*old_pte', (f) => {

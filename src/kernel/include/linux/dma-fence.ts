@@ -2,7 +2,7 @@
 // here it is a struct of its own, for fences to point to. Left out: timestamps, deadlines, names, arrays and chains.
 import { spinlock } from '../../../routine/locks';
 import { fnptr } from '../../../routine/routine';
-import { flags, int, ref, struct, u32, type View } from '../../../state/layout';
+import { flags, int, ref, refcount, struct, u32, type View } from '../../../state/layout';
 
 export const DMA_FENCE_FLAG_SIGNALED_BIT = 1 << 0;
 export const DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT = 1 << 2;
@@ -30,7 +30,7 @@ export const dma_fence = struct('dma_fence', {
       SIGNALED: DMA_FENCE_FLAG_SIGNALED_BIT,
       ENABLE_SIGNAL: DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT,
     }),
-    refcount: int,
+    refcount,
   },
   under: { fence_lock: { cb_list: ref('dma_fence_cb') } },
 });

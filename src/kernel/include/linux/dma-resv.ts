@@ -3,14 +3,14 @@
 // `fence_excl` the exclusive fence. Left out: shared fences, of which vmwgfx has none; more than one fence a usage
 // (all are of one context, so a later fence stands for the earlier ones).
 import { sleepingLock } from '../../../routine/locks';
-import { ref, struct, type View } from '../../../state/layout';
+import { holding, ref, struct, type View } from '../../../state/layout';
 
 export const dma_resv = struct('dma_resv', {
   own: { lock: sleepingLock('dma_resv') },
   under: {
     dma_resv: {
-      fence_excl: ref('dma_fence'), // DMA_RESV_USAGE_WRITE
-      fence_kernel: ref('dma_fence'), // DMA_RESV_USAGE_KERNEL
+      fence_excl: holding(ref('dma_fence')), // DMA_RESV_USAGE_WRITE
+      fence_kernel: holding(ref('dma_fence')), // DMA_RESV_USAGE_KERNEL
     },
   },
 });

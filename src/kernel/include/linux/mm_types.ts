@@ -7,6 +7,7 @@ import {
   bits,
   bool,
   flags,
+  holding,
   int,
   long,
   pte,
@@ -83,7 +84,7 @@ export const vm_area_struct = struct('vm_area_struct', {
       vm_flags: flags(VM_FLAGS),
       vm_page_prot: pte,
       vm_ops: ref('vm_operations_struct'),
-      vm_private_data: int, // the driver's: the address of a buffer object
+      vm_private_data: holding(int), // the driver's: the address of a buffer object
     },
     'mmap_sem|i_mmap_rwsem': { vm_start: long, vm_end: long, vm_pgoff: int },
     i_mmap_rwsem: { i_mmap_next: ref('vm_area_struct') }, // next in the interval tree's order
@@ -99,8 +100,6 @@ export const mm_struct = struct('mm_struct', {
     tlb_gen: int, // how many flushes were asked for: context.tlb_gen
     tlb_flush_pending: int,
     anon_vmas: int, // groups of private copies made so far: the next one's number
-    min_flt: int,
-    maj_flt: int,
   },
 });
 

@@ -196,13 +196,13 @@ export const do_user_addr_fault = routine(
           (f) => f.major,
           [
             atomic('tsk->maj_flt++', (f, k) => {
-              f.mm.maj_flt++;
+              k.parts.faultCounts.count(f.mm, true);
               k.emit(perf_page_fault, { address: f.address, major: true });
             }),
           ],
           [
             atomic('tsk->min_flt++', (f, k) => {
-              f.mm.min_flt++;
+              k.parts.faultCounts.count(f.mm, false);
               k.emit(perf_page_fault, { address: f.address, major: false });
             }),
           ],

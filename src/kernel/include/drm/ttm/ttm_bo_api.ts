@@ -6,9 +6,11 @@ import {
   array,
   bool,
   embed,
+  holding,
   int,
   oneOf,
   ref,
+  refcount,
   struct,
   tail,
   type View,
@@ -69,7 +71,7 @@ export const ttm_bo_device = struct('ttm_bo_device', {
 export const ttm_buffer_object = struct('ttm_buffer_object', {
   own: { resv: embed('dma_resv') },
   fixed: { bdev: ref('ttm_bo_device'), num_pages: int, vma_node_start: int },
-  shared: { kref: int },
+  shared: { kref: refcount },
   under: {
     vma_offset_lock: { vma_node_next: ref('ttm_buffer_object') },
     lru_lock: {
@@ -89,7 +91,7 @@ export const ttm_buffer_object = struct('ttm_buffer_object', {
 
 /** A buffer object on a list to be reserved and fenced together. */
 export const ttm_validate_buffer = struct('ttm_validate_buffer', {
-  own: { next: ref('ttm_validate_buffer'), bo: ref('ttm_buffer_object') },
+  own: { next: ref('ttm_validate_buffer'), bo: holding(ref('ttm_buffer_object')) },
 });
 
 declare module '../../../../state/layout' {

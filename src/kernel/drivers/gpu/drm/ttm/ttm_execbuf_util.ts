@@ -34,11 +34,12 @@ export const ttm_eu_reserve_buffers = routine(
             (f) => f.entry.bo.resv.lock,
             {
               interruptible: true,
+              nested: true,
               into: 'ret',
             },
           ),
         ],
-        [acquire('dma_resv_lock(bo->resv, ticket)', (f) => f.entry.bo.resv.lock)],
+        [acquire('dma_resv_lock(bo->resv, ticket)', (f) => f.entry.bo.resv.lock, { nested: true })],
       ),
       when('ret', (f) => f.ret !== 0, [
         step('undo = first of list', (f) => {

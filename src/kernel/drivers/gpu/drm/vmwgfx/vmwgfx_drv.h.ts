@@ -13,9 +13,12 @@ import {
   embed,
   type Field,
   flags,
+  holding,
   int,
   oneOf,
+  pins,
   ref,
+  refcount,
   struct,
   tail,
   u32,
@@ -81,10 +84,10 @@ export const vmw_res_func = struct('vmw_res_func', {
 /** Something of the device that lives in guest memory. */
 export const vmw_resource = struct('vmw_resource', {
   fixed: { func: ref('vmw_res_func'), coherent: bool, number: int }, // number: the application's, for display
-  shared: { kref: int },
+  shared: { kref: refcount },
   under: {
-    'cmdbuf_mutex|dma_resv': { backup: ref('vmw_buffer_object') },
-    cmdbuf_mutex: { pin_count: int },
+    'cmdbuf_mutex|dma_resv': { backup: holding(ref('vmw_buffer_object')) },
+    cmdbuf_mutex: { pin_count: pins },
     dma_resv: {
       id: int, // the device's; -1: does not exist there
       backup_offset: int,
@@ -159,14 +162,14 @@ export const vmw_private = struct('vmw_private', {
 export const vmw_fpriv = struct('vmw_fpriv', {
   own: { lock: spinlock('tfile_lock') },
   fixed: { size: int },
-  under: { tfile_lock: { objects: tail(int) } },
+  under: { tfile_lock: { objects: tail(holding(int)) } },
 });
 
 /** A resource of a submission. */
 export const vmw_validation_res_node = struct('vmw_validation_res_node', {
   own: {
     next: ref('vmw_validation_res_node'),
-    res: ref('vmw_resource'),
+    res: holding(ref('vmw_resource')),
     dirty_set: bool,
     dirty: bool,
     reserved: bool,

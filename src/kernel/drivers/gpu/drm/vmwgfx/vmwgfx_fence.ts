@@ -21,7 +21,7 @@ import { vmw_cmd_send_fence } from './vmwgfx_cmd';
 import { vmw_seqno_waiter_add, vmw_seqno_waiter_remove } from './vmwgfx_irq';
 
 const file = 'drivers/gpu/drm/vmwgfx/vmwgfx_fence.c';
-const VMW_FENCE_WRAP = 2 ** 31;
+export const VMW_FENCE_WRAP = 2 ** 31;
 
 const fman = (k: Engine) => k.the('fman', 'vmw_fence_manager');
 const lock = (b: AnyBuilder): Node[] =>
