@@ -123,8 +123,8 @@ export const filters: readonly Filter[] = [
   filter(
     'warn',
     'Kernel warnings',
-    'A WARN, BUG or oops of the emulated kernel',
-    (e) => e.name === 'warn' || e.name === 'oops',
+    'A WARN, BUG or oops of the emulated kernel; locks taken in a wrong order, use after free, livelock',
+    (e) => ['warn', 'oops', 'lockdep', 'use_after_free', 'livelock'].includes(e.name),
     true,
   ),
   filter(
@@ -251,6 +251,21 @@ export function explain(event: LoggedEvent, debuggee: Debuggee, fault?: Fault): 
         `Kernel oops: ${event.args.message}`,
         `${who} met ${event.args.message}. The task stays where it was and never runs again, the locks it holds ` +
           'stay taken. Go back to see how it came to this.',
+      );
+    case 'lockdep':
+      return plain(
+        `Lock report: ${event.args.kind}`,
+        `${event.args.message}. The verdict of the run gives the stack of every place where such a lock was taken.`,
+      );
+    case 'use_after_free':
+      return plain(
+        `Use after free of a ${event.args.struct}`,
+        `${event.args.what}, and this ${event.args.struct} was freed. The run goes on with what is there now: zeroes.`,
+      );
+    case 'livelock':
+      return plain(
+        'Livelock',
+        `Everything is as it was ${n('steps')} micro-steps ago, and who goes next is, too: the run goes round for ever.`,
       );
     default: {
       const found = debuggee.finding(event);

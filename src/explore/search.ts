@@ -269,7 +269,8 @@ export class Search {
     const turn = this.path.slice(from);
     if (turn.length === 0 || turn.some(({ branch }) => branch !== 0)) return;
     const went = new Set(turn.filter((_, i) => this.executed[from + i]).map(({ agent }) => agent));
-    const always = (agent: number) => nodes.every(({ ways }) => ways.some((w) => w.agent === agent));
+    const always = (agent: number) =>
+      nodes.every(({ ways }) => ways.some((w) => w.agent === agent));
     for (let agent = 0; agent < engine.agents; agent++) {
       if (!went.has(agent) && always(agent)) return;
     }

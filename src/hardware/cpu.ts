@@ -131,8 +131,8 @@ const translate_address = routine(
       ),
       when('a signal', (f) => f.signal !== 0, [ret('-signal', (f) => -Math.abs(f.signal))]),
       step('return to the faulting instruction', (f, k) => {
-        f.faults++;
-        if (f.faults >= faultsBeforeGivingWay) k.giveWay();
+        f.faults = Math.min(f.faults + 1, faultsBeforeGivingWay); // no state of its own for every further one
+        if (f.faults === faultsBeforeGivingWay) k.giveWay();
       }),
     ]),
     ret('pfn', (f) => f.pfn),

@@ -160,6 +160,57 @@ const registry = [
     releases: 'none',
   },
   {
+    id: 'lock-order',
+    sentence:
+      'Pinning reserves the buffer object before it takes the mutex that submissions take first.',
+    source:
+      'a fault put in: vmw_resource_pin() of vmwgfx_resource.c with its two locks in the other order',
+    releases: 'none',
+  },
+  {
+    id: 'signal-relocks',
+    sentence:
+      'Fences that have passed are signalled by the function that takes the lock which is held already.',
+    source:
+      'a fault put in: dma_fence_signal() for dma_fence_signal_locked() in __vmw_fences_update() of vmwgfx_fence.c',
+    releases: 'none',
+  },
+  {
+    id: 'fence-irqs-on',
+    sentence:
+      'The list of fences is looked through with interrupts enabled, and the interrupt handler needs its lock.',
+    source:
+      'a fault put in: spin_lock() for spin_lock_irqsave() in vmw_fences_update() of vmwgfx_fence.c',
+    releases: 'none',
+  },
+  {
+    id: 'prefault-none',
+    sentence: 'A fault where no surface is attached maps no page at all, and comes again for ever.',
+    source:
+      'vmw_resources_clean() as it is without patch 8 of the series, which maps one page there',
+    releases: 'none',
+  },
+  {
+    id: 'lost-interrupt',
+    sentence: 'Who waits for a fence is counted, but the interrupt stays masked.',
+    source:
+      'a fault put in: vmw_seqno_waiter_add() of vmwgfx_irq.c without writing SVGA_REG_IRQMASK',
+    releases: 'none',
+  },
+  {
+    id: 'missing-get',
+    sentence: 'A submission gives back references to its buffer objects that it never took.',
+    source:
+      'a fault put in: vmw_validation_add_bo() of vmwgfx_validation.c without ttm_bo_reference()',
+    releases: 'none',
+  },
+  {
+    id: 'missing-put',
+    sentence: 'A fault keeps the reference to the fence that it has put on the buffer object.',
+    source: 'a fault put in: vmw_bo_fence_single() of vmwgfx_bo.c without dma_fence_put()',
+    releases: 'none',
+  },
+  {
     id: 'tracking-off',
     sentence: 'The driver tracks nothing: coherent surfaces get no tracker.',
     source: 'a fault put in: vmw_gb_surface_define() without vmw_bo_dirty_add()',

@@ -17,8 +17,8 @@ import {
   vm_area_struct,
 } from '../kernel/include/linux/mm_types';
 import { mm_alloc } from '../kernel/kernel/fork';
-import { FaultCounts } from '../kernel/mm/faultCounts';
 import { as_dirty_roots } from '../kernel/mm/as_dirty_helpers';
+import { FaultCounts } from '../kernel/mm/faultCounts';
 import { mapping_dirty_statics } from '../kernel/mm/mapping_dirty_helpers';
 import type { RegionRule } from '../routine/check';
 import { Engine, type TaskSpec } from '../routine/engine';

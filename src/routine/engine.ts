@@ -607,7 +607,9 @@ export class Engine {
 
   /** What the default schedule decides by, beside the state. */
   get scheduleState(): number {
-    const [begun, gave] = [historyBegun, historyGaveWay].map((c) => this.store.peek(this.historyAt + c));
+    const [begun, gave] = [historyBegun, historyGaveWay].map((c) =>
+      this.store.peek(this.historyAt + c),
+    );
     return (this.turn << 2) | (begun! << 1) | gave!;
   }
 

@@ -82,8 +82,7 @@ export class Lockdep {
 
   /** Notes that a lock is about to be taken; what is wrong with that, told once in a run. */
   note(acquire: Acquire): LockReport | undefined {
-    const report =
-      this.sleeping(acquire) ?? this.ordered(acquire) ?? this.used(acquire);
+    const report = this.sleeping(acquire) ?? this.ordered(acquire) ?? this.used(acquire);
     const told = this.base + this.classes.length * (this.classes.length + usages) + 1;
     if (report === undefined || this.store.peek(told) !== 0) return undefined;
     this.store.put(told, 1);

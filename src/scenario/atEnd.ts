@@ -24,19 +24,21 @@ const stuckTasks = (k: Engine, waitedFor: readonly number[]): number[] =>
 
 /** Why tasks cannot go on, and which fences never signal. */
 export function stuck(k: Engine, waitedFor: readonly number[]): Remains[] {
+  // A handler may do so on top of any task, one that is idle too; all else comes of it.
+  for (let task = 0; task < k.taskCount; task++) {
+    if (!holders(k, task).includes(task)) continue;
+    const message = `${k.taskName(task)} waits for ${lockOf(k, task)}, which it holds itself`;
+    return [{ kind: 'self-deadlock', message, task }];
+  }
   const fences = lostFences(k);
   const waiting = new Set(fences.map(({ task }) => task));
   const left = stuckTasks(k, waitedFor).filter((task) => !waiting.has(task));
-  const own = left.find((task) => holders(k, task).includes(task));
-  if (own !== undefined) {
-    const message = `${k.taskName(own)} waits for ${lockOf(k, own)}, which it holds itself`;
-    return [...fences, { kind: 'self-deadlock', message, task: own }];
-  }
   const [first] = left;
   if (first === undefined || (fences.length > 0 && left.every((task) => behind(k, task, waiting))))
     return fences;
   const circle = circleOf(k, left);
-  const message = circle.length === 0 ? '' : `: ${circle.map((task) => waitText(k, task)).join(', ')}`;
+  const message =
+    circle.length === 0 ? '' : `: ${circle.map((task) => waitText(k, task)).join(', ')}`;
   return [
     ...fences,
     { kind: 'deadlock', message: `nobody can go on${message}`, task: circle[0] ?? first },
@@ -76,7 +78,11 @@ function circleOf(k: Engine, tasks: readonly number[]): readonly number[] {
 /** Whether a task waits only for what one of `others` holds. */
 function behind(k: Engine, task: number, others: ReadonlySet<number>): boolean {
   const seen = new Set<number>();
-  for (let at: number | undefined = task; at !== undefined && !seen.has(at); [at] = holders(k, at)) {
+  for (
+    let at: number | undefined = task;
+    at !== undefined && !seen.has(at);
+    [at] = holders(k, at)
+  ) {
     if (others.has(at)) return true;
     seen.add(at);
   }
@@ -105,7 +111,11 @@ function lostFences(k: Engine): Remains[] {
       (passed - fence.seqno) >>> 0 < VMW_FENCE_WRAP
         ? 'the device has passed it, but no interrupt says so and nobody looks'
         : 'the device never comes to it';
-    found.push({ kind: 'fence', message: `fence ${fence.seqno} never signals: ${who}, ${why}`, task });
+    found.push({
+      kind: 'fence',
+      message: `fence ${fence.seqno} never signals: ${who}, ${why}`,
+      task,
+    });
   }
   return found;
 }
@@ -151,7 +161,9 @@ const nameOf = (k: Engine, struct: Struct, at: number): string =>
   `${struct.name} ${k.objects.indexOf(at)}`;
 
 function unnamed(k: Engine, struct: Struct, at: number): string | undefined {
-  return k.objects.isReferred(at) ? undefined : `${nameOf(k, struct, at)} is never freed: nothing refers to it any more`;
+  return k.objects.isReferred(at)
+    ? undefined
+    : `${nameOf(k, struct, at)} is never freed: nothing refers to it any more`;
 }
 
 function miscounted(

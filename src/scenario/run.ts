@@ -147,8 +147,8 @@ export class Run {
       return this.problem('use-after-free', message, this.placeOfEvent(e.index), e.step);
     },
     livelock: (e) => {
-      const task = Number(e.task);
-      return { ...this.livelock(Number(e.args.steps), [task]), step: e.step };
+      const { message, cause } = this.livelock(Number(e.args.steps), [e.task]);
+      return this.problem('livelock', message, this.placeOfEvent(e.index), e.step, cause);
     },
     svga_error: (e) => {
       const refused = `the device refused ${svgaCommandNames[Number(e.args['id'])]}`;
@@ -358,7 +358,8 @@ export class Run {
     const { engine } = this;
     const lines: string[] = [];
     for (let task = 0; task < engine.taskCount; task++) {
-      if (engine.isFinished(task) || (engine.isDaemon(task) && engine.cpuOf(task) >= 0)) continue;
+      const idles = engine.isDaemon(task) && engine.cpuOf(task) >= 0 && engine.depth(task) === 1;
+      if (engine.isFinished(task) || idles) continue;
       const blocked = engine.blocked(task);
       const why =
         blocked === undefined

@@ -147,12 +147,7 @@ export function structNamed(name: string): Struct {
 }
 
 /** A struct from slots already laid out; frames of routines are made so. */
-export function structOf(
-  name: string,
-  slots: readonly Slot[],
-  cells: number,
-  number = 0,
-): Struct {
+export function structOf(name: string, slots: readonly Slot[], cells: number, number = 0): Struct {
   const index = new Map(slots.map((s) => [s.name, s]));
   class StructView implements Ref {
     constructor(

@@ -243,7 +243,8 @@ export class Timeline {
     if (wanted < 0) return preferred < 0 ? -1 : preferred << branchBits;
     const agent = wanted >> branchBits;
     if (agent >= engine.agents) throw this.mismatch(`there is no agent ${agent}`);
-    if (agent !== preferred || (wanted & branchMask) !== 0) this.free = Math.max(this.free, this.here + 1);
+    if (agent !== preferred || (wanted & branchMask) !== 0)
+      this.free = Math.max(this.free, this.here + 1);
     if (agent !== preferred) {
       if (!engine.runnable(agent)) throw this.mismatch(`${engine.agentName(agent)} cannot go`);
       if (agent >= engine.cpus) engine.turn = agent;

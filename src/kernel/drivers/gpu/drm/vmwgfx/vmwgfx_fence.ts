@@ -11,6 +11,7 @@ import {
   dma_fence_init,
   dma_fence_is_signaled,
   dma_fence_put,
+  dma_fence_signal,
   dma_fence_signal_locked,
   dma_fence_wait,
   spin_lock_irqsave,
@@ -24,6 +25,7 @@ const file = 'drivers/gpu/drm/vmwgfx/vmwgfx_fence.c';
 export const VMW_FENCE_WRAP = 2 ** 31;
 
 const fman = (k: Engine) => k.the('fman', 'vmw_fence_manager');
+const held = (_f: unknown, k: Engine) => fman(k).lock.lock;
 const lock = (b: AnyBuilder): Node[] =>
   spin_lock_irqsave(b, '&fman->lock', (_f, k) => fman(k).lock);
 const unlock = (b: AnyBuilder): Node[] =>
@@ -78,7 +80,7 @@ export const vmw_fences_update = routine(
   'vmw_fences_update',
   { locals: { seqno: int, fence: ref('vmw_fence_obj'), ret: int } },
   (b) => [
-    lock(b),
+    b.variant('fence-irqs-on', [b.acquire('spin_lock(&fman->lock)', held)], lock(b)),
     b.step('seqno = vmw_fence_read(dev_priv)', (f, k) => {
       f.seqno = k.the('svga', 'svga_regs').fence | 0;
     }),
@@ -91,9 +93,13 @@ export const vmw_fences_update = routine(
         else f.fence = NULL;
       }),
       b.when('none', (f) => isNull(f.fence), [b.leave()]),
-      b.call(dma_fence_signal_locked, (f) => ({ fence: f.fence.base }), 'ret'),
+      b.variant(
+        'signal-relocks',
+        [b.call(dma_fence_signal, (f) => ({ fence: f.fence.base }), 'ret')],
+        [b.call(dma_fence_signal_locked, (f) => ({ fence: f.fence.base }), 'ret')],
+      ),
     ]),
-    unlock(b),
+    b.variant('fence-irqs-on', [b.release('spin_unlock(&fman->lock)', held)], unlock(b)),
   ],
 );
 
@@ -223,7 +229,7 @@ export const vmw_bo_fence_single = routine(
         [
           call(vmw_execbuf_fence_commands, () => ({}), 'made'),
           add('made'),
-          call(dma_fence_put, (f) => ({ fence: f.made })),
+          variant('missing-put', [], [call(dma_fence_put, (f) => ({ fence: f.made }))]),
         ],
         [add('fence')],
       ),

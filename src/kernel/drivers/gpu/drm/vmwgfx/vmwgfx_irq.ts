@@ -36,20 +36,26 @@ export const vmw_seqno_waiter_add = routine(
   file,
   'vmw_seqno_waiter_add',
   { locals: { first: bool } },
-  ({ step, acquire, release, when }) => [
+  ({ step, acquire, release, when, variant }) => [
     acquire('spin_lock(&dev_priv->waiter_lock)', (_f, k) => vmw_priv(k).waiter_lock),
     step('first = dev_priv->fence_queue_waiters++ == 0', (f, k) => {
       const dev_priv = vmw_priv(k);
       f.first = dev_priv.fence_queue_waiters === 0;
       dev_priv.fence_queue_waiters++;
     }),
-    when('first', (f) => f.first, [
-      step('vmw_write(dev_priv, SVGA_REG_IRQMASK, irq_mask | ANY_FENCE)', (_f, k) => {
-        const dev_priv = vmw_priv(k);
-        dev_priv.irq_mask |= SVGA_IRQFLAG_ANY_FENCE;
-        k.the('svga', 'svga_regs').irq_mask = dev_priv.irq_mask;
-      }),
-    ]),
+    variant(
+      'lost-interrupt',
+      [],
+      [
+        when('first', (f) => f.first, [
+          step('vmw_write(dev_priv, SVGA_REG_IRQMASK, irq_mask | ANY_FENCE)', (_f, k) => {
+            const dev_priv = vmw_priv(k);
+            dev_priv.irq_mask |= SVGA_IRQFLAG_ANY_FENCE;
+            k.the('svga', 'svga_regs').irq_mask = dev_priv.irq_mask;
+          }),
+        ]),
+      ],
+    ),
     release('spin_unlock(&dev_priv->waiter_lock)', (_f, k) => vmw_priv(k).waiter_lock),
   ],
 );

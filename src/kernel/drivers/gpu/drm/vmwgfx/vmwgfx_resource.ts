@@ -234,9 +234,19 @@ export const vmw_resources_clean = routine(
         f.found = f.found.mob_next;
       }),
     ]),
-    step('*num_prefault = 1', (f) => {
-      f.num_prefault.val = 1;
-    }),
+    variant(
+      'prefault-none',
+      [
+        step('*num_prefault = 0', (f) => {
+          f.num_prefault.val = 0;
+        }),
+      ],
+      [
+        step('*num_prefault = 1', (f) => {
+          f.num_prefault.val = 1;
+        }),
+      ],
+    ),
     when('last_cleaned > res_start', (f) => f.last_cleaned > f.res_start, [
       step('*num_prefault = DIV_ROUND_UP(last_cleaned - res_start, PAGE_SIZE)', (f) => {
         f.num_prefault.val = Math.ceil((f.last_cleaned - f.res_start) / PAGE_SIZE);
@@ -489,19 +499,37 @@ export const vmw_resource_pin = routine(
   file,
   'vmw_resource_pin',
   { args, locals: { ...on, pinned: bool, ret: int }, returns: int },
-  ({ step, call, acquire, release, when, ret }) => {
+  ({ step, unlocked, call, acquire, release, when, ret, variant }) => {
+    const lock = acquire(
+      'mutex_lock(&dev_priv->cmdbuf_mutex)',
+      (_f, k: Engine) => vmw_priv(k).cmdbuf_mutex,
+    );
     const unlock = release(
       'mutex_unlock(&dev_priv->cmdbuf_mutex)',
       (_f, k: Engine) => vmw_priv(k).cmdbuf_mutex,
     );
+    const reserve = acquire(
+      'dma_resv_lock(backup->resv)',
+      (f: { backup: Structs['vmw_buffer_object'] }) => f.backup.base.resv.lock,
+    );
     return [
-      acquire('mutex_lock(&dev_priv->cmdbuf_mutex)', (_f, k) => vmw_priv(k).cmdbuf_mutex),
+      variant(
+        'lock-order',
+        [
+          unlocked('backup = res->backup', (f) => {
+            f.backup = f.res.backup;
+          }),
+          reserve,
+          lock,
+        ],
+        [lock],
+      ),
       step('pinned = res->pin_count', (f) => {
         f.pinned = f.res.pin_count > 0;
         f.backup = f.res.backup;
       }),
       when('!res->pin_count', (f) => !f.pinned, [
-        acquire('dma_resv_lock(backup->resv)', (f) => f.backup.base.resv.lock),
+        variant('lock-order', [], [reserve]),
         call(ttm_bo_validate, (f) => ({ bo: f.backup.base, mem_type: VMW_PL_MOB }), 'ret'),
         when('!ret', (f) => f.ret === 0, [
           step('vmw_bo_pin_reserved(backup, true)', (f) => {
@@ -514,9 +542,10 @@ export const vmw_resource_pin = routine(
             }),
           ]),
         ]),
-        call(ttm_bo_unreserve, (f) => ({ bo: f.backup.base })),
-        when('ret', (f) => f.ret !== 0, [unlock, ret('ret', (f) => f.ret)]),
+        variant('lock-order', [], [call(ttm_bo_unreserve, (f) => ({ bo: f.backup.base }))]),
       ]),
+      variant('lock-order', [call(ttm_bo_unreserve, (f) => ({ bo: f.backup.base }))]),
+      when('ret', (f) => f.ret !== 0, [unlock, ret('ret', (f) => f.ret)]),
       step('res->pin_count++', (f) => {
         f.res.pin_count++;
       }),

@@ -80,7 +80,7 @@ const vmw_validation_add_bo = routine(
     locals: { found: bool, node: ref('vmw_validation_bo_node') },
     returns: int,
   },
-  ({ step, fallible, call, when, ret }) => [
+  ({ step, fallible, call, when, ret, variant }) => [
     step('bo_node = vmw_validation_find_bo_dup(ctx, vbo)', (f) => {
       let entry: Buffer = f.ctx.bo_list;
       while (!isNull(entry) && !same(entry.bo, f.vbo.base)) entry = entry.next;
@@ -103,7 +103,7 @@ const vmw_validation_add_bo = routine(
       }),
     ),
     when('!bo_node', (f) => isNull(f.node), [ret('-ENOMEM', () => -ENOMEM)]),
-    call(ttm_bo_get, (f) => ({ bo: f.vbo.base })),
+    variant('missing-get', [], [call(ttm_bo_get, (f) => ({ bo: f.vbo.base }))]),
     ret('0', () => 0),
   ],
 );
