@@ -134,6 +134,28 @@ const registry = [
     releases: '5.17',
   },
   {
+    id: 'bz-06',
+    sentence:
+      'A surface that is placed in the buffer of another gives the reference back: the buffer goes with the first one.',
+    source:
+      'surfaces without a reference to the object behind the handle, to 6.5 (CVE-2023-5633); here the object behind the handle of a surface',
+    releases: 'to 6.5',
+  },
+  {
+    id: 'bz-18',
+    sentence:
+      'A private writable mapping of bare frames is accepted, and the first access to it is a BUG of the kernel.',
+    source:
+      'mmap() of drivers without the check of ttm_bo_mmap_obj(), as drm_gem_shmem_mmap() to 6.9 (39bc27bd6880, CVE-2024-39497)',
+    releases: 'to 6.9',
+  },
+  {
+    id: 'bz-20',
+    sentence: 'Who looks for a victim does not ask whether the buffer object is pinned.',
+    source: 'ttm_bo_evict_swapout_allowable() of ttm_bo.c, to 6.4 (fixed by a2848d08742c)',
+    releases: 'to 6.4',
+  },
+  {
     id: 'bz-11',
     sentence: 'A fault cleans the resources of 4096 pages, for a page count was taken for bytes.',
     source: 'vmw_bo_vm_fault() of vmwgfx_page_dirty.c, 5.5 to 6.1',

@@ -1278,7 +1278,10 @@ function insertion(name: string) {
     { args: insert_args, locals: { inside: bool, ret: int }, returns: int },
     ({ step, when, call, ret }) => [
       step('addr < vma->vm_start || addr >= vma->vm_end', (f) => {
-        f.inside = f.addr >= f.vma.vm_start && f.addr < f.vma.vm_end;
+        const { vm_flags, vm_start, vm_end } = f.vma;
+        const cow = (vm_flags & VM_PFNMAP) !== 0 && is_cow_mapping(vm_flags);
+        BUG_ON(cow, 'mm/memory.c', '(vma->vm_flags & VM_PFNMAP) && is_cow_mapping(vma->vm_flags)');
+        f.inside = f.addr >= vm_start && f.addr < vm_end;
       }),
       when('outside', (f) => !f.inside, [ret('VM_FAULT_SIGBUS', () => VM_FAULT_SIGBUS)]),
       call(

@@ -320,13 +320,23 @@ export const ttm_bo_evict_swapout_allowable = routine(
   file,
   'ttm_bo_evict_swapout_allowable',
   { args: { ...bo, swapout: bool }, locals: { locked: int, allowed: bool }, returns: int },
-  ({ step, trylock, release, when, ret }) => [
+  ({ step, trylock, release, when, ret, variant }) => [
     trylock('locked = dma_resv_trylock(bo->resv)', (f) => f.bo.resv.lock, { into: 'locked' }),
     when('!locked', (f) => f.locked === 0, [ret('0', () => 0)]),
-    step('bo->pin_count, ttm_tt_is_populated(bo->ttm)', (f) => {
-      const { pin_count, ttm, num_pages } = f.bo;
-      f.allowed = pin_count === 0 && (!f.swapout || ttm.populated === num_pages);
-    }),
+    variant(
+      'bz-20',
+      [
+        step('ttm_tt_is_populated(bo->ttm)', (f) => {
+          f.allowed = !f.swapout || f.bo.ttm.populated === f.bo.num_pages;
+        }),
+      ],
+      [
+        step('bo->pin_count, ttm_tt_is_populated(bo->ttm)', (f) => {
+          const { pin_count, ttm, num_pages } = f.bo;
+          f.allowed = pin_count === 0 && (!f.swapout || ttm.populated === num_pages);
+        }),
+      ],
+    ),
     when('allowed', (f) => f.allowed, [ret('1', () => 1)]),
     release('dma_resv_unlock(bo->resv)', (f) => f.bo.resv.lock),
     ret('0', () => 0),

@@ -336,12 +336,18 @@ export const ttm_bo_mmap = routine(
     }),
     call(ttm_bo_vm_lookup, (f) => ({ bdev: f.bdev, pgoff: f.pgoff, pages: f.pages }), 'bo'),
     when('!bo', (f) => isNull(f.bo), [ret('-EINVAL', () => -EINVAL)]),
-    variant('no-private-mappings', [
-      when('is_cow_mapping(vma->vm_flags)', (f) => is_cow_mapping(f.vm_flags), [
-        call(ttm_bo_put, (f) => ({ bo: f.bo })),
-        ret('-EINVAL', () => -EINVAL),
-      ]),
-    ]),
+    variant(
+      'bz-18',
+      [],
+      [
+        variant('no-private-mappings', [
+          when('is_cow_mapping(vma->vm_flags)', (f) => is_cow_mapping(f.vm_flags), [
+            call(ttm_bo_put, (f) => ({ bo: f.bo })),
+            ret('-EINVAL', () => -EINVAL),
+          ]),
+        ]),
+      ],
+    ),
     step('vma->vm_ops = bdev->vm_ops', (f) => {
       f.vma.vm_ops = f.bdev.vm_ops;
     }),

@@ -616,6 +616,11 @@ export const vmw_gb_surface_define_ioctl = routine(
         f.ret = newHandle(handles(k), f.srf.at);
       }),
       release('spin_unlock(&tfile->lock)', (_f, k) => handles(k).lock),
+      variant('bz-06', [
+        when('buffer_handle', (f) => f.buffer !== 0, [
+          call(ttm_bo_put, (f) => ({ bo: f.vbo.base })),
+        ]),
+      ]),
     ]),
     when('no handle, or an error', (f) => f.ret < 0, [
       call(vmw_resource_unreference, (f) => ({ res: f.srf.res })),
