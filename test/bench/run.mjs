@@ -19,11 +19,13 @@ for (const name of names) {
     outdir: out,
     bundle: true,
     platform: 'node',
-    format: 'cjs',
+    format: 'esm',
+    outExtension: { '.js': '.mjs' },
+    packages: 'external',
     target: 'node20',
     minifySyntax: true,
     logLevel: 'warning',
   });
-  const { status } = spawnSync(process.execPath, [`${out}${name}.js`], { stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, [`${out}${name}.mjs`], { stdio: 'inherit' });
   if (status !== 0) process.exitCode = 1;
 }

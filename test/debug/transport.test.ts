@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Readable, Writable } from 'node:stream';
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { Wire } from './wire';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'coherence-dap-'));
 const cli = path.join(folder, 'cli.js');
@@ -29,68 +29,15 @@ afterEach(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Frames messages as the protocol does, and waits for them. */
-class Wire {
-  private seq = 1;
-  private data = Buffer.alloc(0);
-  private readonly messages: P.ProtocolMessage[] = [];
-  private waiting: (() => void)[] = [];
-
-  constructor(
-    input: Readable,
-    private readonly output: Writable,
-  ) {
-    input.on('data', (chunk: Buffer) => {
-      this.data = Buffer.concat([this.data, chunk]);
-      for (;;) {
-        const end = this.data.indexOf('\r\n\r\n');
-        if (end < 0) break;
-        const length = Number(/Content-Length: (\d+)/.exec(this.data.toString('utf8', 0, end))![1]);
-        if (this.data.length < end + 4 + length) break;
-        this.messages.push(JSON.parse(this.data.toString('utf8', end + 4, end + 4 + length)));
-        this.data = this.data.subarray(end + 4 + length);
-      }
-      for (const wake of this.waiting.splice(0)) wake();
-    });
-  }
-
-  raw(body: string): void {
-    this.output.write(`Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
-  }
-
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into bodies of any kind
-  request(command: string, args: object = {}): Promise<any> {
-    const seq = this.seq++;
-    this.raw(JSON.stringify({ seq, type: 'request', command, arguments: args }));
-    return this.message((m) => m.type === 'response' && (m as P.Response).request_seq === seq);
-  }
-
-  event(name: string): Promise<P.Event> {
-    return this.message((m) => m.type === 'event' && (m as P.Event).event === name);
-  }
-
-  /** Takes the first message that fits out of those that came. */
-  // biome-ignore lint/suspicious/noExplicitAny: see above
-  private async message(fits: (m: P.ProtocolMessage) => boolean): Promise<any> {
-    for (;;) {
-      const at = this.messages.findIndex(fits);
-      if (at >= 0) return this.messages.splice(at, 1)[0];
-      await new Promise<void>((resolve) => {
-        this.waiting.push(resolve);
-      });
-    }
-  }
-
-  /** From initialize to the stop on entry. */
-  async start(): Promise<P.StoppedEvent> {
-    await this.request('initialize', { adapterID: 'coherence' });
-    await this.event('initialized');
-    const launched = this.request('launch', { program });
-    await this.request('setExceptionBreakpoints', { filters: ['violation'] });
-    await this.request('configurationDone');
-    expect((await launched).success).toBe(true);
-    return (await this.event('stopped')) as P.StoppedEvent;
-  }
+/** From initialize to the stop on entry. */
+async function start(wire: Wire): Promise<P.StoppedEvent> {
+  await wire.request('initialize', { adapterID: 'coherence' });
+  await wire.event('initialized');
+  const launched = wire.request('launch', { program });
+  await wire.request('setExceptionBreakpoints', { filters: ['violation'] });
+  await wire.request('configurationDone');
+  expect((await launched).success).toBe(true);
+  return (await wire.event('stopped')) as P.StoppedEvent;
 }
 
 function spawned(...args: string[]): ChildProcess {
@@ -104,7 +51,7 @@ function spawned(...args: string[]): ChildProcess {
 test('over stdio a scenario is launched, stepped and run to its end; the process ends with the session', async () => {
   const child = spawned('--stdio');
   const wire = new Wire(child.stdout!, child.stdin!);
-  const { threadId } = (await wire.start()).body;
+  const { threadId } = (await start(wire)).body;
   for (const command of ['next', 'stepIn', 'stepBack']) {
     expect((await wire.request(command, { threadId })).success).toBe(true);
     expect((await wire.event('stopped')).body.reason).toMatch(/step|entry/);
@@ -123,7 +70,7 @@ test('over stdio a scenario is launched, stepped and run to its end; the process
 test('a client that goes away without a word leaves no process behind', async () => {
   const child = spawned();
   const wire = new Wire(child.stdout!, child.stdin!);
-  await wire.start();
+  await start(wire);
   const ended = new Promise((resolve) => child.on('exit', resolve));
   child.stdin!.end();
   expect(await ended).toBe(0);
@@ -140,7 +87,7 @@ test('over TCP two sessions run side by side, and the server goes on after one h
     return { socket, wire: new Wire(socket, socket) };
   };
   const [one, two] = [join(), join()];
-  const [a, b] = await Promise.all([one.wire.start(), two.wire.start()]);
+  const [a, b] = await Promise.all([start(one.wire), start(two.wire)]);
   expect(a.body.reason).toBe('entry');
   await one.wire.request('next', { threadId: a.body.threadId });
   await one.wire.event('stopped');
@@ -150,7 +97,7 @@ test('over TCP two sessions run side by side, and the server goes on after one h
   await two.wire.event('stopped');
   await two.wire.request('disconnect');
   const three = join();
-  expect((await three.wire.start()).body.reason).toBe('entry');
+  expect((await start(three.wire)).body.reason).toBe('entry');
   three.socket.destroy();
   two.socket.destroy();
 });
