@@ -280,7 +280,7 @@ export type Preset = keyof typeof presetSets;
 export const presets: Readonly<Record<Preset, readonly VariantId[]>> = presetSets;
 
 /** Of these, at most one is on. */
-const alternatives: readonly string[] = [
+export const alternatives: readonly string[] = [
   'tracking-off',
   'tracking-pagetable',
   'tracking-mkwrite',

@@ -212,7 +212,7 @@ function machineItems(before: string, known: Known): readonly Item[] {
     case undefined:
       return entries(machineSettings, 'field');
     case 'kernel':
-      return known.presets.map((preset) => value(preset, 'preset of variants', ''));
+      return Object.keys(known.presets).map((preset) => value(preset, 'preset of variants', ''));
     case 'tracking':
       return trackings.map((tracking) =>
         value(tracking, 'tracking', machineSettings.tracking.does),

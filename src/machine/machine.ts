@@ -101,6 +101,12 @@ export function programOf(spec: MachineSpec): Program {
   return piecesOf(spec).program;
 }
 
+/** How many agents a machine has: an interrupt and an idle task for each CPU, and the tasks. */
+export function agentsOf(spec: MachineSpec): number {
+  const own = spec.parts.flatMap((p) => p.tasks ?? []);
+  return 2 * spec.cpus + spec.tasks.length + own.length;
+}
+
 /** Builds a machine that stands before its first step. */
 export function buildMachine(spec: MachineSpec): Machine {
   const { limits, cpus, processes } = spec;

@@ -42,17 +42,22 @@ export function scheduleText(choices: readonly Choice[]): string {
 
 /** Reads a schedule's text; a string says what is wrong with it. */
 export function parseSchedule(text: string): Choice[] | string {
-  const choices: Choice[] = [];
+  const words = readSchedule(text);
+  if (typeof words === 'string') return words;
+  return words.flatMap(({ agent, branch, count }) => Array(count).fill({ agent, branch }));
+}
+
+/** The words of a schedule's text, each a choice and how often it is made; a string says what is wrong with it. */
+export function readSchedule(text: string): (Choice & { readonly count: number })[] | string {
+  const words: (Choice & { readonly count: number })[] = [];
+  let steps = 0;
   for (const word of text.split(/\s+/).filter((w) => w !== '')) {
     const match = /^(\d{1,6})(?:\/(\d{1,4})|x(\d{1,9}))?$/.exec(word);
     if (match === null) return `'${word}' is not agent, agentxN or agent/branch`;
-    const agent = Number(match[1]);
-    if (match[2] !== undefined) choices.push({ agent, branch: Number(match[2]) });
-    else {
-      const count = Number(match[3] ?? 1);
-      if (choices.length + count > 50_000_000) return `the schedule has more than 50 million steps`;
-      for (let i = 0; i < count; i++) choices.push({ agent, branch: 0 });
-    }
+    const [, agent, branch = 0, count = 1] = match;
+    steps += Number(count);
+    if (steps > 50_000_000) return 'the schedule has more than 50 million steps';
+    words.push({ agent: Number(agent), branch: Number(branch), count: Number(count) });
   }
-  return choices;
+  return words;
 }

@@ -11,6 +11,7 @@ import { HPAGE_PMD_NR } from '../kernel/mm/huge_memory';
 import { find_vma } from '../kernel/mm/mmap';
 import { type VariantChange, variantSet } from '../kernel/variants';
 import {
+  agentsOf,
   buildMachine,
   type Limits,
   type MachineSpec,
@@ -55,6 +56,11 @@ interface Asked extends VariantChange {
 /** The routines of a scenario's machine, without the machine. */
 export function composeProgram(meaning: ScenarioMeaning, kernel: VariantSet): Program {
   return programOf(specOf(meaning, kernel).spec);
+}
+
+/** How many agents a scenario's machine has: a schedule names them by numbers from 0. */
+export function agentCount(meaning: ScenarioMeaning): number {
+  return agentsOf(specOf(meaning, variantsOf(meaning)).spec);
 }
 
 /** What a scenario's machine is made of. */

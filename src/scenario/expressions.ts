@@ -694,7 +694,7 @@ function subresource(
       report(value, 'which one must be known before the run');
       return undefined;
     }
-    if (value.value < count) return value.value;
+    if (value.value >= 0 && value.value < count) return value.value;
     report(
       value,
       `\`${surface.name}\` has ${i === 0 && look === 'level' ? 'levels' : 'layers'} 0 to ${count - 1}`,

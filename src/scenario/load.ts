@@ -48,8 +48,9 @@ export function loadScenario(
   const meaning = resolved?.meaning;
   const machine = meaning?.machine;
   const kernel = options.kernel ?? machine?.kernel ?? '';
-  if (meaning !== undefined && !known.presets.includes(kernel)) {
-    problems.push(`there is no kernel \`${kernel}\`; there are ${known.presets.join(' and ')}`);
+  if (meaning !== undefined && !Object.hasOwn(known.presets, kernel)) {
+    const presets = Object.keys(known.presets);
+    problems.push(`there is no kernel \`${kernel}\`; there are ${presets.join(' and ')}`);
   }
   const ids = known.variants.map((v) => v.id);
   for (const id of [...(options.with ?? []), ...(options.without ?? [])]) {

@@ -20,7 +20,7 @@ import type {
   Variable,
 } from './meaning';
 import type { Report, Severity } from './names';
-import { partsOf } from './statements';
+import { checkConstant, partsOf } from './statements';
 import type { ProtectionName } from './vocabulary';
 
 /** How many fences or events a name stands for. */
@@ -118,6 +118,7 @@ class Rehearsal {
   /** What pages of a mapping, by slot, have become: the last that is said of a page holds. */
   private readonly changed = new Map<number, Changed[]>();
   private thread = -1;
+  /** Which ways conditions went, those of assertions too. */
   private readonly branches = new Map<Step, { yes: boolean; no: boolean }>();
   private readonly told = new Set<string>();
   private readonly counters: Variable[] = [];
@@ -159,9 +160,12 @@ class Rehearsal {
     if (this.complete) this.reportDead();
   }
 
-  /** Blocks that no turn of the loops around them comes to. */
+  /** Blocks that no turn of the loops around them comes to, assertions that no run can change. */
   private reportDead(): void {
     for (const [step, { yes, no }] of this.branches) {
+      if (step.kind === 'repeat' && !yes)
+        this.report(step.count, 'this repeats nothing: its block is not reached', 'warning');
+      if (step.kind === 'assert' && yes !== no) checkConstant(step, yes, this.report);
       if (step.kind !== 'if') continue;
       const { condition, then, otherwise } = step;
       const dead = !yes && then.length > 0 ? then : !no && otherwise.length > 0 ? otherwise : [];
@@ -192,15 +196,28 @@ class Rehearsal {
     for (const part of partsOf(value)) this.look(part);
   }
 
-  private run(steps: readonly Step[]): void {
-    for (const step of steps) {
-      if (++this.steps > STEPS_MAX) return;
-      this.step(step);
+  /** Whether somebody comes to the end of the steps: not so behind an `exit`. */
+  private run(steps: readonly Step[]): boolean {
+    for (const [i, step] of steps.entries()) {
+      if (++this.steps > STEPS_MAX) return true;
+      if (this.step(step)) continue;
+      const next = steps[i + 1];
+      if (next !== undefined)
+        this.report(next, 'this is never reached: `exit` ends the thread', 'warning');
+      return false;
     }
+    return true;
   }
 
-  private step(step: Step): void {
+  /** Goes through one step; says whether somebody comes behind it. */
+  private step(step: Step): boolean {
     switch (step.kind) {
+      case 'exit':
+        return false;
+      case 'repeat':
+        return this.repeat(step);
+      case 'if':
+        return this.branch(step);
       case 'map':
         this.map(step);
         break;
@@ -237,7 +254,6 @@ class Rehearsal {
       case 'destroy':
       case 'suspend':
       case 'resume':
-      case 'exit':
       case 'fail':
       case 'clear_refs':
         break;
@@ -274,19 +290,23 @@ class Rehearsal {
         else this.variables.set(step.into.slot, known);
         break;
       }
-      case 'repeat':
-        this.repeat(step);
-        break;
-      case 'if':
-        this.branch(step);
-        break;
       case 'assert':
         this.look(step.condition);
+        if (this.calls.length === 0) this.went(step, this.know(step.condition));
         break;
       case 'call':
         this.call(step);
         break;
     }
+    return true;
+  }
+
+  /** Notes which way a condition goes: undefined where only a run knows. */
+  private went(step: Step, known: number | undefined): void {
+    const ways = this.branches.get(step) ?? { yes: false, no: false };
+    this.branches.set(step, ways);
+    ways.yes ||= known !== 0;
+    ways.no ||= known === 0 || known === undefined;
   }
 
   private call(step: Step & { kind: 'call' }): void {
@@ -491,41 +511,40 @@ class Rehearsal {
     this.awaited.push({ member, index, span, certain: this.unsure === 0, what });
   }
 
-  private repeat(step: Step & { kind: 'repeat' }): void {
+  private repeat(step: Step & { kind: 'repeat' }): boolean {
     const count = this.know(step.count);
+    if (step.body.length > 0) this.went(step, count);
     if (count === undefined) {
       this.unsure++;
       this.variables.delete(step.counter.slot);
       this.run(step.body);
       this.unsure--;
-      return;
+      return true;
     }
     if (count > TURNS_MAX) {
       this.tell(step.count, `a block is repeated at most ${TURNS_MAX} times`);
-      return;
+      return true;
     }
+    let more = true;
     this.counters.push(step.counter);
-    for (let turn = 0; turn < count && this.complete; turn++) {
+    for (let turn = 0; more && turn < count && this.complete; turn++) {
       this.variables.set(step.counter.slot, turn);
-      this.run(step.body);
+      more = this.run(step.body);
     }
     this.counters.pop();
+    return more;
   }
 
-  private branch(step: Step & { kind: 'if' }): void {
+  private branch(step: Step & { kind: 'if' }): boolean {
     this.look(step.condition);
     const known = this.know(step.condition);
-    const taken = this.branches.get(step) ?? { yes: false, no: false };
-    this.branches.set(step, taken);
-    taken.yes ||= known !== 0;
-    taken.no ||= known === 0 || known === undefined;
-    if (known !== undefined) this.run(known !== 0 ? step.then : step.otherwise);
-    else {
-      this.unsure++;
-      this.run(step.then);
-      this.run(step.otherwise);
-      this.unsure--;
-    }
+    this.went(step, known);
+    if (known !== undefined) return this.run(known !== 0 ? step.then : step.otherwise);
+    this.unsure++;
+    const then = this.run(step.then);
+    const otherwise = this.run(step.otherwise);
+    this.unsure--;
+    return then || otherwise;
   }
 
   // Values and places.

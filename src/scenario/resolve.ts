@@ -2,6 +2,7 @@
 // names are noted with their uses; the meaning is complete only when no error was reported.
 import { type Fix, removed, replaced, respelled } from '../base/fixes';
 import { didYouMean } from '../base/suggest';
+import { readSchedule } from '../routine/schedule';
 import type {
   Const,
   Explore,
@@ -19,7 +20,7 @@ import type {
   Statement,
   Thread,
 } from '../syntax/tree';
-import { composeProgram, variantsOf } from './compose';
+import { agentCount, composeProgram, variantsOf } from './compose';
 import type { Place } from './declare';
 import { resolveDirectives } from './directives';
 import { isPath, resolveTyped, resolveValue } from './expressions';
@@ -123,7 +124,7 @@ export function resolve(
         const who = `\`${when}\``;
         const condition = resolveTyped(statement.condition, 'boolean', who, scope, report);
         if (condition === undefined) break;
-        checkConstant(statement, condition, report);
+        if (condition.kind === 'number') checkConstant(statement, condition.value !== 0, report);
         properties.push({ when, from, to, condition });
         break;
       }
@@ -189,9 +190,23 @@ export function resolve(
     names ??= complete ? composeProgram(meaning, variantsOf(meaning)).names() : [];
     return names;
   };
+  if (schedule?.text !== undefined)
+    checkChoices(schedule.text, complete ? meaning : undefined, report);
   if (schedule?.body === undefined) return { meaning, notes, functions };
   const words = resolveDirectives(schedule.body, meaning, { notes, functions, report });
   return { meaning: { ...meaning, schedule: words }, notes, functions };
+}
+
+/** A schedule as a run printed it: its words can be read, and the agents that it names exist. */
+function checkChoices(text: Name, meaning: ScenarioMeaning | undefined, report: Report): void {
+  const choices = readSchedule(text.text);
+  if (typeof choices === 'string') report(text, choices);
+  if (typeof choices === 'string' || meaning === undefined) return;
+  const agents = agentCount(meaning);
+  const other = choices.find(({ agent }) => agent >= agents);
+  if (other === undefined) return;
+  const where = `there is no agent ${other.agent}: this scenario has 0 to ${agents - 1}`;
+  report(text, `${where}; a schedule holds for the scenario whose run printed it`);
 }
 
 function misplacedLet(statement: Let, report: Report): void {
@@ -210,7 +225,6 @@ function misplacedLet(statement: Let, report: Report): void {
 function misplaced(statement: Statement): string {
   if (statement.kind === 'thread')
     return 'a thread belongs into a process: `process app { thread … }`';
-  if (statement.kind === 'import') return 'an import stands before the first scenario';
   if (statement.kind !== 'operation')
     return `\`${statement.kind}\` is done by a thread; put it into \`process app { thread … }\``;
   const verb = statement.verb.text;
@@ -267,13 +281,14 @@ function resolveMachine(
   let { kernel, cpus, tracking, mobPages } = DEFAULT_MACHINE;
   const added: Name[] = [];
   const dropped: Name[] = [];
+  const once = new Set<string>();
   for (const setting of machine.settings) {
     if (!knownSetting(setting, machineSettings, report)) continue;
     const [value] = setting.values;
-    if (value === undefined) continue;
+    if (value === undefined || !saidOnce(setting, once, report)) continue;
     switch (setting.key.text as keyof typeof machineSettings) {
       case 'kernel':
-        if (checkWord(value, 'kernel', known.presets, report)) kernel = value.text;
+        if (checkWord(value, 'kernel', Object.keys(known.presets), report)) kernel = value.text;
         break;
       case 'cpus':
         cpus = checkCount(value, CPUS_MAX, 'CPUs', report) ?? cpus;
@@ -294,18 +309,68 @@ function resolveMachine(
     }
   }
   const ids = known.variants.map(({ id }) => id);
-  const valid = [...added, ...dropped].filter((name) => checkWord(name, 'variant', ids, report));
+  const isKnown = (name: Name): boolean => checkWord(name, 'variant', ids, report);
+  const with_ = added.filter(isKnown);
+  const without = dropped.filter(isKnown);
+  checkVariants(with_, without, { kernel, tracking }, known, report);
+  const texts = (names: readonly Name[]): string[] => names.map(({ text }) => text);
+  return { kernel, cpus, tracking, mobPages, with: texts(with_), without: texts(without) };
+}
+
+/** What is said of variants must not contradict itself; what changes nothing is probably a mistake. */
+function checkVariants(
+  added: readonly Name[],
+  dropped: readonly Name[],
+  { kernel, tracking }: Pick<MachineOptions, 'kernel' | 'tracking'>,
+  { presets, variants, alternatives }: Known,
+  report: Report,
+): void {
+  const leaveOut = (name: Name): Fix => removed(name, `\`${name.text}\``);
+  const membersOf = ({ text }: Name): readonly string[] =>
+    variants.find(({ id }) => id === text)?.members ?? [text];
+  const preset = presets[kernel] ?? [];
+  const choice = tracking === 'auto' ? undefined : `tracking-${tracking}`;
+  const said = new Set<string>();
+  for (const name of added) {
+    const other = alternatives.includes(name.text)
+      ? [choice, ...said].find((one) => one !== name.text && alternatives.includes(one ?? ''))
+      : undefined;
+    if (other !== undefined)
+      report(name, `\`${name.text}\` and \`${other}\` exclude each other`, 'error', leaveOut(name));
+    else if (said.has(name.text) || membersOf(name).every((one) => preset.includes(one)))
+      report(
+        name,
+        said.has(name.text)
+          ? `\`${name.text}\` is there already`
+          : `\`${kernel}\` has \`${name.text}\` by itself`,
+        'warning',
+        leaveOut(name),
+      );
+    said.add(name.text);
+  }
+  const there = new Set([...preset, choice, ...added.flatMap(membersOf)]);
   for (const name of dropped)
-    if (added.some(({ text }) => text === name.text))
+    if (said.has(name.text))
       report(
         name,
         `\`${name.text}\` is both with and without; leave one of them out`,
         'error',
-        removed(name, `\`${name.text}\``),
+        leaveOut(name),
       );
-  const wanted = (names: readonly Name[]): string[] =>
-    names.filter((name) => valid.includes(name)).map(({ text }) => text);
-  return { kernel, cpus, tracking, mobPages, with: wanted(added), without: wanted(dropped) };
+    else if (!membersOf(name).some((one) => there.has(one)))
+      report(name, `\`${kernel}\` has no \`${name.text}\``, 'warning', leaveOut(name));
+}
+
+/** A setting with one value is given once. */
+function saidOnce({ key, from, to }: Setting, said: Set<string>, report: Report): boolean {
+  if (key.text === 'with' || key.text === 'without') return true;
+  if (said.has(key.text)) {
+    const fix = removed({ from, to }, 'this setting');
+    report(key, `\`${key.text}\` is set already`, 'error', fix);
+    return false;
+  }
+  said.add(key.text);
+  return true;
 }
 
 /** A setting must exist and have a value. */
@@ -367,11 +432,12 @@ function resolveExplore(body: readonly Statement[], report: Report): ScenarioMea
     bound: undefined,
     states: undefined,
   };
+  const once = new Set<string>();
   for (const statement of body.filter((s): s is Explore => s.kind === 'explore'))
     for (const setting of statement.settings) {
       if (!knownSetting(setting, exploreSettings, report)) continue;
       const [value] = setting.values;
-      if (value === undefined) continue;
+      if (value === undefined || !saidOnce(setting, once, report)) continue;
       const name = setting.key.text as keyof typeof limits;
       limits[name] = checkCount(value, Number.MAX_SAFE_INTEGER, name, report);
     }

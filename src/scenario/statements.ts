@@ -72,19 +72,12 @@ export function resolveBlock(block: Block | undefined, scope: Scope, place: Plac
 
 /** The steps of statements that follow each other. */
 export function resolveSteps(statements: readonly Statement[], scope: Scope, place: Place): Step[] {
-  const steps: Step[] = [];
-  for (const statement of statements) {
-    if (steps.at(-1)?.kind === 'exit')
-      place.report(headOf(statement), 'this is never reached: `exit` ends the thread', 'warning');
-    steps.push(...resolveStep(statement, scope, place));
-  }
-  return steps;
+  return statements.flatMap((statement) => resolveStep(statement, scope, place));
 }
 
-/** A claim whose value is known beforehand says nothing of the run. */
-export function checkConstant({ from, to }: Span, condition: Value, report: Report): void {
-  if (condition.kind !== 'number') return;
-  const always = condition.value !== 0 ? 'always holds' : 'never holds';
+/** A claim that is known beforehand to hold, or not to, says nothing of the run. */
+export function checkConstant({ from, to }: Span, holds: boolean, report: Report): void {
+  const always = holds ? 'always holds' : 'never holds';
   report(
     { from, to },
     `this ${always}, whatever the run does: compare with something that it changes`,
@@ -111,7 +104,6 @@ export function resolveStep(statement: Statement, scope: Scope, place: Place): S
         place.report,
       );
       if (condition === undefined) return [];
-      checkConstant(statement, condition, place.report);
       return [{ kind: 'assert', from, to, condition }];
     }
     case 'operation':

@@ -31,18 +31,15 @@ export interface ReadNumber {
   readonly meant: string | undefined;
 }
 
-/** Reads `5`, `100_000`, `0x1f`, `4KiB`, `8pages`; what cannot be read is 0 with a problem. */
+/** Reads a word that begins with a digit: `5`, `100_000`, `0x1f`, `4KiB`; what cannot be read is 0 with a problem. */
 export function readNumber(text: string): ReadNumber {
-  const match = /^(0x[0-9a-fA-F_]+|[0-9][0-9_]*)([A-Za-z]\w*)?$/.exec(text);
-  if (match === null)
-    return failed(`\`${text}\` is no number; write it as \`12\`, \`0x1f\` or \`4KiB\``);
-  const digits = Number((match[1] ?? '').replaceAll('_', ''));
-  const unit = match[2];
+  const [, written = '', unit] = /^(0x[0-9a-fA-F_]+|[0-9][0-9_]*)([A-Za-z]\w*)?$/.exec(text) ?? [];
+  const digits = Number(written.replaceAll('_', ''));
   if (unit === undefined) return checked(digits, undefined, text);
   const factor = units[unit];
   if (factor === undefined) {
     const known = meant[unit.toLowerCase()];
-    const better = known === undefined ? undefined : `${match[1] ?? ''}${known}`;
+    const better = known === undefined ? undefined : `${written}${known}`;
     const advice = better === undefined ? '' : `; write \`${better}\``;
     return failed(`\`${unit}\` is no unit: there are KiB, MiB, GiB and pages${advice}`, better);
   }

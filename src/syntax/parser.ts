@@ -859,8 +859,7 @@ function convert(text: string, lines: readonly number[], tree: Tree): Converted 
       else right = expression();
     }
     operator ??= '==';
-    if (left === undefined) problem(sign, `\`${operator}\` needs a value on its left`);
-    else if (right === undefined) problem(sign, `\`${operator}\` needs a value on its right`);
+    if (right === undefined) problem(sign, `\`${operator}\` needs a value on its right`);
     return { kind: 'binary', from: span.from, to: span.to, operator, left, right };
   }
 

@@ -91,7 +91,13 @@ describe('what can stand at the cursor', () => {
       'without',
     ]);
     expect(labels('scenario "x"\nmachine { kernel | }')).toEqual(['series-v2', 'linux-6.1']);
-    expect(labels('scenario "x"\nmachine { cpus 2, with bz-| }')).toEqual(['bz-01', 'bz-53']);
+    expect(labels('scenario "x"\nmachine { cpus 2, with bz-| }')).toEqual([
+      'bz-01',
+      'bz-53',
+      'tracking-off',
+      'tracking-mkwrite',
+      'both',
+    ]);
     expect(labels('scenario "x"\nmachine {\n  tracking |\n}')).toEqual([
       'auto',
       'pagetable',

@@ -3,10 +3,14 @@ import { type Checked, check } from '../../src/scenario/diagnostics';
 import type { Known } from '../../src/scenario/known';
 
 export const known: Known = {
-  presets: ['series-v2', 'linux-6.1'],
+  presets: { 'series-v2': [], 'linux-6.1': ['bz-01'] },
+  alternatives: ['tracking-off', 'tracking-mkwrite'],
   variants: [
     { id: 'bz-01', sentence: 'A transfer swallows the neighbour.' },
     { id: 'bz-53', sentence: 'Every move zaps.' },
+    { id: 'tracking-off', sentence: 'No tracker.' },
+    { id: 'tracking-mkwrite', sentence: 'Trackers begin with write protection.' },
+    { id: 'both', sentence: 'A group.', members: ['bz-01', 'bz-53'] },
   ],
 };
 

@@ -1,10 +1,11 @@
-// Imports: what another file brings, and every way in which one can fail. Files are a table here; nothing reads a disk.
-import { describe, expect, test } from 'vitest';
+// Imports: what another file brings. What can be wrong with one: checks/imports.txt.
+import { expect, test } from 'vitest';
 import { check } from '../../src/scenario/diagnostics';
 import { known } from '../../src/scenario/known';
 import { loadScenario } from '../../src/scenario/load';
 import { readAhead } from '../../src/scenario/sources';
 import { Timeline } from '../../src/timeline/timeline';
+import { files, table } from './imported';
 
 const scenario = `scenario "x"
 process app {
@@ -15,27 +16,6 @@ process app {
   }
 }
 `;
-
-const table: Readonly<Record<string, string>> = {
-  '/a/lib/fill.coh': `import "../ring.coh"
-
-procedure fill(range, byte) {
-  write range = byte
-  assert range == byte + 1
-}
-`,
-  '/a/ring.coh': 'const value = 7\nsurface ring: buffer 1 page coherent\nmachine { cpus 1 }\n',
-  '/a/circle.coh': 'import "main.coh"\n',
-  '/a/one.coh': 'import "two.coh"\n',
-  '/a/two.coh': 'import "one.coh"\n',
-  '/a/broken.coh': '\nconst\n',
-  '/a/wrong.coh': 'const value = 7\nprocedure fill(range, byte) {\n  wirte range = byte\n}\n',
-};
-
-const files = {
-  path: '/a/main.coh',
-  read: (path: string) => table[path] ?? { problem: 'there is no such file' },
-};
 
 /** All messages, with the line they stand in. */
 const messages = (text: string): string[] => {
@@ -55,51 +35,11 @@ test('constants, surfaces, the machine and procedures come from other files; pro
   ]);
 });
 
-describe('what can be wrong', () => {
-  test.each([
-    ['import "nothing.coh"', '1: "nothing.coh" cannot be read: there is no such file'],
-    [
-      'import ""',
-      '1: name a file by its way from this one: `import "rings.coh"`, `import "../rings.coh"`',
-    ],
-    [
-      'import "/a/ring.coh"',
-      '1: name a file by its way from this one: `import "rings.coh"`, `import "../rings.coh"`',
-    ],
-    ['import', '1: say in quotes which file: `import "rings.coh"`'],
-    ['import "main.coh"', '1: imports go in a circle: main.coh → main.coh; leave one of them out'],
-    [
-      'import "circle.coh"',
-      '1: imports go in a circle: main.coh → circle.coh → main.coh; leave one of them out',
-    ],
-    [
-      'import "one.coh"',
-      '1: imports go in a circle: one.coh → two.coh → one.coh; leave one of them out',
-    ],
-    [
-      'import "broken.coh"',
-      '1: "broken.coh" has problems, the first in line 2: name the value: `const section = 32KiB`',
-    ],
-    [
-      'import "wrong.coh"',
-      '1: in "wrong.coh", line 3: `wirte` is nothing that a process can do; did you mean `write`?',
-    ],
-  ])('%s', (text, message) => {
-    expect(messages(`${text}\nscenario "x"\nprocess app { }\n`)).toEqual([message]);
-  });
-
-  test('an import stands before the first scenario', () => {
-    expect(messages('scenario "x"\nimport "ring.coh"\nprocess app { }\n')).toEqual([
-      '2: an import stands before the first scenario of its file',
-    ]);
-  });
-
-  test('a text that stands in no file imports nothing', () => {
-    const { diagnostics } = check('import "a.coh"\nscenario "x"\nprocess app { }\n', known);
-    expect(diagnostics.map(({ message }) => message)).toEqual([
-      '"a.coh" cannot be read: this text stands in no file',
-    ]);
-  });
+test('a text that stands in no file imports nothing', () => {
+  const { diagnostics } = check('import "a.coh"\nscenario "x"\nprocess app { }\n', known);
+  expect(diagnostics.map(({ message }) => message)).toEqual([
+    '"a.coh" cannot be read: this text stands in no file',
+  ]);
 });
 
 test('a machine of its own comes before an imported one', () => {
