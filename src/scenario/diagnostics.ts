@@ -1,19 +1,15 @@
 // All problems of a text, of the parser and of the checks, in the order of the text.
-import type { Fix } from '../base/fixes';
 import { fileName } from '../base/paths';
 import { lineAt, type Span } from '../base/text';
 import { type Parsed, parse } from '../syntax/parser';
 import type { ScenarioFile } from '../syntax/tree';
 import type { Known } from './known';
-import type { Report, Severity } from './names';
-import { type Resolved, resolve } from './resolve';
+import type { Diagnostic, Report } from './names';
+import { type Resolved, resolve, type ThreadsBefore } from './resolve';
 import { collect, type Files, type Sources } from './sources';
+import type { JudgedThreads } from './threads';
 
-export interface Diagnostic extends Span {
-  readonly severity: Severity;
-  readonly message: string;
-  readonly fix: Fix | undefined;
-}
+export type { Diagnostic };
 
 /** Nobody reads more; a text that is no scenario at all would give one a line. */
 const DIAGNOSTICS_MAX = 1000;
@@ -49,6 +45,8 @@ interface Judgement {
   /** How long the whole text is: behind it are the imports. */
   readonly length: number;
   readonly found: readonly Diagnostic[];
+  /** What was found of its threads; none where braces do not pair, and nobody knows where one ends. */
+  readonly threads: JudgedThreads | undefined;
   readonly resolved: Resolved;
 }
 
@@ -70,22 +68,45 @@ export function check(text: string, known: Known, { previous, files }: CheckOpti
     );
   reportTwins(file, report);
   const earlier = new Map(previous?.judgements.map((judgement) => [judgement.text, judgement]));
+  const before = new Map(previous?.judgements.map((judgement) => [headOf(judgement), judgement]));
   const shared = `${text.slice(0, file.scenarios[0]?.from)}\n${sources.text.slice(text.length)}`;
   const judgements = file.scenarios.map((scenario): Judgement => {
     const { from } = scenario;
     const own = text.slice(from, scenario.to);
-    const meant = (to: Report): Resolved => resolve(file, statements, scenario, known, to);
+    const meant = (to: Report, threads?: ThreadsBefore): Resolved =>
+      resolve({ file, imported: statements, scenario, known, threads }, to);
+    const holds = (one: Judgement | undefined): one is Judgement =>
+      one?.shared === shared && one.known === known;
     const same = earlier.get(own);
-    if (same?.shared === shared && same.known === known)
-      return moved(same, from, text.length, statements.length > 0, meant);
+    if (holds(same)) return moved(same, from, text.length, statements.length > 0, meant);
     const list: Diagnostic[] = [];
-    const resolved = meant(inImports(sources, reportTo(list)));
-    return { known, shared, from, text: own, length: text.length, found: list, resolved };
+    const report = inImports(sources, reportTo(list));
+    const last = before.get(own.slice(0, own.indexOf('\n')));
+    const threads = holds(last) ? last.threads : undefined;
+    let whole = meant(report, parsed.paired ? { text, earlier: threads } : undefined);
+    if (whole.partial && whole.threads === undefined) {
+      list.length = 0;
+      whole = meant(report);
+    }
+    const resolved = whole.partial ? later(meant) : whole;
+    return {
+      known,
+      shared,
+      from,
+      text: own,
+      length: text.length,
+      found: list,
+      threads: whole.threads,
+      resolved,
+    };
   });
   for (const judgement of judgements) found.push(...judgement.found);
   const scenarios = judgements.map(({ resolved }) => resolved);
   return { parsed, sources, files, diagnostics: inOrder(found, parsed), scenarios, judgements };
 }
+
+/** Where a scenario was edited, its first line tells which one it was. */
+const headOf = ({ text }: Judgement): string => text.slice(0, text.indexOf('\n'));
 
 /** A scenario is chosen by its title. */
 function reportTwins({ scenarios }: ScenarioFile, report: Report): void {
@@ -126,12 +147,17 @@ function moved(
       fix: one.fix && { ...one.fix, edits: one.fix.edits.map(move) },
     }),
   );
+  return { ...judgement, from, length, found, resolved: later(meant) };
+}
+
+/** A meaning that is made when somebody asks for it. */
+function later(meant: (report: Report) => Resolved): Resolved {
   let made: Resolved | undefined;
   const again = (): Resolved => {
     made ??= meant(() => {});
     return made;
   };
-  const resolved: Resolved = {
+  return {
     get meaning() {
       return again().meaning;
     },
@@ -139,8 +165,9 @@ function moved(
       return again().notes;
     },
     functions: () => again().functions(),
+    threads: undefined,
+    partial: false,
   };
-  return { ...judgement, from, length, found, resolved };
 }
 
 /** Sorted, each once; where the parser found a mistake, its line is not judged any further. */

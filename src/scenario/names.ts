@@ -31,6 +31,12 @@ export interface Use extends Span {
 }
 
 export type Severity = 'error' | 'warning';
+export interface Diagnostic extends Span {
+  readonly severity: Severity;
+  readonly message: string;
+  readonly fix: Fix | undefined;
+}
+
 /** Takes a problem; `fix` is a change of the text with which the message goes. */
 export type Report = (span: Span, message: string, severity?: Severity, fix?: Fix) => void;
 

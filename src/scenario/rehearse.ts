@@ -21,6 +21,7 @@ import type {
 } from './meaning';
 import type { Report, Severity } from './names';
 import { checkConstant, partsOf } from './statements';
+import type { Awaited, Given, JudgedThread, Threads } from './threads';
 import type { ProtectionName } from './vocabulary';
 
 /** How many fences or events a name stands for. */
@@ -30,25 +31,16 @@ const STEPS_MAX = 50_000;
 const TURNS_MAX = 1_000_000;
 const FAMILY_MAX = 4096;
 
-/** Members that a family was given, and whether some could not be known. */
-interface Given {
-  readonly indices: Set<number>;
-  open: boolean;
-}
-
-interface Awaited {
-  readonly member: Member;
-  readonly index: number;
-  readonly span: Span;
-  readonly certain: boolean;
-  readonly what: 'fence' | 'event';
-}
-
 /**
  * Goes through all threads; reports what cannot work. With `partial` some statements are left out because they
  * have problems of their own: then nobody knows what is never submitted.
  */
-export function rehearse(meaning: ScenarioMeaning, report: Report, partial: boolean): FamilySizes {
+export function rehearse(
+  meaning: ScenarioMeaning,
+  report: Report,
+  partial: boolean,
+  threads?: Threads,
+): FamilySizes {
   const given = new Map<Family, Given>();
   for (const family of [...meaning.fences, ...meaning.events])
     given.set(family, { indices: new Set(), open: false });
@@ -56,11 +48,12 @@ export function rehearse(meaning: ScenarioMeaning, report: Report, partial: bool
   let complete = true;
   const forked = new Map<string, Known>();
   for (const process of meaning.processes) {
-    const rehearsal = new Rehearsal(given, awaited, forked, report);
+    const rehearsal = new Rehearsal(given, awaited, forked, report, threads);
     rehearsal.process(process, partial);
     complete &&= rehearsal.complete;
     for (const property of meaning.properties) rehearsal.look(property.condition);
   }
+  if (threads !== undefined) threads.whole = complete;
   if (complete && !partial) reportUnmet(awaited, given, report);
   return (family) => Math.min(FAMILY_MAX, 1 + Math.max(0, ...(given.get(family)?.indices ?? [])));
 }
@@ -72,12 +65,13 @@ function reportUnmet(
   report: Report,
 ): void {
   const told = new Set<number>();
-  for (const { member, index, span, certain, what } of awaited) {
-    const { name } = member.family;
-    const known = given.get(member.family);
+  for (const { family, index, from, to, certain, what } of awaited) {
+    const { name } = family;
+    const known = given.get(family);
     if (known === undefined || known.open || known.indices.has(index)) continue;
-    if (told.has(span.from)) continue;
-    told.add(span.from);
+    if (told.has(from)) continue;
+    told.add(from);
+    const span = { from, to };
     const indices = [...known.indices].sort((a, b) => a - b);
     const [first] = indices;
     const done = what === 'fence' ? 'submitted' : 'signaled';
@@ -118,6 +112,8 @@ class Rehearsal {
   /** What pages of a mapping, by slot, have become: the last that is said of a page holds. */
   private readonly changed = new Map<number, Changed[]>();
   private thread = -1;
+  /** Where what is met in this thread is kept for the next check. */
+  private judged: JudgedThread | undefined;
   /** Which ways conditions went, those of assertions too. */
   private readonly branches = new Map<Step, { yes: boolean; no: boolean }>();
   private readonly told = new Set<string>();
@@ -133,6 +129,7 @@ class Rehearsal {
     /** What each process knew when it was forked. */
     private readonly forked: Map<string, Known>,
     private readonly report: Report,
+    private readonly threads: Threads | undefined,
   ) {}
 
   get complete(): boolean {
@@ -153,15 +150,34 @@ class Rehearsal {
         `nobody forks \`${name}\`, so it never begins; say \`fork ${name}\` in \`${forks.parent}\``,
       );
     this.run(setup);
+    this.reportDead();
     for (const thread of threads) {
       this.thread = thread.index;
-      this.run(thread.body);
+      this.judged = this.threads?.rehearsing(thread);
+      const before = this.steps;
+      if (this.judged !== undefined && this.judged.steps > 0) this.stands(this.judged);
+      else this.run(thread.body);
+      this.reportDead();
+      if (this.judged !== undefined) this.judged.steps = this.steps - before;
     }
-    if (this.complete) this.reportDead();
+    this.judged = this.threads?.rehearsing(undefined);
+  }
+
+  /** A thread that stands as it stood: what it gives others is known. */
+  private stands({ given, awaited, steps }: JudgedThread): void {
+    this.steps += steps;
+    for (const [family, { indices, open }] of given) {
+      const known = this.given.get(family);
+      if (known === undefined) continue;
+      for (const index of indices) known.indices.add(index);
+      known.open ||= open;
+    }
+    this.awaited.push(...awaited);
   }
 
   /** Blocks that no turn of the loops around them comes to, assertions that no run can change. */
   private reportDead(): void {
+    if (!this.complete) return;
     for (const [step, { yes, no }] of this.branches) {
       if (step.kind === 'repeat' && !yes)
         this.report(step.count, 'this repeats nothing: its block is not reached', 'warning');
@@ -174,6 +190,7 @@ class Rehearsal {
       const says = dead === then ? 'never holds: its block' : 'always holds: what is behind `else`';
       this.report(condition, `this ${says} is not reached`, 'warning');
     }
+    this.branches.clear();
   }
 
   /** Checks every place that an expression looks at. */
@@ -292,7 +309,7 @@ class Rehearsal {
       }
       case 'assert':
         this.look(step.condition);
-        if (this.calls.length === 0) this.went(step, this.know(step.condition));
+        this.went(step, this.know(step.condition));
         break;
       case 'call':
         this.call(step);
@@ -301,8 +318,9 @@ class Rehearsal {
     return true;
   }
 
-  /** Notes which way a condition goes: undefined where only a run knows. */
+  /** Notes which way a condition goes: undefined where only a run knows. In procedures each call goes its own. */
   private went(step: Step, known: number | undefined): void {
+    if (this.calls.length > 0) return;
     const ways = this.branches.get(step) ?? { yes: false, no: false };
     this.branches.set(step, ways);
     ways.yes ||= known !== 0;
@@ -492,23 +510,40 @@ class Rehearsal {
   }
 
   private give({ family, index }: Member): void {
-    const given = this.given.get(family);
     const known = this.know(index);
-    if (given === undefined) return;
-    if (known === undefined) given.open = true;
+    const lists = [this.given.get(family), this.givenByThread(family)];
+    if (known === undefined) for (const given of lists) given && (given.open = true);
     else if (known < 0 || known >= FAMILY_MAX)
       this.tell(
         index,
         `\`${family.name}\` is numbered from 0 to ${FAMILY_MAX - 1}; this is ${known}`,
       );
-    else given.indices.add(known);
+    else for (const given of lists) given?.indices.add(known);
+  }
+
+  /** What this thread gives of a family that others know, too. */
+  private givenByThread(family: Family): Given | undefined {
+    if (this.judged === undefined || !this.threads?.isShared(family)) return undefined;
+    const given = this.judged.given.get(family) ?? { indices: new Set(), open: false };
+    this.judged.given.set(family, given);
+    return given;
   }
 
   private wait({ member, for: what, from, to }: Step & { kind: 'wait' }): void {
     const index = this.know(member.index);
     if (index === undefined) return;
     const { span } = this.shown({ from, to }, '');
-    this.awaited.push({ member, index, span, certain: this.unsure === 0, what });
+    const { family } = member;
+    const awaited = {
+      family,
+      index,
+      from: span.from,
+      to: span.to,
+      certain: this.unsure === 0,
+      what,
+    };
+    this.awaited.push(awaited);
+    if (this.threads?.isShared(family)) this.judged?.awaited.push(awaited);
   }
 
   private repeat(step: Step & { kind: 'repeat' }): boolean {

@@ -52,6 +52,7 @@ import {
   resolveSteps,
 } from './statements';
 import { checkStores, resolveSurface } from './surfaces';
+import { type JudgedThread, type JudgedThreads, Threads } from './threads';
 import {
   CPUS_MAX,
   commands,
@@ -68,6 +69,26 @@ export interface Resolved {
   readonly notes: Notes;
   /** The names of the functions of its machine; none where an error is in the way of one. */
   readonly functions: () => readonly string[];
+  /** What was found of its threads, for the next check. */
+  readonly threads: JudgedThreads | undefined;
+  /** Threads that stand as they stood were left out: the problems are whole, the meaning and the notes are not. */
+  readonly partial: boolean;
+}
+
+/** What an earlier check found of the threads of a scenario, and the text in which they stand now. */
+export interface ThreadsBefore {
+  readonly text: string;
+  readonly earlier: JudgedThreads | undefined;
+}
+
+/** A scenario, with what its file and others give it. */
+export interface Given {
+  readonly file: ScenarioFile;
+  readonly imported: readonly Statement[];
+  readonly scenario: Scenario;
+  readonly known: Known;
+  /** Without it every thread is judged. */
+  readonly threads?: ThreadsBefore | undefined;
 }
 
 const DEFAULT_MACHINE: MachineOptions = {
@@ -79,18 +100,15 @@ const DEFAULT_MACHINE: MachineOptions = {
   without: [],
 };
 
-/** The meaning of one scenario of a file; `imported`: what the file imports. */
-export function resolve(
-  file: ScenarioFile,
-  imported: readonly Statement[],
-  scenario: Scenario,
-  known: Known,
-  reportTo: Report,
-): Resolved {
+/** The meaning of one scenario of a file. */
+export function resolve(given: Given, reportTo: Report): Resolved {
+  const { file, imported, scenario, known } = given;
   let errors = 0;
-  const report: Report = (span, message, severity = 'error', fix = undefined) => {
+  let threads: Threads | undefined;
+  const report: Report = ({ from, to }, message, severity = 'error', fix = undefined) => {
     if (severity === 'error') errors++;
-    reportTo(span, message, severity, fix);
+    threads?.note({ from, to, message, severity, fix });
+    reportTo({ from, to }, message, severity, fix);
   };
   const notes: Notes = emptyNotes();
   const scope = new Scope(undefined, notes, scenario);
@@ -110,7 +128,15 @@ export function resolve(
   const failures: Failure[] = [];
   const called = { count: 0 };
   const said = new Set<string>();
-  const around = { scope, report, machine, variables, families, called, said };
+  threads = threadsOf(given, body, families, scope);
+  /** A thread that stands as it stood: what was found of it is said again. */
+  const stands = (judged: JudgedThread): void => {
+    errors += judged.errors;
+    for (const { message, severity, fix, ...span } of judged.found)
+      reportTo(span, message, severity, fix);
+  };
+  const judging = threads && { threads, stands };
+  const around = { scope, report, machine, variables, families, called, said, judging };
   for (const statement of body)
     if (statement.kind === 'procedure') readProcedure(statement, around);
   let schedule: Schedule | undefined;
@@ -182,7 +208,7 @@ export function resolve(
     outcomes: resolveOutcomes(body, { scope, notes, variables, processes, report }),
     explore: resolveExplore(body, report),
   };
-  const sizeOf = rehearse(meaning, report, errors > 0);
+  const sizeOf = rehearse(meaning, report, errors > 0, threads);
   for (const family of [...families.fences, ...families.events]) family.size = sizeOf(family);
   const complete = errors === 0; // what is wrong with a schedule is in nobody's way
   let names: readonly string[] | undefined;
@@ -192,9 +218,34 @@ export function resolve(
   };
   if (schedule?.text !== undefined)
     checkChoices(schedule.text, complete ? meaning : undefined, report);
-  if (schedule?.body === undefined) return { meaning, notes, functions };
+  const made = { notes, functions, threads: threads?.all, partial: (threads?.kept ?? 0) > 0 };
+  if (schedule?.body === undefined) return { meaning, ...made };
   const words = resolveDirectives(schedule.body, meaning, { notes, functions, report });
-  return { meaning: { ...meaning, schedule: words }, notes, functions };
+  return { meaning: { ...meaning, schedule: words }, ...made };
+}
+
+/**
+ * The threads of a scenario that can be judged one by one. Not so where something looks at all of them: outcomes, a
+ * schedule, a procedure that does what others see, calls, of which there may only be so many.
+ */
+function threadsOf(
+  { scenario, threads }: Given,
+  body: readonly Statement[],
+  families: Families,
+  scope: Scope,
+): Threads | undefined {
+  if (threads === undefined) return undefined;
+  if (body.some(({ kind }) => ['outcomes', 'schedule', 'procedure'].includes(kind)))
+    return undefined;
+  const isThread = (statement: Statement): statement is Thread => statement.kind === 'thread';
+  const own = scenario.body.flatMap((statement) =>
+    statement.kind === 'process' ? (statement.body?.statements.filter(isThread) ?? []) : [],
+  );
+  const shared = [...families.fences, ...families.events].map((family) => {
+    const entity = scope.find(family.name);
+    return { family, indexed: entity !== undefined && 'indexed' in entity && entity.indexed };
+  });
+  return new Threads({ ...threads, scenario, threads: own, families: shared });
 }
 
 /** A schedule as a run printed it: its words can be read, and the agents that it names exist. */
@@ -598,6 +649,9 @@ interface Surroundings {
   readonly families: Families;
   readonly called: Place['called'];
   readonly said: Place['said'];
+  readonly judging:
+    | { readonly threads: Threads; readonly stands: (judged: JudgedThread) => void }
+    | undefined;
 }
 
 /** Where statements stand that belong to no thread yet. */
@@ -664,7 +718,7 @@ function resolveProcess(
   const threads: ThreadMeaning[] = [];
   for (const child of statement.body?.statements ?? []) {
     if (child.kind === 'thread') {
-      const thread = resolveThread(child, threads.length, inner, place, machine);
+      const thread = resolveThread(child, threads.length, inner, place, around);
       threads.push(thread);
     } else {
       if (threads.length > 0)
@@ -747,15 +801,26 @@ function resolveThread(
   index: number,
   scope: Scope,
   place: Place,
-  machine: MachineOptions,
+  { machine, judging }: Surroundings,
 ): ThreadMeaning {
   const name = statement.name ?? { from: statement.from, to: statement.from, text: '' };
-  declareAgent('thread', name, scope, place.report);
+  const known = judging?.threads.known(statement);
+  if (known === undefined) judging?.threads.resolving(statement);
+  declareAgent('thread', name, scope, known === undefined ? place.report : () => {});
+  const of = { from: name.from, to: name.to, index, name: name.text };
+  if (judging !== undefined && known !== undefined) {
+    judging.stands(known);
+    const meaning = { ...of, cpu: 0, body: [] };
+    judging.threads.stands(meaning, known);
+    return meaning;
+  }
   const cpu = (statement.cpu && resolveCpu(statement.cpu, machine, place.report)) ?? 0;
   const inner = scope.inner(statement);
   const here = { ...place, thread: name.text };
   const body = resolveSteps(statement.body?.statements ?? [], inner, here);
-  return { from: name.from, to: name.to, index, name: name.text, cpu, body };
+  const meaning = { ...of, cpu, body };
+  judging?.threads.resolved(meaning);
+  return meaning;
 }
 
 function declareAgent(kind: 'process' | 'thread', name: Name, scope: Scope, report: Report): void {
