@@ -82,4 +82,32 @@ describe('docs/language.md', () => {
     const code = [...reference.matchAll(/`([^`\n]+)`/g)].map(([, text]) => text).join(' ');
     expect(words.filter((word) => !new RegExp(`\\b${word}\\b`).test(code))).toEqual([]);
   });
+
+  test('every construct stands in an example that is run', () => {
+    const v = vocabulary;
+    const reference = readFileSync('docs/language.md', 'utf8');
+    const code = [...reference.matchAll(/^```coh ?\w*\n([^`]*)```$/gm)]
+      .map(([, text = '']) => text.replace(/\/\/.*$/gm, '').replace(/"[^"\n]*"/g, '""'))
+      .join('\n');
+    const words = [
+      ...[forms, v.operations, v.commands, v.looks, v.counters, v.occurrences].flatMap(Object.keys),
+      ...[v.pteFields, v.tlbFields, v.pagemapFields, v.fenceFields, v.eventFields].flatMap(
+        Object.keys,
+      ),
+      ...[v.machineSettings, v.exploreSettings, v.surfaceAttributes].flatMap(Object.keys),
+      ...[v.mapWords, v.protections, v.advices, v.failureWords, v.outcomeWords].flatMap(
+        Object.keys,
+      ),
+    ];
+    const missing = words.filter((word) => !new RegExp(`\\b${word}\\b`).test(code));
+    expect(missing).toEqual([]);
+    for (const form of [
+      /until idle/,
+      /until \w+$/m,
+      /until \w+ returns/,
+      /for \d+ statement/,
+      /chooses/,
+    ])
+      expect(code).toMatch(form);
+  });
 });

@@ -86,3 +86,31 @@ test('an interrupt comes where it is told to, and its handler goes to its end', 
   other for 1 statement`);
   expect(outcome(text).verdict).toBe('holds');
 });
+
+test('a choice is made where it is told to be: a TLB that drops an entry walks again, and the store is noted', () => {
+  const scenario = (schedule: string): string => `machine {
+  tracking pagetable
+  with no-clean-flush
+}
+scenario "x"
+surface a: buffer 1 page coherent
+process app {
+  let p = map a
+  thread render on cpu0 {
+    write p = 1
+    submit { draw reads a } as first
+    wait first
+    write p = 2
+    submit { draw reads a } as second
+    wait second
+  }
+}
+schedule {
+  app until idle
+${schedule}
+}
+`;
+  expect(outcome(scenario('')).verdict).toBe('violated');
+  expect(outcome(scenario('  render chooses "is still there"')).verdict).toBe('violated');
+  expect(outcome(scenario('  render chooses "has been dropped"')).verdict).toBe('holds');
+});
