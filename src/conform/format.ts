@@ -204,6 +204,12 @@ const words = [
   ['then', /^(read|write)$/, 'read or write'],
 ] as const;
 
+/** All that a line says of an operation, its outcome included. */
+export const operationKeys: ReadonlySet<string> = new Set([
+  ...['i', 'op', ...numbers, ...outcomeKeys],
+  ...words.map(([key]) => key),
+]);
+
 const processesMax = 64;
 const regionsMax = 1024;
 

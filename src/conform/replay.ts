@@ -7,6 +7,7 @@ import { Checker } from '../routine/check';
 import type { Engine } from '../routine/engine';
 import { defaultAgent } from '../routine/schedule';
 import { compare, type Difference } from './differences';
+import { object } from './driver';
 import type { Operation, Outcome, RecordedProgram } from './format';
 import { operation, or_process } from './operations';
 import { machineFor, type Size, sizeOf } from './stage';
@@ -24,8 +25,8 @@ export interface Replayed {
   readonly broken: readonly string[];
 }
 
-/** More micro-steps than any operation takes. */
-const stepsMax = 2_000_000;
+/** More micro-steps than any operation on an object of some pages takes. */
+const stepsMax = (pages: number): number => 100_000 + 10_000 * pages;
 
 /** Changes for tests: other variants than those of the recorded kernel, and the checks of the rules of routines. */
 export interface ReplayOptions {
@@ -72,7 +73,7 @@ function begun(program: RecordedProgram, { machine, checker }: Stage, { regions 
 function perform(run: Underway, k: Engine, op: Operation, bursts: boolean): Outcome | undefined {
   if (unknownOf(op) !== undefined) return undefined;
   const begun = run.begin(op);
-  const end = k.steps + stepsMax;
+  const end = k.steps + stepsMax(object(k).pages);
   while (operation(k).op !== 0) {
     assert(k.steps < end, 'an operation that ends');
     const agent = defaultAgent(k);

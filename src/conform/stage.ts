@@ -13,6 +13,7 @@ export interface Size {
   readonly processes: number;
   readonly regions: number;
   readonly mappings: number; // made or moved
+  readonly privates: number; // mappings made that each process may have copies of pages of
   readonly splits: number; // operations that may leave more mappings than there were
   readonly pages: number;
 }
@@ -33,6 +34,7 @@ export function sizeOf({ ops, pages }: RecordedProgram): Size {
       8,
     ),
     mappings: rounded(count('mmap', 'mremap'), 16),
+    privates: rounded(ops.filter(({ share }) => share === 'private').length, 4),
     splits: rounded(count('mmap', 'mremap', 'munmap', 'mprotect', 'madvise'), 16),
     pages: rounded(pages, 16),
   };
@@ -43,7 +45,7 @@ const regionsOfTable = 2 ** 30 / regionBytes;
 
 /** A machine for programs of a size, before its first step. */
 export function machineFor(
-  { processes, regions, mappings, splits, pages }: Size,
+  { processes, regions, mappings, privates, splits, pages }: Size,
   tasks: readonly ProcessTask[],
   variants: VariantSet,
 ): Machine {
@@ -53,7 +55,7 @@ export function machineFor(
     processes,
     tasks,
     limits: {
-      frames: pages * (2 + 3 * processes) + 64,
+      frames: pages * (1 + processes * privates) + 64,
       tables:
         processes *
         (3 + Math.ceil(regions / regionsOfTable) + mappings * (2 + Math.floor(pages / 512))),

@@ -17,6 +17,7 @@ import {
   pte_pfn,
 } from '../hardware/pte';
 import { pagemap_entry } from '../kernel/fs/proc/task_mmu';
+import { errnoName } from '../kernel/include/linux/errno';
 import {
   FMODE_READ,
   FMODE_WRITE,
@@ -60,7 +61,16 @@ import {
   or_callback,
   or_taken,
 } from './driver';
-import type { Callback, Dirty, Mapping, Operation, Outcome, RecordedProgram, Run } from './format';
+import {
+  type Callback,
+  type Dirty,
+  type Mapping,
+  type Operation,
+  type Outcome,
+  operationKeys,
+  type RecordedProgram,
+  type Run,
+} from './format';
 import { operation, operationNumbers } from './operations';
 
 const regionBase = 0x10_0000_0000;
@@ -219,6 +229,7 @@ export class Underway {
     switch (op.op) {
       case 'read':
       case 'write':
+      case 'refs_touch': {
         if (ret !== 0)
           return {
             ret: 0,
@@ -226,7 +237,9 @@ export class Underway {
             code: ret >> 8,
             flt: null,
           };
-        return { ret, flt, value: op.op === 'read' ? loaded() : (op.val ?? 0) };
+        const kind = op.op === 'refs_touch' ? op.then : op.op;
+        return { ret, flt, value: kind === 'write' ? (op.val ?? 0) : loaded() };
+      }
       case 'kread':
       case 'kwrite':
         if (ret !== 0)
@@ -234,8 +247,6 @@ export class Underway {
         return { ret: 1, flt, value: op.op === 'kread' ? loaded() : (op.val ?? 0) };
       case 'mmap':
         return ret < 0 ? { err: errorName(-ret) } : { ret: 0 };
-      case 'refs_touch':
-        return { ret, flt, value: op.then === 'write' ? (op.val ?? 0) : loaded() };
       case 'clean': {
         const { start, end, bitmap } = k.the('or_scratch', 'or_scratch');
         const got = runs(this.program.pages, (bit) => bitmap.test(bit));
@@ -330,14 +341,8 @@ const addressed = new Set([
 ]);
 const returnsErrors = new Set(['munmap', 'mprotect', 'madvise', 'mremap', 'clear_refs']);
 const signals: Readonly<Record<number, string>> = { 7: 'BUS', 11: 'SEGV' };
-const errors: Readonly<Record<number, string>> = {
-  12: 'ENOMEM',
-  13: 'EACCES',
-  14: 'EFAULT',
-  17: 'EEXIST',
-  22: 'EINVAL',
-};
-const errorName = (errno: number): string => errors[errno] ?? `errno ${errno}`;
+/** `EINVAL` of 22. */
+const errorName = (errno: number): string => errnoName(-errno).slice(1);
 
 const touchOf = (word: string | undefined): number => (word === 'write' ? 1 : 0);
 
@@ -376,10 +381,13 @@ const adviceNumbers: ReadonlyMap<string, number> = new Map([
   ['populate_write', MADV_POPULATE_WRITE],
 ]);
 
-/** What of an operation cannot be done: itself, or its advice; undefined when all of it can. */
-export function unknownOf({ op, advice = '' }: Operation): string | undefined {
+/** What of an operation cannot be done or compared: itself, its advice, or more than is known of operations. */
+export function unknownOf(operation: Operation): string | undefined {
+  const { op, advice = '' } = operation;
   if (!operationNumbers.has(op)) return op;
-  return op === 'madvise' && !adviceNumbers.has(advice) ? `madvise ${advice}` : undefined;
+  if (op === 'madvise' && !adviceNumbers.has(advice)) return `madvise ${advice}`;
+  const more = Object.keys(operation).find((key) => !operationKeys.has(key));
+  return more === undefined ? undefined : `${op} with "${more}"`;
 }
 
 interface CallbackArgs {

@@ -152,7 +152,7 @@ test('an operation that does not exist is named, and what follows counts as fail
   });
 });
 
-test('so is advice that the emulated madvise does not know, and words that every object knows', () => {
+test('so is what is not compared, advice that the emulated madvise does not know, words that every object knows', () => {
   const program = directed.find(({ program }) => program === 'madvise-populate-pfn')!;
   const named = (change: object) =>
     replay({
@@ -163,4 +163,5 @@ test('so is advice that the emulated madvise does not know, and words that every
   expect(named({ advice: 'pageout' })).toBe('madvise pageout');
   expect(named({ advice: 'constructor' })).toBe('madvise constructor');
   expect(named({ op: 'toString' })).toBe('toString');
+  expect(named({ rss: 3 })).toBe('madvise with "rss"');
 });

@@ -151,3 +151,20 @@ test('leaving an object of many pages goes by batches, not deeper and deeper (za
   const ops = [{ op: 'mmap' }, { op: 'madvise', advice: 'populate_write' }, { op: 'exit' }];
   expect(last('page', ops, 511).pgdirty).toEqual([[0, 511]]);
 });
+
+test('every process may have a copy of every page of every private mapping (do_wp_page)', () => {
+  const mapped = [0, 1, 2, 3, 4, 5].map((m) => ({ op: 'mmap', m, share: 'private' as const }));
+  const forked = [1, 2, 3].map((child) => ({ op: 'fork', child }));
+  const populated = [0, 1, 2, 3].flatMap((p) =>
+    mapped.map(({ m }) => ({ op: 'madvise', p, m, advice: 'populate_write' })),
+  );
+  const { vmas } = last('page', [...mapped, ...forked, ...populated], 16);
+  const entries = vmas.flatMap(({ pte }) => Object.values(pte));
+  expect(entries.filter((entry) => entry.endsWith('@cow')).length).toBe(4 * 6 * 16);
+});
+
+test('a touch that mprotect has forbidden ends in SIGSEGV, whatever was touched before (access_error)', () => {
+  const touch = { op: 'refs_touch', page: 0, val: 4, first: 'read', then: 'write' };
+  const { sig, code, flt } = last('page', [{ op: 'mmap', prot: 'r' }, touch]);
+  expect([sig, code, flt]).toEqual(['SEGV', 2, null]);
+});

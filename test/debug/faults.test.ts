@@ -323,7 +323,7 @@ test('a store of the kernel on behalf of the user: handled alike, and an error w
 });
 
 test('beyond the object: the handler refuses, and that is SIGBUS', () => {
-  const [fault] = ofMachine(shyMachine('series-v2', 0, 0, true));
+  const [fault] = ofMachine(shyMachine('series-v2', 0, 0, { sigbus: true }));
   expect(parts(fault!, 'path', 'outcome')).toMatchInlineSnapshot(`
     "
     path: do_user_addr_fault → handle_mm_fault → handle_pte_fault → do_fault → do_shared_fault → shy_fault

@@ -13,7 +13,7 @@ import { shyMachine } from './shy';
 
 /** Runs one store with a driver that puts off that many faults and mkwrites. */
 function run(preset: Preset, faults: number, mkwrites: number, sigbus = false) {
-  const { engine, mms } = shyMachine(preset, faults, mkwrites, sigbus);
+  const { engine, mms } = shyMachine(preset, faults, mkwrites, { sigbus });
   for (let agent = defaultAgent(engine); agent >= 0; agent = defaultAgent(engine)) {
     if (engine.steps > 10_000) throw new Error('it never ends');
     engine.step(agent);
@@ -70,6 +70,30 @@ test('v2: pfn_mkwrite may give up mmap_sem; the fault is retried, and the entry 
 test('6.1: RETRY of pfn_mkwrite is not looked at, so mmap_sem would be released twice', () => {
   expect(() => run('linux-6.1', 0, 1)).toThrow('holds the mmap_sem that it releases');
 });
+
+for (const [preset, faults, mkwrites] of [
+  ['series-v2', 1, 0],
+  ['series-v2', 0, 1],
+  ['linux-6.1', 1, 0],
+] as const) {
+  const callback = faults > 0 ? 'fault' : 'pfn_mkwrite';
+  test(`${preset}: what is unmapped while ${callback} has given up mmap_sem is looked up again, and not found: SIGSEGV`, () => {
+    const { engine } = shyMachine(preset, faults, mkwrites, { unmaps: true });
+    const thread = engine.agentOfTask(0);
+    const others = Array.from({ length: engine.agents }, (_, i) => i).filter((i) => i !== thread);
+    const asked = () => engine.events.slice().filter(({ name }) => name === mm_fault.name);
+    const givenUp = () => asked().some(({ args }) => Number(args.ret) === VM_FAULT_RETRY);
+    while (!givenUp()) engine.step(thread);
+    // The thread only answers the shootdown, in an interrupt.
+    while (!engine.isFinished(1))
+      engine.step(others.find((agent) => engine.runnable(agent)) ?? thread);
+    const before = asked().length;
+    while (!engine.isFinished(0)) engine.step(thread);
+    expect(asked().length).toBe(before);
+    expect(engine.the('shy', 'shy_driver').faults).toBe(11 | (1 << 8));
+    expect(engine.checker!.broken).toEqual([]);
+  });
+}
 
 test('a handler that fails ends the access with SIGBUS, and no fault is counted', () => {
   const { counts, signal } = run('linux-6.1', 0, 0, true);

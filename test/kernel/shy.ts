@@ -19,15 +19,17 @@ import {
   vm_operations_struct,
 } from '../../src/kernel/include/linux/mm_types';
 import { vmf_insert_pfn_prot } from '../../src/kernel/mm/memory';
-import { vm_mmap_pgoff } from '../../src/kernel/mm/mmap';
+import { __vm_munmap, vm_mmap_pgoff } from '../../src/kernel/mm/mmap';
 import { type Preset, variantSet } from '../../src/kernel/variants';
 import { buildMachine, cpu_idle } from '../../src/machine/machine';
 import { Checker } from '../../src/routine/check';
 import { type Routine, routine } from '../../src/routine/routine';
 import { bool, int, long, ref, struct, type View } from '../../src/state/layout';
 
-/** How many faults and mkwrites are still to be put off, whatever they allow; and what the last one was told. */
-const shy_driver = struct('shy_driver', { own: { faults: int, mkwrites: int, sigbus: bool } });
+/** Where it is mapped; how many faults and mkwrites are still to be put off, at last what the store was told. */
+const shy_driver = struct('shy_driver', {
+  own: { address: long, faults: int, mkwrites: int, sigbus: bool },
+});
 
 declare module '../../src/state/layout' {
   interface Structs {
@@ -117,6 +119,9 @@ const main = routine(
       }),
       'at',
     ),
+    step('tell the address', (f, k) => {
+      k.the('shy', 'shy_driver').address = f.at;
+    }),
     call(store, (f) => ({ address: f.at, length: 1, user: true, unique: false, value: 7 }), 'ret'),
     step('remember', (f, k) => {
       k.the('shy', 'shy_driver').faults = f.ret;
@@ -124,13 +129,34 @@ const main = routine(
   ],
 );
 
-/** A machine that stands before its first step, whose driver puts off that many faults and mkwrites. */
-export function shyMachine(preset: Preset, faults: number, mkwrites: number, sigbus = false) {
+/** Another thread of the process, which unmaps. */
+const beside = routine('test.c', 'beside', { mode: 'user', locals: { ret: int } }, ({ call }) => [
+  call(
+    __vm_munmap,
+    (_f, k) => ({ start: k.the('shy', 'shy_driver').address, len: PAGE_SIZE }),
+    'ret',
+  ),
+]);
+
+/**
+ * A machine that stands before its first step, whose driver puts off that many faults and mkwrites. Its thread maps and
+ * stores; if `unmaps`, another one beside it, on a CPU of its own, unmaps.
+ */
+export function shyMachine(
+  preset: Preset,
+  faults: number,
+  mkwrites: number,
+  { sigbus = false, unmaps = false } = {},
+) {
+  const tasks = [
+    { name: 'main', cpu: 0, root: main as Routine, process: 0 },
+    { name: 'beside', cpu: 1, root: beside as Routine, process: 0 },
+  ].slice(0, unmaps ? 2 : 1);
   const machine = buildMachine({
     variants: variantSet(preset),
-    cpus: 1,
+    cpus: tasks.length,
     processes: 1,
-    tasks: [{ name: 'main', cpu: 0, root: main as Routine, process: 0 }],
+    tasks,
     limits: { frames: 4, tables: 8, vmas: 4, files: 1 },
     parts: [
       {
