@@ -31,12 +31,6 @@ const registry = [
     releases: '5.5 and later',
   },
   {
-    id: 'flush-widened',
-    sentence: 'A walk that sees another flush pending on the mm flushes its whole range.',
-    source: 'wp_clean_post_vma() of mm/mapping_dirty_helpers.c, Linux 5.5 and later',
-    releases: '5.5 and later',
-  },
-  {
     id: 'no-private-mappings',
     sentence: 'TTM refuses private writable mappings with EINVAL.',
     source:
@@ -156,10 +150,135 @@ const registry = [
     releases: 'to 6.4',
   },
   {
+    id: 'bz-07',
+    sentence:
+      "Giving a coherent surface up counts the users of its object's tracker down twice: it is freed under a surface that relies on it.",
+    source:
+      'vmw_bo_dirty_release() of vmwgfx_page_dirty.c: a plain counter notices no underflow, 5.5 to 2025 (a kref since c1962742ffff); the second decrement is put in',
+    releases: 'none: the counter that does not notice, 5.5 to 2025',
+  },
+  {
+    id: 'bz-08',
+    sentence:
+      'When a surface gets no dirty box, validation destroys it on the device and leaves it attached: later commands name a dead id.',
+    source:
+      'the cure that a patch of 2026 to vmw_resource_do_validate() suggests; the kernels themselves leave the surface as it is, which the next validation repairs',
+    releases: 'none',
+  },
+  {
     id: 'bz-11',
     sentence: 'A fault cleans the resources of 4096 pages, for a page count was taken for bytes.',
     source: 'vmw_bo_vm_fault() of vmwgfx_page_dirty.c, 5.5 to 6.1',
     releases: '5.5 and later',
+  },
+  {
+    id: 'bz-22',
+    sentence:
+      'Dirty pages are recorded in one pass and their dirty bits cleaned in another: a store in between is wiped away unrecorded.',
+    source:
+      'the order of clear_page_dirty_for_io() before 2.6.20 (7658cc289288), in the terms of the dirty helpers',
+    releases: 'up to 2.6.19, there of page cache',
+  },
+  {
+    id: 'bz-23',
+    sentence:
+      'mkwrite notes the page and lets the reservation go before the entry is writable: a scan in between uses the note up.',
+    source:
+      'vmw_bo_vm_mkwrite() of vmwgfx_page_dirty.c; the core closed the like for file systems in 2.6.30 (b827e496c893). Without it the driver makes the entry writable itself, under the reservation: a cure of ours',
+    releases: '5.5 and later',
+  },
+  {
+    id: 'bz-24',
+    sentence:
+      'Entries of bare frames are taken out under the lock of their table and flushed after it: until then stores go through old translations, and who looks at the entry sees none.',
+    source:
+      'zap_pte_range() of mm/memory.c; for pages closed in 3.15 (1cf35d47712d). Without it bare frames are flushed as pages are: a cure of ours',
+    releases: 'all, for bare frames',
+  },
+  {
+    id: 'bz-25',
+    sentence:
+      'mremap() flushes the old addresses only after it has let go of the tables: stores go on there, to entries that others work on at the new place.',
+    source: 'move_ptes() of mm/mremap.c up to 4.19 (eb66ae030829, CVE-2018-18281)',
+    releases: 'up to 4.19',
+  },
+  {
+    id: 'bz-26',
+    sentence:
+      'mprotect() flushes only what it changed itself: an entry that somebody has taken out and not flushed yet can still be written after it has returned.',
+    source:
+      'change_protection() of mm/mprotect.c up to 4.12 (3ea277194daa; what was left of it 383c4613c67c, 2025)',
+    releases: 'up to 4.12; in parts to 2025',
+  },
+  {
+    id: 'bz-27',
+    sentence:
+      'clear_refs write-protects entries and does not flush the TLB: stores go on through old translations, unnoticed.',
+    source:
+      'clear_refs_write() of fs/proc/task_mmu.c, 4.14 to 5.10 (0758cd830494, fixed by 912efa17e512)',
+    releases: '4.14 to 5.10',
+  },
+  {
+    id: 'bz-28',
+    sentence:
+      'A fault on an object whose writes are found by dirty bits maps it writable although soft-dirty waits for the first write.',
+    source:
+      'vmw_bo_vm_fault() of vmwgfx_page_dirty.c, which takes vm_get_page_prot() for vma->vm_page_prot; for the core closed in 3.18 (64e455079e1b)',
+    releases: '5.5 and later',
+  },
+  {
+    id: 'bz-29',
+    sentence:
+      'mprotect() gives write access back although soft-dirty waits for the first write: a flag is taken the wrong way round.',
+    source:
+      'change_pte_range() and can_change_pte_writable() of mm/mprotect.c, 3.18 to 5.19 (fixed by 76aefad628aa, 6.0)',
+    releases: '3.18 to 5.19',
+  },
+  {
+    id: 'bz-30',
+    sentence:
+      'clear_refs write-protects entries and tells no secondary MMU: a device goes on writing by its own tables.',
+    source: 'clear_refs_write() of fs/proc/task_mmu.c up to 3.10; fixed in 3.11',
+    releases: 'up to 3.10',
+  },
+  {
+    id: 'bz-31',
+    sentence: 'An entry that is moved comes back clean: its dirty bit is not carried over.',
+    source:
+      'migrate_vma_collect_pmd() of mm/migrate_device.c up to 6.0 (fd35ca3d12cc), where an entry gives way to another; here in move_ptes() of mm/mremap.c, there being no migration',
+    releases: 'up to 6.0, there for migration',
+  },
+  {
+    id: 'bz-32',
+    sentence:
+      'Write-protecting an entry loses its dirty bit, as where hardware says dirty by writable and not read-only.',
+    source:
+      'pte_wrprotect() of arch/arm64 up to 5.9 (fixed by ff1712f953e2), here in the dirty helpers',
+    releases: 'up to 5.9, arm64',
+  },
+  {
+    id: 'bz-33',
+    sentence:
+      'The dirty helpers read an entry, change it and store it back: a dirty bit that a CPU sets in between is overwritten.',
+    source:
+      'a walk without lock and without the pair of start and commit, as before "mm: pagewalk: Take the pagetable lock in walk_pte_range()" (5.5)',
+    releases: 'none: what the series takes care of',
+  },
+  {
+    id: 'bz-35',
+    sentence:
+      'Beginning to write-protect flushes only where an entry was changed: a translation that somebody else left behind stays writable.',
+    source:
+      'apply_as_range(), wp_clean_post_vma(); in KVM enabling the dirty log was so up to 5.19 (fixed by b64d740ea7dd). Without it every write-protection flushes: a cure of ours',
+    releases: '5.5 and later',
+  },
+  {
+    id: 'bz-36',
+    sentence:
+      'mkwrite notes the page by its place in the mapping instead of its place in the buffer object.',
+    source:
+      'the shape of "vhost: log dirty page correctly" (cc5e71075947, 5.0): a log in the wrong address space',
+    releases: 'up to 4.20, there in vhost',
   },
   {
     id: 'bz-53',
@@ -167,6 +286,43 @@ const registry = [
       'Every move of a buffer object zaps its PTEs, so dirty bits set before the first submission are lost.',
     source: 'ttm_bo_handle_move_mem() of drivers/gpu/drm/ttm/ttm_bo.c, about 5.9 to 6.1',
     releases: '5.9 to 6.1',
+  },
+  {
+    id: 'hz-1',
+    sentence:
+      'Hazard: changing to write-protection cleans and records first and protects then: a store in between keeps its dirty bit, at which nobody looks any more.',
+    source: 'the comment in vmw_bo_dirty_scan_pagetable() on the order of the two',
+    releases: 'none',
+  },
+  {
+    id: 'hz-2',
+    sentence: 'Hazard: pages are taken out of the page tables without collecting their dirty bits.',
+    source:
+      'the comment on vmw_bo_dirty_unmap() ("may leak dirty pages"), without vmw_bo_dirty_pre_unmap()',
+    releases: 'none',
+  },
+  {
+    id: 'hz-3',
+    sentence:
+      'Hazard: the readback of a fault is not waited for: the object gets no fence, and CPUs map memory that the device is still filling.',
+    source: 'the comment in vmw_resources_clean() on vmw_bo_fence_single()',
+    releases: 'none',
+  },
+  {
+    id: 'hz-4',
+    sentence:
+      'Hazard: a walk flushes only what it changed, although another flush is pending on the address space.',
+    source:
+      'apply_as_range() as posted; wp_clean_post_vma() of Linux 5.5 and later flushes its whole range then (mm_tlb_flush_nested())',
+    releases: 'none: the posting',
+  },
+  {
+    id: 'hz-5',
+    sentence:
+      'Hazard: mkwrite returns VM_FAULT_RETRY to a core that does not know it there: the entry becomes writable with nothing noted.',
+    source:
+      'the comment in vmw_bo_vm_mkwrite() of 5.5 and later, which forbids retries; the series taught the core (patch 1)',
+    releases: 'none',
   },
   {
     id: 'no-clean-flush',
@@ -258,12 +414,11 @@ export type VariantId = (typeof registry)[number]['id'];
 export const variants: readonly Variant[] = registry;
 
 const presetSets = {
-  'series-v2': ['mprotect-escape'],
+  'series-v2': ['mprotect-escape', 'bz-23', 'bz-24', 'bz-28', 'bz-35', 'hz-4'],
   'linux-6.1': [
     'mm-6.1',
     'tlb-6.1',
     'walk-stops',
-    'flush-widened',
     'no-private-mappings',
     'pfnmap',
     'mprotect-escape',
@@ -272,6 +427,10 @@ const presetSets = {
     'bz-02',
     'multisample-stride',
     'bz-11',
+    'bz-23',
+    'bz-24',
+    'bz-28',
+    'bz-35',
     'bz-53',
   ],
 } as const satisfies Record<string, readonly VariantId[]>;

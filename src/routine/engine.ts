@@ -965,9 +965,7 @@ export class Engine {
     const { store } = this;
     let at = this.taskAt(task) + taskHeld;
     while (store.peek(at) >> heldShift !== lock.at) {
-      if (store.peek(at) === 0) {
-        fail(`${this.names[task]} holds the ${lock.class} that it releases`);
-      }
+      if (store.peek(at) === 0) throw new Oops(`the ${lock.class} that is released is not held`);
       at++;
     }
     drop(store, lock.at, (store.peek(at) & heldForReading) !== 0 ? 'read' : 'write');

@@ -2,7 +2,7 @@
 // shared writable mappings of an address_space, on apply_to_pfn_range(). Merged later as mm/mapping_dirty_helpers.c,
 // on a page walk. Left out: flush_cache_range(), which does nothing on x86.
 import { _PAGE_DIRTY, _PAGE_RW, PAGE_SIZE } from '../../hardware/pte';
-import { routine } from '../../routine/routine';
+import { type AnyBuilder, type Node, routine } from '../../routine/routine';
 import {
   embed,
   int,
@@ -12,6 +12,7 @@ import {
   ref,
   type Structs,
   struct,
+  type U64,
   type View,
 } from '../../state/layout';
 import { pte_dirty, pte_mkclean, pte_write, pte_wrprotect } from '../arch/x86/include/asm/pgtable';
@@ -77,31 +78,49 @@ function record(clean: Structs['apply_as_clean'], first: number, last = first): 
 const bitOf = (clean: Structs['apply_as_clean'], addr: number): number =>
   linear_page_index(clean.base.vma, addr) - clean.bitmap_pgoff;
 
+/** Takes the entry out and reads it in one, so that no dirty bit that a CPU sets meanwhile is overwritten. */
+const takeOut = (atomic: AnyBuilder['atomic']): Node =>
+  atomic(
+    'old_pte = ptep_modify_prot_start(vma, addr, pte)',
+    (f: { readonly pte: Structs['pte_t']; ptent: U64 }) => {
+      f.ptent = f.pte.val;
+      f.pte.val = { lo: 0, hi: 0 };
+    },
+  );
+
 /** Write-protects an entry if it is writable. Between start and commit the entry is none. */
 export const apply_pt_wrprotect = routine(
   file,
   'apply_pt_wrprotect',
   { args: pte_args, locals: { ptent: pte }, returns: int },
-  ({ step, atomic, when, ret, repeated }) => [
+  ({ step, atomic, when, ret, variant, repeated }) => [
     step('ptent = *pte', (f) => {
       f.ptent = f.pte.val;
     }),
     when('pte_write(ptent)', (f) => pte_write(f.ptent), [
-      atomic('old_pte = ptep_modify_prot_start(vma, addr, pte)', (f) => {
-        f.ptent = f.pte.val;
-        f.pte.val = { lo: 0, hi: 0 };
-      }),
+      variant('bz-33', [], [takeOut(atomic)]),
+      variant('bz-32', [
+        step('old_pte = pte_mkclean(old_pte)', (f) => {
+          f.ptent = pte_mkclean(f.ptent);
+        }),
+      ]),
       step('ptep_modify_prot_commit(vma, addr, pte, old_pte, pte_wrprotect(old_pte))', (f, k) => {
         f.pte.val = pte_wrprotect(f.ptent);
         widen(k.view('apply_as', f.closure.at), f.addr);
       }),
     ]),
     ret('0', () => 0),
-    repeated(({ closure }, entries, k) => {
-      const { first, last, count } = takeBit(k, entries, _PAGE_RW);
-      if (count > 0) widen(k.view('apply_as', closure.at), first, last, count);
-      return count;
-    }),
+    variant(
+      'bz-32',
+      [],
+      [
+        repeated(({ closure }, entries, k) => {
+          const { first, last, count } = takeBit(k, entries, _PAGE_RW);
+          if (count > 0) widen(k.view('apply_as', closure.at), first, last, count);
+          return count;
+        }),
+      ],
+    ),
   ],
 );
 
@@ -110,15 +129,12 @@ export const apply_pt_clean = routine(
   file,
   'apply_pt_clean',
   { args: pte_args, locals: { ptent: pte, pgoff: int }, returns: int },
-  ({ step, atomic, when, ret, repeated }) => [
+  ({ step, atomic, when, ret, variant, repeated }) => [
     step('ptent = *pte', (f) => {
       f.ptent = f.pte.val;
     }),
     when('pte_dirty(ptent)', (f) => pte_dirty(f.ptent), [
-      atomic('old_pte = ptep_modify_prot_start(vma, addr, pte)', (f) => {
-        f.ptent = f.pte.val;
-        f.pte.val = { lo: 0, hi: 0 };
-      }),
+      variant('bz-33', [], [takeOut(atomic)]),
       step('ptep_modify_prot_commit(vma, addr, pte, old_pte, pte_mkclean(old_pte))', (f, k) => {
         f.pte.val = pte_mkclean(f.ptent);
         widen(k.view('apply_as', f.closure.at), f.addr);
@@ -144,6 +160,44 @@ export const apply_pt_clean = routine(
       }
       return count;
     }),
+  ],
+);
+
+/** Records the page of a dirty entry, which stays so (bz-22). */
+export const apply_pt_record = routine(
+  file,
+  'apply_pt_record',
+  { args: pte_args, locals: { ptent: pte, pgoff: int }, returns: int },
+  ({ step, when, ret }) => [
+    step('ptent = *pte', (f) => {
+      f.ptent = f.pte.val;
+    }),
+    when('pte_dirty(ptent)', (f) => pte_dirty(f.ptent), [
+      step('pgoff = linear_page_index(vma, addr) - clean->bitmap_pgoff', (f, k) => {
+        f.pgoff = bitOf(k.view('apply_as_clean', f.closure.at), f.addr);
+      }),
+      step('__set_bit(pgoff, clean->bitmap)', (f, k) => {
+        const clean = k.view('apply_as_clean', f.closure.at);
+        clean.bitmap.map.set(f.pgoff);
+        record(clean, f.pgoff);
+      }),
+    ]),
+    ret('0', () => 0),
+  ],
+);
+
+/** Cleans an entry, whose page has been recorded before (bz-22). */
+export const apply_pt_forget = routine(
+  file,
+  'apply_pt_forget',
+  { args: pte_args, returns: int },
+  ({ atomic, ret }) => [
+    atomic('if (pte_dirty(*pte)) *pte = pte_mkclean(*pte)', (f, k) => {
+      if (!pte_dirty(f.pte.val)) return;
+      f.pte.val = pte_mkclean(f.pte.val);
+      widen(k.view('apply_as', f.closure.at), f.addr);
+    }),
+    ret('0', () => 0),
   ],
 );
 
@@ -195,6 +249,24 @@ export const apply_as_range = routine(
               if (f.aas.base.ptefn === k.fn(apply_pt_clean)) f.aas.end = f.aas.start;
             }),
           ]),
+          variant(
+            'hz-4',
+            [],
+            [
+              step('mm_tlb_flush_nested(mm)', (f) => {
+                if (f.aas.base.mm.tlb_flush_pending > 1) wholeRange(f);
+              }),
+            ],
+          ),
+          variant(
+            'bz-35',
+            [],
+            [
+              step('all of what was write-protected', (f, k) => {
+                if (f.aas.base.ptefn === k.fn(apply_pt_wrprotect)) wholeRange(f);
+              }),
+            ],
+          ),
           when('aas->end > aas->start', (f) => f.aas.end > f.aas.start, [
             call(flush_tlb_mm_range, (f) => ({
               mm: f.aas.base.mm,
@@ -217,6 +289,12 @@ export const apply_as_range = routine(
     release('i_mmap_unlock_read(mapping)', (f) => f.mapping.i_mmap_rwsem),
   ],
 );
+
+/** Flushes all that was walked, whatever was changed. */
+function wholeRange(f: { aas: Structs['apply_as']; start: number; end: number }): void {
+  f.aas.start = f.start;
+  f.aas.end = f.end;
+}
 
 const isPlainIo = (vm_flags: number): boolean => (vm_flags & (VM_HUGETLB | VM_IO)) === VM_IO;
 
@@ -266,7 +344,7 @@ export const apply_as_clean = routine(
     locals: { clean: embed('apply_as_clean') },
     returns: int,
   },
-  ({ step, call, ret }) => [
+  ({ step, call, variant, ret }) => [
     step('none_set = *start >= *end', (f, k) => {
       const { clean } = f;
       const none_set = f.start.val >= f.end.val;
@@ -276,12 +354,16 @@ export const apply_as_clean = routine(
       clean.start = none_set ? f.nr : f.start.val;
       clean.end = none_set ? 0 : f.end.val;
     }),
-    call(apply_as_range, (f) => ({
-      mapping: f.mapping,
-      aas: f.clean.base,
-      first_index: f.first_index,
-      nr: f.nr,
-    })),
+    variant('bz-22', [
+      step('clean.base.base.ptefn = apply_pt_record', (f, k) => {
+        f.clean.base.base.ptefn = k.fn(apply_pt_record);
+      }),
+      call(apply_as_range, ofClean),
+      step('clean.base.base.ptefn = apply_pt_forget', (f, k) => {
+        f.clean.base.base.ptefn = k.fn(apply_pt_forget);
+      }),
+    ]),
+    call(apply_as_range, ofClean),
     step('*start = clean.start; *end = clean.end', (f) => {
       f.start.val = f.clean.start;
       f.end.val = f.clean.end;
@@ -290,5 +372,24 @@ export const apply_as_clean = routine(
   ],
 );
 
+interface Cleaned {
+  readonly mapping: Structs['address_space'];
+  readonly clean: Structs['apply_as_clean'];
+  readonly first_index: number;
+  readonly nr: number;
+}
+
+const ofClean = ({ mapping, clean, first_index, nr }: Cleaned) => ({
+  mapping,
+  aas: clean.base,
+  first_index,
+  nr,
+});
+
 /** What these files point to without calling it: roots of a program that has them. */
-export const as_dirty_roots = [apply_pt_wrprotect, apply_pt_clean];
+export const as_dirty_roots = [
+  apply_pt_wrprotect,
+  apply_pt_clean,
+  apply_pt_record,
+  apply_pt_forget,
+];

@@ -1,9 +1,8 @@
 // mm/mapping_dirty_helpers.c (Linux 5.5 to 6.1): write-protecting and cleaning the entries of all shared mappings of an
 // address_space, as callbacks of a page walk. What became of mm/as_dirty_helpers.c when it was merged.
 import { _PAGE_DIRTY, _PAGE_RW, PAGE_SIZE } from '../../hardware/pte';
-import { routine } from '../../routine/routine';
+import { type AnyBuilder, type Node, routine } from '../../routine/routine';
 import {
-  bool,
   embed,
   int,
   long,
@@ -11,6 +10,7 @@ import {
   ref,
   type Structs,
   struct,
+  type U64,
   type View,
 } from '../../state/layout';
 import type { StaticSize } from '../../state/objects';
@@ -85,31 +85,49 @@ function record(cwalk: Structs['clean_walk'], first: number, last = first): void
 const bitOf = (cwalk: Structs['clean_walk'], vma: Structs['vm_area_struct'], addr: number) =>
   linear_page_index(vma, addr) - cwalk.bitmap_pgoff;
 
+/** Takes the entry out and reads it in one, so that no dirty bit that a CPU sets meanwhile is overwritten. */
+const takeOut = (atomic: AnyBuilder['atomic']): Node =>
+  atomic(
+    'old_pte = ptep_modify_prot_start(vma, addr, pte)',
+    (f: { readonly pte: Structs['pte_t']; ptent: U64 }) => {
+      f.ptent = f.pte.val;
+      f.pte.val = { lo: 0, hi: 0 };
+    },
+  );
+
 /** Write-protects an entry if it is writable. Between start and commit the entry is none. */
 export const wp_pte = routine(
   file,
   'wp_pte',
   { args: entry_args, locals: { ptent: pte }, returns: int },
-  ({ step, atomic, when, ret, repeated }) => [
+  ({ step, atomic, when, ret, variant, repeated }) => [
     step('ptent = *pte', (f) => {
       f.ptent = f.pte.val;
     }),
     when('pte_write(ptent)', (f) => pte_write(f.ptent), [
-      atomic('old_pte = ptep_modify_prot_start(vma, addr, pte)', (f) => {
-        f.ptent = f.pte.val;
-        f.pte.val = { lo: 0, hi: 0 };
-      }),
+      variant('bz-33', [], [takeOut(atomic)]),
+      variant('bz-32', [
+        step('old_pte = pte_mkclean(old_pte)', (f) => {
+          f.ptent = pte_mkclean(f.ptent);
+        }),
+      ]),
       step('ptep_modify_prot_commit(vma, addr, pte, old_pte, pte_wrprotect(old_pte))', (f, k) => {
         f.pte.val = pte_wrprotect(f.ptent);
         widen(k.view('wp_walk', f.walk.private), f.addr);
       }),
     ]),
     ret('0', () => 0),
-    repeated(({ walk }, entries, k) => {
-      const { first, last, count } = takeBit(k, entries, _PAGE_RW);
-      if (count > 0) widen(k.view('wp_walk', walk.private), first, last, count);
-      return count;
-    }),
+    variant(
+      'bz-32',
+      [],
+      [
+        repeated(({ walk }, entries, k) => {
+          const { first, last, count } = takeBit(k, entries, _PAGE_RW);
+          if (count > 0) widen(k.view('wp_walk', walk.private), first, last, count);
+          return count;
+        }),
+      ],
+    ),
   ],
 );
 
@@ -118,15 +136,12 @@ export const clean_record_pte = routine(
   file,
   'clean_record_pte',
   { args: entry_args, locals: { ptent: pte, pgoff: int }, returns: int },
-  ({ step, atomic, when, ret, repeated }) => [
+  ({ step, atomic, when, ret, variant, repeated }) => [
     step('ptent = *pte', (f) => {
       f.ptent = f.pte.val;
     }),
     when('pte_dirty(ptent)', (f) => pte_dirty(f.ptent), [
-      atomic('old_pte = ptep_modify_prot_start(vma, addr, pte)', (f) => {
-        f.ptent = f.pte.val;
-        f.pte.val = { lo: 0, hi: 0 };
-      }),
+      variant('bz-33', [], [takeOut(atomic)]),
       step('ptep_modify_prot_commit(vma, addr, pte, old_pte, pte_mkclean(old_pte))', (f, k) => {
         f.pte.val = pte_mkclean(f.ptent);
         widen(k.view('wp_walk', f.walk.private), f.addr);
@@ -152,6 +167,44 @@ export const clean_record_pte = routine(
       }
       return count;
     }),
+  ],
+);
+
+/** Records the page of a dirty entry, which stays so (bz-22). */
+export const record_pte = routine(
+  file,
+  'record_pte',
+  { args: entry_args, locals: { ptent: pte, pgoff: int }, returns: int },
+  ({ step, when, ret }) => [
+    step('ptent = *pte', (f) => {
+      f.ptent = f.pte.val;
+    }),
+    when('pte_dirty(ptent)', (f) => pte_dirty(f.ptent), [
+      step('pgoff = linear_page_index(vma, addr) - cwalk->bitmap_pgoff', (f, k) => {
+        f.pgoff = bitOf(k.view('clean_walk', f.walk.private), f.walk.vma, f.addr);
+      }),
+      step('__set_bit(pgoff, cwalk->bitmap)', (f, k) => {
+        const cwalk = k.view('clean_walk', f.walk.private);
+        cwalk.bitmap.map.set(f.pgoff);
+        record(cwalk, f.pgoff);
+      }),
+    ]),
+    ret('0', () => 0),
+  ],
+);
+
+/** Cleans an entry, whose page has been recorded before (bz-22). */
+export const forget_pte = routine(
+  file,
+  'forget_pte',
+  { args: entry_args, returns: int },
+  ({ atomic, ret }) => [
+    atomic('if (pte_dirty(*pte)) *pte = pte_mkclean(*pte)', (f, k) => {
+      if (!pte_dirty(f.pte.val)) return;
+      f.pte.val = pte_mkclean(f.pte.val);
+      widen(k.view('wp_walk', f.walk.private), f.addr);
+    }),
+    ret('0', () => 0),
   ],
 );
 
@@ -234,7 +287,7 @@ export const wp_clean_post_vma = routine(
   'wp_clean_post_vma',
   {
     args: { walk: ref('mm_walk') },
-    locals: { start: long, end: long, from: long, to: long, pending: int, cleaned: bool },
+    locals: { start: long, end: long, from: long, to: long },
   },
   ({ step, atomic, when, call, variant }) => [
     step('the range to flush', (f, k) => {
@@ -244,15 +297,24 @@ export const wp_clean_post_vma = routine(
       f.from = wpwalk.tlbflush_start;
       f.to = wpwalk.tlbflush_end;
     }),
-    variant('flush-widened', [
-      step('mm_tlb_flush_nested(walk->mm)', (f) => {
-        f.pending = f.walk.mm.tlb_flush_pending;
-        if (f.pending > 1) {
-          f.from = f.start;
-          f.to = f.end;
-        }
-      }),
-    ]),
+    variant(
+      'hz-4',
+      [],
+      [
+        step('mm_tlb_flush_nested(walk->mm)', (f) => {
+          if (f.walk.mm.tlb_flush_pending > 1) wholeRange(f);
+        }),
+      ],
+    ),
+    variant(
+      'bz-35',
+      [],
+      [
+        step('all of what was write-protected', (f, k) => {
+          if (f.walk.ops.at === k.the('wp_walk_ops', 'mm_walk_ops').at) wholeRange(f);
+        }),
+      ],
+    ),
     variant('no-clean-flush', [
       step('forget the range if it was cleaned', (f, k) => {
         if (f.walk.ops.at === k.the('clean_walk_ops', 'mm_walk_ops').at) f.to = f.from;
@@ -277,6 +339,12 @@ export const wp_clean_post_vma = routine(
     }),
   ],
 );
+
+/** Flushes all that was walked, whatever was changed. */
+function wholeRange(f: { start: number; end: number; from: number; to: number }): void {
+  f.from = f.start;
+  f.to = f.end;
+}
 
 const range_args = { mapping: ref('address_space'), first_index: int, nr: int };
 
@@ -323,7 +391,7 @@ export const clean_record_shared_mapping_range = routine(
     locals: { cwalk: embed('clean_walk'), walk: embed('mm_walk'), err: int },
     returns: int,
   },
-  ({ step, call, acquire, release, ret }) => [
+  ({ step, call, acquire, release, variant, ret }) => [
     step('none_set = *start >= *end', (f, k) => {
       const { cwalk } = f;
       const none_set = f.start.val >= f.end.val;
@@ -335,11 +403,16 @@ export const clean_record_shared_mapping_range = routine(
       f.walk.private = cwalk.at;
     }),
     acquire('i_mmap_lock_read(mapping)', (f) => f.mapping.i_mmap_rwsem, { mode: 'read' }),
-    call(
-      walk_page_mapping,
-      (f) => ({ mapping: f.mapping, first_index: f.first_index, nr: f.nr, walk: f.walk }),
-      'err',
-    ),
+    variant('bz-22', [
+      step('walk.ops = &record_walk_ops', (f, k) => {
+        f.walk.ops = k.the('record_walk_ops', 'mm_walk_ops');
+      }),
+      call(walk_page_mapping, ofWalk, 'err'),
+      step('walk.ops = &forget_walk_ops', (f, k) => {
+        f.walk.ops = k.the('forget_walk_ops', 'mm_walk_ops');
+      }),
+    ]),
+    call(walk_page_mapping, ofWalk, 'err'),
     release('i_mmap_unlock_read(mapping)', (f) => f.mapping.i_mmap_rwsem),
     step('*start = cwalk.start; *end = cwalk.end', (f) => {
       f.start.val = f.cwalk.start;
@@ -348,6 +421,15 @@ export const clean_record_shared_mapping_range = routine(
     ret('cwalk.base.total', (f) => f.cwalk.base.total),
   ],
 );
+
+interface Walked {
+  readonly mapping: Structs['address_space'];
+  readonly first_index: number;
+  readonly nr: number;
+  readonly walk: Structs['mm_walk'];
+}
+
+const ofWalk = ({ mapping, first_index, nr, walk }: Walked) => ({ mapping, first_index, nr, walk });
 
 const walk_ops = {
   test_walk: wp_clean_test_walk,
@@ -364,5 +446,15 @@ export const mapping_dirty_statics: readonly StaticSize[] = [
     name: 'clean_walk_ops',
     struct: mm_walk_ops,
     initial: { ...walk_ops, pte_entry: clean_record_pte },
+  },
+  {
+    name: 'record_walk_ops',
+    struct: mm_walk_ops,
+    initial: { ...walk_ops, pte_entry: record_pte },
+  },
+  {
+    name: 'forget_walk_ops',
+    struct: mm_walk_ops,
+    initial: { ...walk_ops, pte_entry: forget_pte },
   },
 ];

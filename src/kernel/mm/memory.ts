@@ -947,10 +947,20 @@ export const wp_pfn_shared = routine(
           ]),
         ],
         [
-          when(
-            'ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)',
-            (f) => has(f.ret, ENOPAGE_OR_RETRY),
-            [ret('ret', (f) => f.ret)],
+          variant(
+            'hz-5',
+            [
+              when('ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)', (f) => has(f.ret, ENOPAGE), [
+                ret('ret', (f) => f.ret),
+              ]),
+            ],
+            [
+              when(
+                'ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)',
+                (f) => has(f.ret, ENOPAGE_OR_RETRY),
+                [ret('ret', (f) => f.ret)],
+              ),
+            ],
           ),
         ],
       ),
@@ -1581,7 +1591,7 @@ export const zap_pte_range = routine(
       ignored: int,
     },
   },
-  ({ step, atomic, when, loop, leave, again, call, acquire, release, ret }) => [
+  ({ step, atomic, when, loop, leave, again, call, acquire, release, variant, ret }) => [
     loop('again:', [
       step('start_pte = pte_offset_map(pmd, addr)', (f) => {
         f.table = f.first;
@@ -1643,9 +1653,15 @@ export const zap_pte_range = routine(
           f.addr += PAGE_SIZE;
         }),
       ]),
-      when('force_flush', (f) => f.force_flush, [
-        call(tlb_flush_mmu_tlbonly, (f) => ({ tlb: f.tlb })),
-      ]),
+      variant(
+        'bz-24',
+        [
+          when('force_flush', (f) => f.force_flush, [
+            call(tlb_flush_mmu_tlbonly, (f) => ({ tlb: f.tlb })),
+          ]),
+        ],
+        [call(tlb_flush_mmu_tlbonly, (f) => ({ tlb: f.tlb }))],
+      ),
       release('pte_unmap_unlock(start_pte, ptl)', (f, k) => ptl(k, f.table)),
       when('force_flush', (f) => f.force_flush, [call(tlb_flush_mmu, (f) => ({ tlb: f.tlb }))]),
       when('addr == end', (f) => f.addr === f.end, [leave()]),

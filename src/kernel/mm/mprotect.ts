@@ -63,6 +63,7 @@ import {
   isVmaPfn,
   tlb_end_vma,
   tlb_finish_mmu,
+  tlb_flush_mmu,
   tlb_gather_mmu,
   tlb_remove_tlb_entry,
 } from './mmu_gather';
@@ -101,7 +102,7 @@ export const do_mprotect_pkey = routine(
     },
     returns: int,
   },
-  ({ step, when, loop, leave, call, acquire, release, ret }) => [
+  ({ step, atomic, variant, when, loop, leave, call, acquire, release, ret }) => [
     step('end = start + len', (f, k) => {
       f.mm = current(k).mm;
       f.end = f.start + Math.ceil(f.len / PAGE_SIZE) * PAGE_SIZE;
@@ -141,7 +142,16 @@ export const do_mprotect_pkey = routine(
       }),
       when('the end, or a hole', (f) => f.start >= f.end || f.err !== 0, [leave()]),
     ]),
-    call(tlb_finish_mmu, (f) => ({ tlb: f.tlb })),
+    variant(
+      'bz-26',
+      [
+        call(tlb_flush_mmu, (f) => ({ tlb: f.tlb })),
+        atomic('dec_tlb_flush_pending(tlb->mm)', (f) => {
+          f.mm.tlb_flush_pending--;
+        }),
+      ],
+      [call(tlb_finish_mmu, (f) => ({ tlb: f.tlb }))],
+    ),
     release('up_write(&mm->mmap_sem)', (f) => f.mm.mmap_sem),
     ret('err', (f) => f.err),
   ],
@@ -417,10 +427,22 @@ export const can_change_pte_writable = routine(
           (f) => pte_protnone(f.pte) || !pte_dirty(f.pte),
           [ret('false', () => 0)],
         ),
-        when(
-          'vma_soft_dirty_enabled(vma) && !pte_soft_dirty(pte)',
-          (f) => vma_soft_dirty_enabled(f.vm_flags) && !pte_soft_dirty(f.pte),
-          [ret('false', () => 0)],
+        variant(
+          'bz-29',
+          [
+            when(
+              '(vma->vm_flags & VM_SOFTDIRTY) && !pte_soft_dirty(pte)',
+              (f) => !vma_soft_dirty_enabled(f.vm_flags) && !pte_soft_dirty(f.pte),
+              [ret('false', () => 0)],
+            ),
+          ],
+          [
+            when(
+              'vma_soft_dirty_enabled(vma) && !pte_soft_dirty(pte)',
+              (f) => vma_soft_dirty_enabled(f.vm_flags) && !pte_soft_dirty(f.pte),
+              [ret('false', () => 0)],
+            ),
+          ],
         ),
         when('!(vma->vm_flags & VM_SHARED)', (f) => (f.vm_flags & VM_SHARED) === 0, [
           call(vm_normal_page, (f) => ({ vma: f.vma, addr: f.addr, pte: f.pte }), 'page'),
@@ -433,18 +455,34 @@ export const can_change_pte_writable = routine(
         ret('true', () => 1),
       ],
       [
-        // 5.1: only for what the mapping wants to be told of, and a soft-dirty entry or no tracking of soft-dirty.
-        ret('pte_dirty(pte) && (pte_soft_dirty(pte) || !(vma->vm_flags & VM_SOFTDIRTY))', (f) =>
-          (f.vm_flags & VM_SHARED) !== 0 &&
-          pte_dirty(f.pte) &&
-          (pte_soft_dirty(f.pte) || vma_soft_dirty_enabled(f.vm_flags))
-            ? 1
-            : 0,
+        // 5.1: only for what the mapping wants to be told of, and not where soft-dirty waits for the first write: of
+        // that its condition said the opposite.
+        variant(
+          'bz-29',
+          [
+            ret(
+              'pte_dirty(pte) && (pte_soft_dirty(pte) || !(vma->vm_flags & VM_SOFTDIRTY))',
+              (f) =>
+                isKnownDirty(f) && (pte_soft_dirty(f.pte) || vma_soft_dirty_enabled(f.vm_flags))
+                  ? 1
+                  : 0,
+            ),
+          ],
+          [
+            ret('pte_dirty(pte) && (pte_soft_dirty(pte) || vma->vm_flags & VM_SOFTDIRTY)', (f) =>
+              isKnownDirty(f) && (pte_soft_dirty(f.pte) || !vma_soft_dirty_enabled(f.vm_flags))
+                ? 1
+                : 0,
+            ),
+          ],
         ),
       ],
     ),
   ],
 );
+
+const isKnownDirty = (f: { vm_flags: number; pte: U64 }): boolean =>
+  (f.vm_flags & VM_SHARED) !== 0 && pte_dirty(f.pte);
 
 const isOurs = (flags: number): boolean =>
   (flags & (PG_anon | PG_anon_exclusive)) === (PG_anon | PG_anon_exclusive);

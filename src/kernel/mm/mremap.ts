@@ -5,6 +5,7 @@ import { routine } from '../../routine/routine';
 import { bool, int, isNull, long, NULL, pte, ref, type Structs } from '../../state/layout';
 import {
   pmd_trans_huge,
+  pte_mkclean,
   pte_mksoft_dirty,
   pte_none,
   pte_present,
@@ -223,7 +224,7 @@ export const move_page_tables = routine(
     },
     returns: int,
   },
-  ({ step, when, loop, leave, again, call, ret }) => [
+  ({ step, when, loop, leave, again, call, variant, ret }) => [
     step('old_end = old_addr + len', (f) => {
       f.start = f.old_addr;
       f.old_end = f.old_addr + f.len;
@@ -298,6 +299,14 @@ export const move_page_tables = routine(
         old_end: f.old_addr + f.extent,
       })),
       step('old_addr += extent, new_addr += extent', advance),
+    ]),
+    variant('bz-25', [
+      call(flush_tlb_mm_range, (f) => ({
+        mm: f.vma.vm_mm,
+        start: f.start,
+        end: f.old_end,
+        freed_tables: false,
+      })),
     ]),
     call(mmu_notifier_invalidate_range_end, moved),
     ret('0', () => 0),
@@ -400,7 +409,7 @@ export const move_ptes = routine(
       same_table: bool,
     },
   },
-  ({ step, atomic, when, loop, leave, call, acquire, release }) => [
+  ({ step, atomic, when, loop, leave, call, acquire, release, variant }) => [
     step('old_ptl, new_ptl', (f, k) => {
       f.old_table = f.old_pte;
       f.new_table = f.new_pte;
@@ -423,6 +432,11 @@ export const move_ptes = routine(
           f.old_pte.val = { lo: 0, hi: 0 };
           f.force_flush ||= pte_present(f.entry);
         }),
+        variant('bz-31', [
+          step('pte = pte_mkclean(pte)', (f) => {
+            f.entry = pte_mkclean(f.entry);
+          }),
+        ]),
         step('set_pte_at(mm, new_addr, new_pte, move_soft_dirty_pte(pte))', (f) => {
           f.new_pte.val = pte_mksoft_dirty(f.entry);
         }),
@@ -434,14 +448,20 @@ export const move_ptes = routine(
       }),
       when('old_addr == old_end', (f) => f.old_addr === f.old_end, [leave()]),
     ]),
-    when('force_flush', (f) => f.force_flush, [
-      call(flush_tlb_mm_range, (f) => ({
-        mm: f.vma.vm_mm,
-        start: f.start,
-        end: f.old_end,
-        freed_tables: false,
-      })),
-    ]),
+    variant(
+      'bz-25',
+      [],
+      [
+        when('force_flush', (f) => f.force_flush, [
+          call(flush_tlb_mm_range, (f) => ({
+            mm: f.vma.vm_mm,
+            start: f.start,
+            end: f.old_end,
+            freed_tables: false,
+          })),
+        ]),
+      ],
+    ),
     when('new_ptl != old_ptl', (f) => !f.same_table, [
       release('spin_unlock(new_ptl)', (f, k) => ptl(k, f.new_table)),
     ]),

@@ -100,7 +100,7 @@ export const clear_refs_write = routine(
     },
     returns: int,
   },
-  ({ step, atomic, when, call, acquire, release, ret }) => [
+  ({ step, atomic, when, call, acquire, release, variant, ret }) => [
     when('type < CLEAR_REFS_ALL || type >= CLEAR_REFS_LAST', (f) => isUnknown(f.type), [
       ret('-EINVAL', () => -EINVAL),
     ]),
@@ -120,7 +120,7 @@ export const clear_refs_write = routine(
       atomic('inc_tlb_flush_pending(mm)', (f) => {
         f.mm.tlb_flush_pending++;
       }),
-      call(mmu_notifier_invalidate_range_start, of_mm),
+      variant('bz-30', [], [call(mmu_notifier_invalidate_range_start, of_mm)]),
     ]),
     step('cp.type = type', (f, k) => {
       f.cp.type = f.type;
@@ -129,8 +129,8 @@ export const clear_refs_write = routine(
     }),
     call(walk_page_range, (f) => ({ mm: f.mm, start: 0, end: TASK_SIZE, walk: f.walk }), 'err'),
     when('type == CLEAR_REFS_SOFT_DIRTY', (f) => f.type === CLEAR_REFS_SOFT_DIRTY, [
-      call(mmu_notifier_invalidate_range_end, of_mm),
-      call(flush_tlb_mm_range, (f) => wholeMm(f.mm)),
+      variant('bz-30', [], [call(mmu_notifier_invalidate_range_end, of_mm)]),
+      variant('bz-27', [], [call(flush_tlb_mm_range, (f) => wholeMm(f.mm))]),
       atomic('dec_tlb_flush_pending(mm)', (f) => {
         f.mm.tlb_flush_pending--;
       }),

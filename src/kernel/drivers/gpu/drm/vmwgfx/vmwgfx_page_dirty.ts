@@ -26,6 +26,7 @@ import {
   is_cow_mapping,
   PE_SIZE_PMD,
   VM_FAULT_FALLBACK,
+  VM_FAULT_NOPAGE,
   VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
   VM_RAND_READ,
@@ -37,7 +38,8 @@ import {
   clean_record_shared_mapping_range,
   wp_shared_mapping_range,
 } from '../../../../mm/mapping_dirty_helpers';
-import { unmap_mapping_range } from '../../../../mm/memory';
+import { finish_mkwrite_fault, unmap_mapping_range } from '../../../../mm/memory';
+import { vma_soft_dirty_enabled } from '../../../../mm/mmap';
 import { ttm_bo_vm_fault_reserved, ttm_bo_vm_reserve } from '../ttm/ttm_bo_vm';
 import { VMW_BO_DIRTY_MKWRITE, VMW_BO_DIRTY_PAGETABLE } from './vmwgfx_drv.h';
 import { vmw_resource_dirty_update, vmw_resources_clean } from './vmwgfx_resource';
@@ -255,8 +257,14 @@ const vmw_bo_dirty_scan_pagetable = routine(
         f.vbo.dirty.method = VMW_BO_DIRTY_MKWRITE;
         k.emit(vmw_bo_dirty_method, { bo: f.vbo, method: VMW_BO_DIRTY_MKWRITE });
       }),
-      wrprotect(b, whole),
-      clean(b, whole, inTracker), // what was written between the first clean and the write protection
+      b.variant(
+        'hz-1',
+        [clean(b, whole, inTracker), wrprotect(b, whole)],
+        [
+          wrprotect(b, whole),
+          clean(b, whole, inTracker), // what was written between the first clean and the write protection
+        ],
+      ),
     ]),
   ],
 );
@@ -340,8 +348,12 @@ export const vmw_bo_dirty_unmap = routine(
   file,
   'vmw_bo_dirty_unmap',
   { args: rangeArgs },
-  ({ step, call }) => [
-    call(vmw_bo_dirty_pre_unmap, (f) => ({ vbo: f.vbo, start: f.start, end: f.end })),
+  ({ step, call, variant }) => [
+    variant(
+      'hz-2',
+      [],
+      [call(vmw_bo_dirty_pre_unmap, (f) => ({ vbo: f.vbo, start: f.start, end: f.end }))],
+    ),
     call(unmap_mapping_range, (f) => ({ ...inFile(f, f.start, f.end), even_cows: false })),
     step('trace_vmw_bo_dirty_unmap(vbo, start, end)', (f, k) => {
       k.emit(vmw_bo_dirty_unmap_event, { bo: f.vbo, start: f.start, end: f.end });
@@ -454,10 +466,18 @@ export const vmw_bo_vm_mkwrite = routine(
       f.vbo = k.view('vmw_buffer_object', f.vmf.vma.vm_private_data);
     }),
     variant('drm-6.1', [
-      step('vmf->flags &= ~FAULT_FLAG_ALLOW_RETRY', (f) => {
+      step('save_flags = vmf->flags', (f) => {
         f.save_flags = f.vmf.flags;
-        f.vmf.flags &= ~FAULT_FLAG_ALLOW_RETRY;
       }),
+      variant(
+        'hz-5',
+        [],
+        [
+          step('vmf->flags &= ~FAULT_FLAG_ALLOW_RETRY', (f) => {
+            f.vmf.flags &= ~FAULT_FLAG_ALLOW_RETRY;
+          }),
+        ],
+      ),
     ]),
     call(ttm_bo_vm_reserve, (f) => ({ bo: f.vbo.base, vmf: f.vmf }), 'ret'),
     variant('drm-6.1', [
@@ -466,9 +486,19 @@ export const vmw_bo_vm_mkwrite = routine(
       }),
     ]),
     when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
-    step('page_offset = vmf->pgoff - drm_vma_node_start(&bo->vma_node)', (f) => {
-      f.page_offset = f.vmf.pgoff - f.vbo.base.vma_node_start;
-    }),
+    variant(
+      'bz-36',
+      [
+        step('page_offset = (vmf->address - vma->vm_start) >> PAGE_SHIFT', (f) => {
+          f.page_offset = (f.vmf.address - f.vmf.vma.vm_start) / PAGE_SIZE;
+        }),
+      ],
+      [
+        step('page_offset = vmf->pgoff - drm_vma_node_start(&bo->vma_node)', (f) => {
+          f.page_offset = f.vmf.pgoff - f.vbo.base.vma_node_start;
+        }),
+      ],
+    ),
     when(
       'page_offset >= bo->num_pages',
       (f) => f.page_offset >= f.vbo.base.num_pages,
@@ -495,6 +525,17 @@ export const vmw_bo_vm_mkwrite = routine(
                 dirty.end = Math.max(dirty.end, f.page_offset + 1);
               }
               k.emit(vmw_mkwrite, { bo: f.vbo, page: f.page_offset, marked: marks });
+            }),
+          ],
+        ),
+        variant(
+          'bz-23',
+          [],
+          [
+            // The scan that uses the note up has to wait until there is an entry for it to protect.
+            call(finish_mkwrite_fault, (f) => ({ vmf: f.vmf }), 'ret'),
+            step('ret |= VM_FAULT_NOPAGE', (f) => {
+              f.ret |= VM_FAULT_NOPAGE;
             }),
           ],
         ),
@@ -558,6 +599,16 @@ export const vmw_bo_vm_fault = routine(
         // vma->vm_page_prot is read-only where write notifications are wanted; 6.1 says so without it.
         f.prot = vm_get_page_prot(mkwrite ? vma.vm_flags & ~VM_SHARED : vma.vm_flags);
       }),
+      variant(
+        'bz-28',
+        [],
+        [
+          step('prot: read-only also while soft-dirty waits for the first write', (f) => {
+            const { vm_flags } = f.vmf.vma;
+            if (vma_soft_dirty_enabled(vm_flags)) f.prot = vm_get_page_prot(vm_flags & ~VM_SHARED);
+          }),
+        ],
+      ),
       call(
         ttm_bo_vm_fault_reserved,
         (f) => ({ vmf: f.vmf, prot: f.prot, num_prefault: f.num_prefault, fault_page_size: 1 }),

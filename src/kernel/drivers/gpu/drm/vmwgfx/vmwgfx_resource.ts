@@ -55,7 +55,7 @@ const vmw_resource_release = routine(
     args,
     locals: { backup: ref('vmw_buffer_object'), bound: bool, exists: bool, ret: int },
   },
-  ({ step, unlocked, call, callPointer, acquire, release, when }) => [
+  ({ step, unlocked, call, callPointer, acquire, release, when, variant }) => [
     unlocked('backup = res->backup', (f) => {
       f.backup = f.res.backup;
     }),
@@ -82,6 +82,7 @@ const vmw_resource_release = routine(
     ),
     when('res->coherent', (f) => f.res.coherent, [
       call(vmw_bo_dirty_release, (f) => ({ vbo: f.backup })),
+      variant('bz-07', [call(vmw_bo_dirty_release, (f) => ({ vbo: f.backup }))]),
     ]),
     when('res->id != -1', (f) => f.exists, [
       callPointer(
@@ -251,22 +252,28 @@ export const vmw_resources_clean = routine(
       step('*num_prefault = DIV_ROUND_UP(last_cleaned - res_start, PAGE_SIZE)', (f) => {
         f.num_prefault.val = Math.ceil((f.last_cleaned - f.res_start) / PAGE_SIZE);
       }),
-      call(vmw_bo_fence_single, (f) => ({ bo: f.vbo.base, fence: NULL })),
       variant(
-        'drm-6.1',
+        'hz-3',
         [],
         [
-          step('fence = reservation_object_get_excl(bo->resv)', (f) => {
-            f.fence = f.vbo.base.resv.fence_excl;
-          }),
-          when('fence', (f) => !isNull(f.fence), [
-            call(dma_fence_get, (f) => ({ fence: f.fence })),
-          ]),
-          step('old = bo->moving; bo->moving = fence', (f) => {
-            f.old = f.vbo.base.resv.fence_kernel;
-            f.vbo.base.resv.fence_kernel = f.fence;
-          }),
-          call(dma_fence_put, (f) => ({ fence: f.old })),
+          call(vmw_bo_fence_single, (f) => ({ bo: f.vbo.base, fence: NULL })),
+          variant(
+            'drm-6.1',
+            [],
+            [
+              step('fence = reservation_object_get_excl(bo->resv)', (f) => {
+                f.fence = f.vbo.base.resv.fence_excl;
+              }),
+              when('fence', (f) => !isNull(f.fence), [
+                call(dma_fence_get, (f) => ({ fence: f.fence })),
+              ]),
+              step('old = bo->moving; bo->moving = fence', (f) => {
+                f.old = f.vbo.base.resv.fence_kernel;
+                f.vbo.base.resv.fence_kernel = f.fence;
+              }),
+              call(dma_fence_put, (f) => ({ fence: f.old })),
+            ],
+          ),
         ],
       ),
     ]),
@@ -294,7 +301,7 @@ const vmw_resource_do_validate = routine(
     },
     returns: int,
   },
-  ({ step, call, callPointer, when, ret }) => [
+  ({ step, call, callPointer, when, variant, ret }) => [
     step('id, attached, backup of res', (f) => {
       f.id = f.res.id;
       f.attached = f.res.mob_attached;
@@ -340,7 +347,17 @@ const vmw_resource_do_validate = routine(
           (f) => ({ res: f.res }),
           'ret',
         ),
-        when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
+        when('ret', (f) => f.ret !== 0, [
+          variant('bz-08', [
+            callPointer(
+              'res->func->destroy(res)',
+              (f) => f.res.func.destroy,
+              (f) => ({ res: f.res }),
+              'ignored',
+            ),
+          ]),
+          ret('ret', (f) => f.ret),
+        ]),
       ]),
       when('!backup->dirty && res->dirty', (f) => !f.tracked && f.has_dirty, [
         callPointer(
