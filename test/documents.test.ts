@@ -1,5 +1,6 @@
-// What the documents name is there: files and folders by their paths, and what they link to; what the README shows of
-// the command line is what it prints, but for line breaks, what `…` leaves out, and numbers of steps and events.
+// What the documents name is there: files and folders by their paths, and what they link to; what they show of the command
+// line is what it prints, but for line breaks, what `…` leaves out, and numbers of steps and events; a scenario that a
+// page shows of a file is that of the file.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -21,7 +22,9 @@ const isThere = (name: string): boolean =>
 const isOfOthers = (name: string): boolean =>
   /\.[ch]$|^coherence\/|^(dist|node_modules|\.vscode-test)(\/|$)/.test(name);
 
-test.each(files.filter((file) => file.endsWith('.md')))('%s names files that exist', (document) => {
+const documents = files.filter((file) => file.endsWith('.md'));
+
+test.each(documents)('%s names files that exist', (document) => {
   const text = readFileSync(document, 'utf8');
   const named = [...text.matchAll(paths)].map(([, name = '']) => name);
   expect(named.filter((name) => !isOfOthers(name) && !isThere(name))).toEqual([]);
@@ -40,12 +43,30 @@ const plain = (text: string): string =>
     .trim();
 
 test.each(
-  [...readFileSync('README.md', 'utf8').matchAll(shown)].map(([, line = '', printed = '']) => [
-    line,
-    printed,
-  ]),
-)('the README shows what `coherence %s` prints', (line, printed) => {
+  documents.flatMap((document) =>
+    [...readFileSync(document, 'utf8').matchAll(shown)].map(([, line = '', printed = '']) => [
+      document,
+      line,
+      printed,
+    ]),
+  ),
+)('%s shows what `coherence %s` prints', (_document, line, printed) => {
   const args = line.split(' ').map((arg) => (existsSync(arg) ? path.resolve(arg) : arg));
   const out = plain(cli.run(...args).out.replaceAll(`${process.cwd()}${path.sep}`, ''));
   for (const part of printed.split('…')) expect(out).toContain(plain(part));
+});
+
+const ofFile = /`(examples\/[\w./-]+\.coh)`[^`]*\n```coh\n([^`]*)```/g;
+
+test.each(
+  documents.flatMap((document) =>
+    [...readFileSync(document, 'utf8').matchAll(ofFile)].map(([, file = '', text = '']) => [
+      document,
+      file,
+      text,
+    ]),
+  ),
+)('%s shows the scenario of %s', (_document, file, text) => {
+  const whole = readFileSync(file, 'utf8');
+  expect(whole.slice(whole.indexOf('scenario "'))).toBe(text);
 });
