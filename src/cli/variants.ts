@@ -1,6 +1,6 @@
 // `coherence variants`: every variant with its sentence, source, releases and the presets that have it.
 import type { Command } from 'commander';
-import { groups, presets, variants } from '../kernel/variants';
+import { deviationForms, groups, presets, variants } from '../kernel/variants';
 
 export function addVariants(program: Command): void {
   program
@@ -22,6 +22,7 @@ export function addVariants(program: Command): void {
         console.log(`${v.id}${v.presets.length > 0 ? ` (in ${v.presets.join(', ')})` : ''}`);
         console.log(`  ${v.sentence}\n  source: ${v.source}\n  releases: ${v.releases}\n`);
       }
+      for (const { id, sentence } of deviationForms) console.log(`${id}\n  ${sentence}\n`);
       for (const { id, sentence, members } of groups)
         console.log(`${id} (stands for ${members.join(', ')})\n  ${sentence}\n`);
     });

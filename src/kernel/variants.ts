@@ -1,6 +1,8 @@
 // The registry of variants: named differences between kernel versions and named faults, each with a sentence, its
 // source, the releases it is found in and the routines that ask for it. Presets are sets of them.
 
+import type { Deviation, VariantSet } from '../routine/routine';
+
 export interface Variant {
   readonly id: string;
   readonly sentence: string;
@@ -470,11 +472,34 @@ export interface VariantChange {
   readonly without?: readonly string[] | undefined;
 }
 
+/** Forms of variants that everybody can make: changes to a routine by what it calls. */
+export const deviationForms: readonly Pick<Variant, 'id' | 'sentence'>[] = [
+  {
+    id: 'omit.FUNCTION.CALLEE',
+    sentence:
+      'A fault of your own: what FUNCTION does by calling CALLEE (a flush, a lock, a note, a wait) is left out.',
+  },
+  {
+    id: 'swap.FUNCTION.CALLEE.CALLEE',
+    sentence:
+      'A fault of your own: what FUNCTION does by calling the one and by calling the other change places.',
+  },
+];
+
+/** The id of a deviation. */
+export const deviationId = ({ kind, of, callees }: Deviation): string =>
+  [kind, of, ...callees].join('.');
+
+/** The deviation that an id stands for. */
+export function deviationOf(id: string): Deviation | undefined {
+  const [kind, of = '', ...callees] = id.split('.');
+  if (!/^\w+(\.\w+)+$/.test(id)) return undefined;
+  if (kind === 'omit' && callees.length === 1) return { kind, of, callees };
+  return kind === 'swap' && callees.length === 2 ? { kind, of, callees } : undefined;
+}
+
 /** The variants of a preset as they are after some changes, one after the other. Of alternatives the last added is on. */
-export function variantSet(
-  preset: Preset,
-  ...changes: readonly VariantChange[]
-): { known: ReadonlySet<string>; active: ReadonlySet<string> } {
+export function variantSet(preset: Preset, ...changes: readonly VariantChange[]): VariantSet {
   const active = new Set<string>(presets[preset]);
   for (const change of changes) {
     const removed = expanded(change.without ?? []);
@@ -485,5 +510,6 @@ export function variantSet(
     }
     for (const id of removed) active.delete(id);
   }
-  return { known: new Set(variants.map((v) => v.id)), active };
+  const deviations = [...active].flatMap((id) => deviationOf(id) ?? []);
+  return { known: new Set(variants.map((v) => v.id)), active, deviations };
 }

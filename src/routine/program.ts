@@ -8,6 +8,7 @@ import type { LockMode, LockView } from './locks';
 import {
   type Burst,
   builderFor,
+  type Deviation,
   type FnPtrField,
   type LoopNode,
   type Mode,
@@ -15,6 +16,7 @@ import {
   type Repeated,
   type Routine,
   type SourceSpan,
+  type StepNode,
   signatureText,
   type VariantSet,
 } from './routine';
@@ -125,6 +127,8 @@ export class Program {
   readonly ops: (Op | undefined)[] = [undefined];
   private readonly byRoutine = new Map<Routine, RoutineCode>();
   private readonly byPointer = new Map<string, Set<RoutineCode>>();
+  /** Deviations that no operation answers to. */
+  readonly missed: readonly Deviation[];
 
   /** Builds `roots`, the routines that `statics` point to, and all they call. */
   constructor(
@@ -145,13 +149,15 @@ export class Program {
       const known = this.byPointer.get(name) ?? new Set();
       this.byPointer.set(name, known.add(want(routine)));
     }
+    const met = new Set<Deviation>();
     for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
       const code = this.byRoutine.get(next)!;
-      flatten(code, this.variants, want);
+      flatten(code, this.variants, want, met);
       code.first = this.ops.length;
       for (const op of code.ops) this.ops.push(op);
       link(code);
     }
+    this.missed = (variants.deviations ?? []).filter((deviation) => !met.has(deviation));
   }
 
   /** The number that a function pointer to `routine` holds. */
@@ -246,15 +252,59 @@ function refuseSignature(name: string, routine: Routine, field: FnPtrField): voi
   assert(wanted === given, `${name} is ${wanted}, but ${routine.name} is ${given}`);
 }
 
-/** Fills the table of `code`. */
+/** Whether a node is an operation that calls `callee`. */
+const calls = (n: OneNode, callee: string): boolean =>
+  isOperation(n) && n.kind !== 'ret' && calleesIn((n as StepNode<Frame>).text).includes(callee);
+
+/** Whether a node, or one below it, is such an operation. */
+const holds = (n: OneNode, callee: string): boolean =>
+  calls(n, callee) || partsOf(n).some((part) => holds(part, callee));
+
+function partsOf(n: OneNode): readonly OneNode[] {
+  if (n.kind === 'when') return flat([n.then, n.otherwise ?? []]);
+  return n.kind === 'loop' || n.kind === 'statement' ? flat(n.body) : [];
+}
+
+const flat = (nodes: readonly unknown[]): readonly OneNode[] =>
+  nodes.flat(Number.POSITIVE_INFINITY) as OneNode[];
+
+/** What a text calls: the names in front of a parenthesis. */
+export const calleesIn = (text: string): string[] =>
+  [...text.matchAll(/\b(\w+)\(/g)].map(([, callee = '']) => callee);
+
+/** Fills the table of `code`; deviations that operations of it answer to go to `met`. */
 function flatten(
   code: RoutineCode,
   variants: VariantSet,
   want: (routine: Routine) => RoutineCode,
+  met: Set<Deviation>,
 ): void {
   const ops = code.ops as Op[];
   const lines = code.lines as ListingLine[];
   const name = code.routine.name;
+  const { deviations = [] } = variants;
+  const here = deviations.filter(({ of }) => of === name);
+
+  /** An operation that is left out stays as a step, so that tables and places keep their form. */
+  const leftOut = (n: OneNode): OneNode => {
+    const omission = here.find(({ kind, callees }) => kind === 'omit' && calls(n, callees[0]!));
+    if (omission === undefined) return n;
+    met.add(omission);
+    const { text } = n as StepNode<Frame>;
+    return { kind: 'step', text: `/* left out: ${text} */`, manner: 'plain', run: () => {} };
+  };
+  /** A list of operations in the order that is asked for. */
+  const swapped = (list: readonly OneNode[]): readonly OneNode[] => {
+    const nodes = [...list];
+    for (const swap of here.filter((d) => d.kind === 'swap' && !met.has(d))) {
+      const [a = -1, b = -1] = swap.callees.map((c) => nodes.findIndex((n) => holds(n, c)));
+      const below = nodes.some((n) => swap.callees.every((callee) => holds(n, callee)));
+      if (a < 0 || b < 0 || below) continue;
+      [nodes[a], nodes[b]] = [nodes[b]!, nodes[a]!];
+      met.add(swap);
+    }
+    return nodes;
+  };
 
   const emit = (op: Partial<Op> & Pick<Op, 'code' | 'text'>, depth: number): Op => {
     const full: Op = {
@@ -305,11 +355,15 @@ function flatten(
     span: SourceSpan | undefined,
   ): void => {
     if (Array.isArray(node)) {
-      for (const n of node as readonly Node[]) walk(n, depth, loop, span);
+      const nodes = here.length === 0 ? (node as readonly Node[]) : swapped(flat(node));
+      for (const n of nodes) walk(n, depth, loop, span);
       return;
     }
-    const n = node as Exclude<Node, readonly Node[]>;
-    assert(n !== undefined && typeof n === 'object', `${name}: the body is a list of operations`);
+    assert(
+      node !== undefined && typeof node === 'object',
+      `${name}: the body is a list of operations`,
+    );
+    const n = leftOut(node as OneNode);
     switch (n.kind) {
       case 'step':
         line(`${n.text};`, depth, ops.length);
@@ -404,6 +458,7 @@ function flatten(
         break;
       }
       case 'burst':
+        if (deviations.length > 0) break; // a burst does what the whole table does
         assert(
           loop !== undefined && loop.start === ops.length,
           `${name}: a burst stands first in its loop`,
@@ -412,7 +467,7 @@ function flatten(
         break;
       case 'repeated':
         assert(repeated === undefined, `${name} says once what repeated calls come to`);
-        repeated = n.calls;
+        if (deviations.length === 0) repeated = n.calls;
         break;
       case 'statement': {
         const first = ops.length;
@@ -440,8 +495,7 @@ const isControl = (op: Op): boolean => op.code === Code.branch || op.code === Co
 
 /** A burst makes turns up to their last operation: there must be one that they begin and one that they end with. */
 function refuseOpenTurns(name: string, { text, body }: LoopNode, turn: readonly Op[]): void {
-  const nodes = (body as unknown[]).flat(Number.POSITIVE_INFINITY) as OneNode[];
-  const own = nodes.filter((n) => n.kind !== 'burst');
+  const own = flat(body).filter((n) => n.kind !== 'burst');
   const last = own.findLast((n) => n.kind !== 'when' || !n.then.every(isLeave));
   assert(
     isOperation(own[0]) && isOperation(last),

@@ -301,6 +301,18 @@ export interface VariantSet {
   readonly active: ReadonlySet<string>;
   /** Points that can be made to fail. */
   readonly points?: ReadonlySet<string>;
+  readonly deviations?: readonly Deviation[];
+}
+
+/**
+ * A change to the table of the routine `of`, by what its operations call. `omit`: those that call the one callee do
+ * nothing. `swap`: in the innermost list of operations that has both, what calls the one and what calls the other
+ * change places.
+ */
+export interface Deviation {
+  readonly kind: 'omit' | 'swap';
+  readonly of: string;
+  readonly callees: readonly string[];
 }
 
 /** The same step at a point that may fail. */

@@ -1,8 +1,10 @@
 // From a text and options to a run that stands before its first step, or to the reasons why there is none.
 import { nearest } from '../base/suggest';
+import { deviationOf } from '../kernel/variants';
 import { type Choice, parseSchedule } from '../routine/schedule';
 import { NoRoom } from '../state/store';
 import { composeRun, variantsOf } from './compose';
+import { missedText } from './deviations';
 import { type Checked, check } from './diagnostics';
 import { layDown } from './directives';
 import { known } from './known';
@@ -54,7 +56,8 @@ export function loadScenario(
   }
   const ids = known.variants.map((v) => v.id);
   for (const id of [...(options.with ?? []), ...(options.without ?? [])]) {
-    if (!ids.includes(id)) problems.push(`there is no variant \`${id}\`${suggestion(id, ids)}`);
+    if (!ids.includes(id) && deviationOf(id) === undefined)
+      problems.push(`there is no variant \`${id}\`${suggestion(id, ids)}`);
   }
   let schedule: readonly Choice[] = [];
   const wanted = options.schedule ?? meaning?.schedule;
@@ -68,6 +71,9 @@ export function loadScenario(
   const variants = variantsOf(meaning, options);
   try {
     const run = composeRun(meaning, checked.sources, variants);
+    const { program } = run.engine;
+    if (program.missed.length > 0)
+      return { checked, problems: program.missed.map((missed) => missedText(program, missed)) };
     if (wanted === undefined || typeof wanted === 'string' || !isWords(wanted))
       return { checked, resolved, meaning, run, schedule };
     const laid = layDown(run, wanted);

@@ -2,6 +2,10 @@
 // names are noted with their uses; the meaning is complete only when no error was reported.
 import { type Fix, removed, replaced, respelled } from '../base/fixes';
 import { didYouMean } from '../base/suggest';
+import type { Span } from '../base/text';
+import { deviationId, deviationOf } from '../kernel/variants';
+import type { Program } from '../routine/program';
+import type { Deviation } from '../routine/routine';
 import { readSchedule } from '../routine/schedule';
 import type {
   Const,
@@ -22,6 +26,7 @@ import type {
 } from '../syntax/tree';
 import { agentCount, composeProgram, variantsOf } from './compose';
 import type { Place } from './declare';
+import { missedText } from './deviations';
 import { resolveDirectives } from './directives';
 import { isPath, resolveTyped, resolveValue } from './expressions';
 import type { Known } from './known';
@@ -211,11 +216,16 @@ export function resolve(given: Given, reportTo: Report): Resolved {
   const sizeOf = rehearse(meaning, report, errors > 0, threads);
   for (const family of [...families.fences, ...families.events]) family.size = sizeOf(family);
   const complete = errors === 0; // what is wrong with a schedule is in nobody's way
-  let names: readonly string[] | undefined;
+  let program: Program | undefined;
   const functions = (): readonly string[] => {
-    names ??= complete ? composeProgram(meaning, variantsOf(meaning)).names() : [];
-    return names;
+    if (complete) program ??= composeProgram(meaning, variantsOf(meaning));
+    return program?.names() ?? [];
   };
+  if (machine.with.some((id) => deviationOf(id) !== undefined)) {
+    functions();
+    for (const deviation of program?.missed ?? [])
+      report(settingOf(body, deviation), missedText(program!, deviation));
+  }
   if (schedule?.text !== undefined)
     checkChoices(schedule.text, complete ? meaning : undefined, report);
   const made = { notes, functions, threads: threads?.all, partial: (threads?.kept ?? 0) > 0 };
@@ -360,7 +370,8 @@ function resolveMachine(
     }
   }
   const ids = known.variants.map(({ id }) => id);
-  const isKnown = (name: Name): boolean => checkWord(name, 'variant', ids, report);
+  const isKnown = (name: Name): boolean =>
+    deviationOf(name.text) !== undefined || checkWord(name, 'variant', ids, report);
   const with_ = added.filter(isKnown);
   const without = dropped.filter(isKnown);
   checkVariants(with_, without, { kernel, tracking }, known, report);
@@ -422,6 +433,13 @@ function saidOnce({ key, from, to }: Setting, said: Set<string>, report: Report)
   }
   said.add(key.text);
   return true;
+}
+
+/** The word of the machine's settings that asks for a deviation. */
+function settingOf(body: readonly Statement[], deviation: Deviation): Span {
+  const machines = body.filter((statement): statement is Machine => statement.kind === 'machine');
+  const words = machines.flatMap(({ settings }) => settings.flatMap(({ values }) => values));
+  return words.find(({ text }) => text === deviationId(deviation)) ?? headOf(machines[0]!);
 }
 
 /** A setting must exist and have a value. */
