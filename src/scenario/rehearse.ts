@@ -421,15 +421,28 @@ class Rehearsal {
     const notes = this.changed.get(target.mapping.slot);
     const start = this.know(target.start);
     if (notes === undefined || error !== undefined || start === undefined) return;
-    const note = notes.findLast((n) => n.start <= start && start < n.end);
-    // Another thread may come later, or earlier.
-    if (note === undefined || (note.thread !== this.thread && note.thread >= 0)) return;
+    const last =
+      target.end === undefined ? this.mapped.get(target.mapping.slot) : this.know(target.end);
+    const end = last ?? start + 1;
+    // Where pages can be other than those before them.
+    const places = [start, ...notes.flatMap((n) => [n.start, n.end])].filter(
+      (place) => start <= place && place < end,
+    );
     const { name } = target.mapping;
     const signal = 'the access ends with SIGSEGV; to expect that, name it: `else signal`';
-    if (note.into === 'unmapped')
-      this.tell(target, `\`${name}\` is not mapped here any more: ${signal}${this.turn()}`);
-    else if (note.into === 'none' || (note.into === 'readonly' && kind === 'write'))
-      this.tell(target, `\`${name}\` is protected here, \`${note.into}\`: ${signal}${this.turn()}`);
+    for (const place of places) {
+      const note = notes.findLast((n) => n.start <= place && place < n.end);
+      // Another thread may come later, or earlier.
+      if (note === undefined || (note.thread !== this.thread && note.thread >= 0)) continue;
+      const where = place === start ? 'here' : `from ${showBytes(place)} on`;
+      if (note.into === 'unmapped')
+        this.tell(target, `\`${name}\` is not mapped ${where} any more: ${signal}${this.turn()}`);
+      else if (note.into === 'none' || (note.into === 'readonly' && kind === 'write'))
+        this.tell(
+          target,
+          `\`${name}\` is protected ${where}, \`${note.into}\`: ${signal}${this.turn()}`,
+        );
+    }
   }
 
   private aligned(
