@@ -181,12 +181,18 @@ export class Underway {
 
   /** The entry of a page in a mapping; undefined when there is none, or no table for it. */
   entryOf(p: number, m: number, page: number): number | undefined {
-    const origin = m < this.regions ? this.origin(p, m) : 0;
+    const address = this.pageAddress(p, m, page);
     const mm = this.machine.mms[p];
-    if (origin === 0 || mm === undefined) return undefined;
+    if (address === undefined || mm === undefined) return undefined;
     const { k } = this;
-    const found = peekWalk(k, k.view('mm_struct', mm).pgd, origin + page * PAGE_SIZE);
+    const found = peekWalk(k, k.view('mm_struct', mm).pgd, address);
     return found?.level === 3 ? found.at : undefined;
+  }
+
+  /** Where a page of a mapping is; undefined when there is no such mapping. */
+  pageAddress(p: number, m: number, page: number): number | undefined {
+    const origin = m < this.regions ? this.origin(p, m) : 0;
+    return origin === 0 ? undefined : origin + page * PAGE_SIZE;
   }
 
   private write(op: Operation, number: number, p: number, address: number): void {

@@ -12,6 +12,7 @@ import {
   snapshotRequest,
 } from '../protocol/messages';
 import { BreakpointSets } from './breakpointSets';
+import { Changes } from './changes';
 import type { Debuggee, Load, LoadProblem, ReadAhead } from './debuggee';
 import * as errors from './errors';
 import { type Launch, parseLaunch } from './launch';
@@ -51,6 +52,7 @@ export class CoherenceAdapter extends DebugSession {
   private readonly sources: Sources;
   private readonly sets: BreakpointSets;
   private readonly looking: Looking;
+  private readonly changes: Changes;
   private readonly handlers: Readonly<Record<string, Handler>>;
   /** Requests that came while a scenario was being read. */
   private queue: P.Request[] | undefined;
@@ -64,12 +66,17 @@ export class CoherenceAdapter extends DebugSession {
   private closed = false;
   /** The client is VS Code, whose panels follow an event of our own; strict clients know only the protocol's. */
   private hasPanels = false;
+  private hearsInvalidated = false;
+  private hearsMemory = false;
+  /** The branch that the client knows the run is on. */
+  private branch = 1;
 
   constructor(private readonly host: Host) {
     super();
     this.sources = new Sources(host.listingUri);
     this.sets = new BreakpointSets(this.sources);
     this.looking = new Looking(this.sources);
+    this.changes = new Changes(this.looking);
     this.handlers = this.table();
     // The base class ends the process at a message that is no JSON; say so and go on.
     this.removeAllListeners('error');
@@ -109,6 +116,14 @@ export class CoherenceAdapter extends DebugSession {
         (a: P.SetFunctionBreakpointsArguments) => this.sets.setFunctionBreakpoints(a, this.session),
         `${S}FunctionBreakpoints`,
       ),
+      dataBreakpointInfo: stopped(
+        (a: P.DataBreakpointInfoArguments) => this.changes.dataBreakpointInfo(this.s, a),
+        `${S}DataBreakpoints`,
+        `${S}DataBreakpointBytes`,
+      ),
+      setDataBreakpoints: always((a: P.SetDataBreakpointsArguments) =>
+        this.sets.setDataBreakpoints(a, this.session),
+      ),
       setExceptionBreakpoints: always(
         (a: P.SetExceptionBreakpointsArguments) =>
           this.sets.setExceptionBreakpoints(a, this.session),
@@ -125,7 +140,15 @@ export class CoherenceAdapter extends DebugSession {
         `${S}DelayedStackTraceLoading`,
       ),
       scopes: stopped((a: P.ScopesArguments) => this.looking.scopes(this.s, a)),
-      variables: stopped((a: P.VariablesArguments) => this.looking.variables(a)),
+      variables: stopped((a: P.VariablesArguments) => this.looking.variables(this.s, a)),
+      setVariable: stopped(
+        (a: P.SetVariableArguments) => this.changed(() => this.changes.setVariable(this.s, a)),
+        `${S}SetVariable`,
+      ),
+      setExpression: stopped(
+        (a: P.SetExpressionArguments) => this.changed(() => this.changes.setExpression(this.s, a)),
+        `${S}SetExpression`,
+      ),
       evaluate: stopped(
         (a: P.EvaluateArguments) => this.looking.evaluate(this.s, a),
         `${S}EvaluateForHovers`,
@@ -154,6 +177,11 @@ export class CoherenceAdapter extends DebugSession {
       'coherence/stepBackOut': stopped((a: P.StepBackArguments) => this.stepBack(a, 'out')),
       'coherence/goto': stopped((a: { position?: unknown }) => this.travel(a)),
       'coherence/time': launched(() => this.time()),
+      'coherence/branches': stopped(() => {
+        const { branch, branches } = this.s.timeline;
+        return { branch, branches };
+      }),
+      'coherence/branch': stopped((a: { branch?: unknown }) => this.changeBranch(a.branch)),
       'coherence/faults': stopped(() => ({ faults: this.s.faults.all() })),
       [snapshotRequest]: stopped(() => this.snapshot()),
     };
@@ -235,6 +263,8 @@ export class CoherenceAdapter extends DebugSession {
     this.sources.lineBase = args.linesStartAt1 === false ? 0 : 1;
     this.sources.columnBase = args.columnsStartAt1 === false ? 0 : 1;
     this.hasPanels = args.clientID === 'vscode';
+    this.hearsInvalidated = args.supportsInvalidatedEvent === true;
+    this.hearsMemory = args.supportsMemoryEvent === true;
     this.afterReply(() => this.sendEvent(new Event('initialized')));
     const capabilities = Object.values(this.handlers).flatMap((h) => h.capabilities);
     return {
@@ -279,7 +309,9 @@ export class CoherenceAdapter extends DebugSession {
       if (this.closed) throw errors.cancelled();
       session.output = (text) => this.print('console', `${text}\n`);
       this.launch = launch;
+      this.branch = 1;
       this.session = session;
+      session.timeline.budget = launch.history;
       session.breakpoints.enabled = !launch.noDebug;
       for (const breakpoint of this.sets.placeAgain(session)) {
         this.sendEvent(new Event('breakpoint', { reason: 'changed', breakpoint }));
@@ -337,6 +369,42 @@ export class CoherenceAdapter extends DebugSession {
       throw error;
     }
     this.afterReply(() => this.begin());
+  }
+
+  /** Makes a change by hand; afterwards every view is told to look again. */
+  private changed<T>(change: () => T): T {
+    const body = change();
+    this.afterReply(() => {
+      const { s } = this;
+      if (this.hearsInvalidated) this.sendEvent(new Event('invalidated', { areas: ['variables'] }));
+      this.tellBranch();
+      this.tellPanels(s.stopped!.title);
+    });
+    return body;
+  }
+
+  /** Says when the run has left what was recorded. */
+  private tellBranch(): void {
+    const { timeline } = this.s;
+    const { branch } = timeline;
+    if (branch === this.branch) return;
+    const known = timeline.branches.find(({ id }) => id === this.branch);
+    this.branch = branch;
+    const { from } = timeline.branches.find(({ id }) => id === branch)!;
+    const kept =
+      known === undefined
+        ? ''
+        : ` Branch ${known.id}, up to step ${known.end}, is kept: "branch ${known.id}" goes back to it.`;
+    this.print(
+      'console',
+      `The run branches at step ${from}: this is branch ${branch} now.${kept}\n`,
+    );
+  }
+
+  private tellPanels(text: string): void {
+    if (!this.hasPanels) return;
+    const moved: Moved = { time: this.s.engine.steps, text };
+    this.sendEvent(new Event(movedEvent, moved));
   }
 
   private terminate(): void {
@@ -401,6 +469,18 @@ export class CoherenceAdapter extends DebugSession {
     });
   }
 
+  private changeBranch(id: unknown): void {
+    const { timeline } = this.s;
+    if (!timeline.branches.some((branch) => branch.id === id))
+      throw errors.noSuchBranch(id, timeline.branches.length);
+    this.afterReply(() => {
+      this.looking.forget();
+      const stop = this.s.changeBranch(Number(id));
+      this.branch = timeline.branch;
+      if (stop !== undefined) this.report(stop);
+    });
+  }
+
   private pause({ threadId }: P.PauseArguments): void {
     const { s } = this;
     if (!s.running) return;
@@ -437,11 +517,9 @@ export class CoherenceAdapter extends DebugSession {
       ...(text !== '' && text !== title && { text }),
       ...(hits.length > 0 && { hitBreakpointIds: [...hits] }),
     };
+    this.tellBranch();
     this.sendEvent(new Event('stopped', body));
-    if (this.hasPanels) {
-      const moved: Moved = { time: this.s.engine.steps, text: title };
-      this.sendEvent(new Event(movedEvent, moved));
-    }
+    this.tellPanels(title);
   }
 
   private finish(): void {
@@ -463,6 +541,8 @@ export class CoherenceAdapter extends DebugSession {
       end: timeline.end,
       hash: engine.store.hash(),
       schedule: timeline.schedule(),
+      start: timeline.start,
+      branch: timeline.branch,
       historyBytes: timeline.bytes,
     };
   }

@@ -57,6 +57,14 @@ export class BreakpointSets {
     return this.replace('filters', { wanted }, session);
   }
 
+  setDataBreakpoints(args: P.SetDataBreakpointsArguments, session: Session | undefined): Answered {
+    const wanted = args.breakpoints.map((b) => ({
+      ...this.want(b),
+      at: { kind: 'data', id: b.dataId, access: b.accessType ?? 'write' } as const,
+    }));
+    return this.replace('data', { wanted }, session);
+  }
+
   private want(b: { condition?: string; hitCondition?: string; logMessage?: string }) {
     return {
       id: ++this.last,

@@ -1,15 +1,16 @@
-// Breakpoints of a session: on operations, on the entry of routines, on events. A breakpoint holds or not at a
+// Breakpoints of a session: on operations, on the entry of routines, on events, on data. A breakpoint holds or not at a
 // position of the timeline, whichever direction it was reached from; hit counts count up forwards and down backwards.
 import type { Op, RoutineCode } from '../routine/program';
 import type { LoggedEvent } from '../state/events';
 import type { Filter } from './stops';
+import { type Watch, Watches } from './watches';
 
 export type HitTest = (count: number) => boolean;
 
 /** One breakpoint as the client set it. */
 export interface Breakpoint {
   readonly id: number;
-  readonly kind: 'line' | 'function' | 'filter';
+  readonly kind: 'line' | 'function' | 'filter' | 'data' | 'instruction';
   /** What the client called it, for the stop's text. */
   readonly what: string;
   readonly condition: string | undefined;
@@ -28,6 +29,7 @@ export class Breakpoints {
   private readonly byOp = new Map<Op, Breakpoint[]>();
   private readonly byEntry = new Map<RoutineCode, Breakpoint[]>();
   private readonly byEvent: { filter: Filter; breakpoint: Breakpoint }[] = [];
+  readonly watches = new Watches();
 
   /** Replaces all breakpoints of one set. */
   replace(set: string, placed: readonly Placed[]): void {
@@ -40,12 +42,17 @@ export class Breakpoints {
     this.byOp.clear();
     this.byEntry.clear();
     this.byEvent.length = 0;
+    this.watches.set(this.enabled ? this.watched() : []);
     if (!this.enabled) return;
     for (const p of [...this.sets.values()].flat()) {
       for (const key of p.ops ?? []) add(this.byOp, key, p.breakpoint);
       for (const key of p.entries ?? []) add(this.byEntry, key, p.breakpoint);
       if (p.filter !== undefined) this.byEvent.push({ filter: p.filter, breakpoint: p.breakpoint });
     }
+  }
+
+  private watched(): Watch[] {
+    return [...this.sets.values()].flat().flatMap(({ watch }) => watch ?? []);
   }
 
   atOp(op: Op): readonly Breakpoint[] {
@@ -68,6 +75,7 @@ export interface Placed {
   readonly ops?: readonly Op[];
   readonly entries?: readonly RoutineCode[];
   readonly filter?: Filter;
+  readonly watch?: Watch;
 }
 
 const none: readonly Breakpoint[] = [];

@@ -3,22 +3,14 @@
 
 import type { Fix } from '../base/fixes';
 import type { Position } from '../base/text';
+import type { Locations } from '../machine/locations';
+import type { Place, Spot } from '../machine/spots';
 import type { Engine } from '../routine/engine';
-import type { Choice } from '../routine/schedule';
+import type { Entry } from '../routine/schedule';
 import type { LoggedEvent } from '../state/events';
-import type { Field, Struct, U64 } from '../state/layout';
+import type { U64 } from '../state/layout';
 
-/** A struct at an address. */
-export interface Place {
-  readonly struct: Struct;
-  readonly at: number;
-}
-
-/** A field at an address; shown as its kind is shown. */
-export interface Spot {
-  readonly field: Field<unknown>;
-  readonly at: number;
-}
+export type { Place, Spot };
 
 /** What an expression yields. A string stands for itself, already as text. */
 export type Value = number | boolean | string | U64 | Place;
@@ -78,12 +70,15 @@ export interface Debuggee {
   readonly target: Target | undefined;
   /** In the order of declaration; the idle tasks are not among them. */
   readonly threads: readonly DebugThread[];
-  /** Choices to follow before the default schedule. */
-  readonly schedule: readonly Choice[];
+  readonly locations: Locations;
+  /** Entries to follow before the default schedule. */
+  readonly schedule: readonly Entry[];
   /** All that has begun has ended; the run is over without being stuck. */
   readonly done: boolean;
   /** Only looks: never faults, fills a TLB or sets a bit. */
   evaluate(expression: string, where: Where): Evaluated;
+  /** The name of the location that an expression is of, or why it is of none that can be watched or changed. */
+  locate(expression: string, where: Where): { readonly id: string } | { readonly error: string };
   /** What is wrong with an expression whatever the state, or undefined. */
   check(expression: string): string | undefined;
   /** What an event reports: for `violation`, `race`, `warn` and `assertion`. */
@@ -107,7 +102,7 @@ export interface RunOptions {
   readonly with: readonly string[];
   readonly without: readonly string[];
   /** Instead of the scenario's own. */
-  readonly schedule?: readonly Choice[];
+  readonly schedule?: readonly Entry[];
 }
 
 /** Why a text gives no run. Lines and columns from 0. */

@@ -39,6 +39,11 @@ export const noException = () =>
   new RequestError(1024, 'the run did not stop at an exception filter');
 export const cannotEvaluate = (message: string) => new RequestError(1025, message);
 
+export const cannotChange = (message: string) => new RequestError(1026, message, true);
+
+export const noSuchBranch = (id: unknown, last: number) =>
+  new RequestError(1027, `there is no branch ${id}; the last is ${last}`);
+
 /** A defect of ours: what to report. */
 export const internal = (error: unknown) =>
   new RequestError(1099, `the debugger failed: ${error instanceof Error ? error.message : error}`);

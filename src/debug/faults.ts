@@ -99,7 +99,9 @@ export class Faults {
   }
 
   private events(): LoggedEvent[] {
-    return this.engine.events.slice().filter(({ name }) => name === 'page_fault');
+    const from = this.timeline.start + this.start; // what lies before it cannot be gone to any more
+    const { events } = this.engine;
+    return events.slice().filter(({ name, step }) => name === 'page_fault' && step > from);
   }
 
   /** What came of them is read first, from here; then the moments not yet known are visited, and this one again. */
@@ -255,7 +257,7 @@ function raisedNow(debuggee: Named, event: LoggedEvent): Raised {
 }
 
 /** Frame of the root table of a task's address space, 0 when it has none. */
-function rootOf(k: Engine, task: number): number {
+export function rootOf(k: Engine, task: number): number {
   const process = k.view('task_struct', k.ownerOf(task));
   return isNull(process) || isNull(process.mm) ? 0 : process.mm.pgd;
 }

@@ -7,8 +7,13 @@ export interface Launch {
   readonly program: string;
   readonly stopOnEntry: boolean;
   readonly noDebug: boolean;
+  /** Bytes of history to keep. */
+  readonly history: number;
   readonly options: RunOptions;
 }
+
+/** MiB of history that are kept unless the launch says otherwise. */
+const historyDefault = 256;
 
 const own = [
   'program',
@@ -21,6 +26,7 @@ const own = [
   'kernel',
   'schedule',
   'noDebug',
+  'history',
 ];
 
 /** The launch that the arguments ask for, or what is wrong with them. */
@@ -41,6 +47,9 @@ export function parseLaunch(given: unknown): Launch | string {
     if (args[name] !== undefined && !isTexts(args[name]))
       return `launch: "${name}" is a list of variant ids`;
   }
+  const { history = historyDefault } = args;
+  if (typeof history !== 'number' || !(history > 0))
+    return `launch: "history" is how many MiB of history are kept, such as ${historyDefault}`;
   const { recorded, operation } = args;
   if (recorded !== undefined && typeof recorded !== 'string' && typeof recorded !== 'number')
     return `launch: "recorded" is the name of a program in the recording, or its number from 1`;
@@ -62,6 +71,7 @@ export function parseLaunch(given: unknown): Launch | string {
     program,
     stopOnEntry: args.stopOnEntry !== false,
     noDebug: args.noDebug === true,
+    history: history * 2 ** 20,
     options: {
       ...(scenario ? { scenario } : {}),
       ...(recorded === undefined || recorded === '' ? {} : { recorded }),

@@ -1,6 +1,8 @@
 // What a client looks at while a run stands: stacks, scopes, variables, expressions. Translates to the protocol;
 // the numbers it gives out for frames and variables are void as soon as the run goes on.
+
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
+import { placeOf, spotAt } from '../machine/spots';
 import { type Fault, type FaultPart, faultParts, faultText, faultTitle } from '../protocol/fault';
 import * as errors from './errors';
 import { exception } from './faultBranch';
@@ -9,7 +11,6 @@ import { spanRange } from './placing';
 import { References } from './references';
 import type { Session } from './session';
 import type { Sources } from './sources';
-import { placeOf, spotAt } from './values';
 import { type Children, members, type Shown } from './variables';
 
 /** What the latest page fault of a thread goes by in expressions. */
@@ -108,7 +109,7 @@ export class Looking {
     };
   }
 
-  variables(args: P.VariablesArguments): P.VariablesResponse['body'] {
+  variables(s: Session, args: P.VariablesArguments): P.VariablesResponse['body'] {
     const children = this.references.childrenOf(args.variablesReference);
     if (children === undefined) throw errors.noSuchVariables(args.variablesReference);
     if (
@@ -121,7 +122,48 @@ export class Looking {
     const all = args.count === undefined || args.count === 0;
     const count = all ? children.indexed || Number.MAX_SAFE_INTEGER : args.count!;
     const shown = children.list(Math.max(0, args.start ?? 0), count);
-    return { variables: shown.map((v) => ({ name: v.name, ...this.value(v), value: v.value })) };
+    return { variables: shown.map((v) => this.variableShown(s, v)) };
+  }
+
+  private variableShown(s: Session, shown: Shown): P.Variable {
+    const id = s.variables.locationOf(shown);
+    return {
+      name: shown.name,
+      ...this.value(shown),
+      value: shown.value,
+      ...(id !== undefined && { evaluateName: id }),
+      ...(id === undefined && { presentationHint: { attributes: ['readOnly'] } }),
+    };
+  }
+
+  /** A variable that was given out: the location that it is, and how it is shown now. */
+  variable(s: Session, variablesReference: number, name: string) {
+    const children = this.references.childrenOf(variablesReference);
+    if (children === undefined) throw errors.noSuchVariables(variablesReference);
+    const index = children.indexed > 0 ? /^\[(\d+)\]$/.exec(name)?.[1] : undefined;
+    const find = () => {
+      const some =
+        index === undefined
+          ? children.list(0, Number.MAX_SAFE_INTEGER)
+          : children.list(Number(index), 1);
+      const found = some.find((v) => v.name === name);
+      if (found === undefined) throw errors.cannotEvaluate(`there is no variable ${name} here`);
+      return found;
+    };
+    const id = s.variables.locationOf(find());
+    const location = id === undefined ? undefined : s.debuggee.locations.at(id);
+    const shown = () => {
+      const now = find();
+      return { ...this.value(now), value: now.value };
+    };
+    return { location: typeof location === 'string' ? undefined : location, shown };
+  }
+
+  /** The task and frame of a frame's number; without one, the task that stopped. */
+  frame(s: Session, frameId: number | undefined): { task: number; frame: number | undefined } {
+    const key = frameId === undefined ? undefined : this.references.frameOf(frameId);
+    if (frameId !== undefined && key === undefined) throw errors.noSuchFrame(frameId);
+    return { task: key?.task ?? s.stopped!.task, frame: key?.at };
   }
 
   private value({ type, children }: Shown) {
@@ -134,11 +176,9 @@ export class Looking {
 
   evaluate(s: Session, args: P.EvaluateArguments): P.EvaluateResponse['body'] {
     const { expression, frameId } = args;
-    const key = frameId === undefined ? undefined : this.references.frameOf(frameId);
-    if (frameId !== undefined && key === undefined) throw errors.noSuchFrame(frameId);
-    const task = key?.task ?? s.stopped!.task;
+    const { task, frame } = this.frame(s, frameId);
     if (expression.trim() === faultName) return this.fault(s, task, args.context === 'repl');
-    const result = s.evaluate(expression, task, key?.at);
+    const result = s.evaluate(expression, task, frame);
     if ('error' in result) throw errors.cannotEvaluate(result.error);
     const shown = s.variables.shown(expression, result.value);
     return { ...this.value(shown), result: shown.value };

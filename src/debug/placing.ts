@@ -9,6 +9,7 @@ import type { Debuggee } from './debuggee';
 import type { Session } from './session';
 import { filters } from './stops';
 import { withNames } from './values';
+import type { Access } from './watches';
 
 /** A source as the debugger tells them apart. */
 export type SourceKey =
@@ -21,7 +22,8 @@ export interface Wanted {
   readonly at:
     | { readonly kind: 'line'; readonly line: number }
     | { readonly kind: 'function'; readonly name: string }
-    | { readonly kind: 'filter'; readonly filter: string };
+    | { readonly kind: 'filter'; readonly filter: string }
+    | { readonly kind: 'data'; readonly id: string; readonly access: Access };
   readonly condition: string | undefined;
   readonly hitCondition: string | undefined;
   readonly log: string | undefined;
@@ -86,6 +88,14 @@ export function place(session: Session, wanted: Wanted, source?: SourceKey): Ans
         entries: found,
       };
       return { placed, problem: undefined, range: undefined };
+    }
+    case 'data': {
+      const { id, access } = wanted.at;
+      const location = session.debuggee.locations.at(id);
+      if (typeof location === 'string') return problem(location);
+      const made = breakpoint(location.what);
+      const watch = { breakpoint: made, location, access };
+      return { placed: { breakpoint: made, watch }, problem: undefined, range: undefined };
     }
     case 'filter': {
       const { filter: wantedId } = wanted.at;

@@ -10,6 +10,7 @@ import { or_difference, RecordedRun } from '../conform/run';
 import { regionOf } from '../conform/underway';
 import { PAGE_SIZE } from '../hardware/pte';
 import { type Preset, presets, variantSet, variants } from '../kernel/variants';
+import { Locations } from '../machine/locations';
 import type { VariantSet } from '../routine/routine';
 import type { LoggedEvent } from '../state/events';
 import { pte } from '../state/layout';
@@ -95,6 +96,7 @@ class RecordedDebuggee implements Debuggee {
   readonly threads: readonly DebugThread[];
   readonly schedule;
   readonly target: Target | undefined;
+  readonly locations;
   private readonly run: RecordedRun;
   private starts: readonly number[] | undefined;
 
@@ -114,6 +116,7 @@ class RecordedDebuggee implements Debuggee {
       task,
       name: `process ${process}`,
     }));
+    this.locations = new Locations(this.engine, this);
     this.target = targetOf(program, this.run, options);
   }
 
@@ -150,6 +153,16 @@ class RecordedDebuggee implements Debuggee {
     }
     const fixed = this.engine.objects.allStatics.find((known) => known.name === name);
     return fixed === undefined ? { error: `there is no ${name} here` } : { value: fixed };
+  }
+
+  locate(expression: string, where: Where) {
+    const entry = formOf(expression)?.entry;
+    if (entry === undefined)
+      return { error: 'of a recording only an entry such as pte(m0, 3) is watched or changed' };
+    const process = this.processOf(where.task);
+    const address = this.run.underway.pageAddress(process, entry.m, entry.page);
+    if (address === undefined) return { error: `nothing is mapped as m${entry.m} yet` };
+    return { id: `pte:process%20${process}:0x${address.toString(16)}` };
   }
 
   check(expression: string): string | undefined {

@@ -4,7 +4,8 @@ import { peekEntry } from '../hardware/mmu';
 import { expectations } from '../scenario/expectations';
 import type { Thing } from '../scenario/expressions';
 import { type Loaded, loadScenario } from '../scenario/load';
-import { formProblem, watch } from '../scenario/watch';
+import { type Located, locate } from '../scenario/located';
+import { formProblem, resolveWatch, watch } from '../scenario/watch';
 import type { LoggedEvent } from '../state/events';
 import { isNull, pte, structNamed } from '../state/layout';
 import type { Debuggee, Evaluated, Finding, Load, Verdict, Where } from './debuggee';
@@ -26,6 +27,15 @@ export const debuggeeOf = (path: string, text: string, loaded: Loaded): Debuggee
 /** The looks at an entry of a page table, from the root down. */
 const levelsOf = ['pgd', 'pud', 'pmd', 'pte'];
 
+/** The names of a place that are numbers. */
+const numbersOf =
+  ({ lookup }: Where) =>
+  (name: string): number | undefined => {
+    const value = lookup(name);
+    if (typeof value === 'boolean') return Number(value);
+    return typeof value === 'number' ? value : undefined;
+  };
+
 class ScenarioDebuggee implements Debuggee {
   readonly engine;
   readonly name;
@@ -33,6 +43,7 @@ class ScenarioDebuggee implements Debuggee {
   readonly target = undefined;
   readonly threads;
   readonly schedule;
+  readonly locations;
 
   constructor(
     readonly path: string,
@@ -43,6 +54,7 @@ class ScenarioDebuggee implements Debuggee {
     this.engine = run.engine;
     this.name = meaning.title;
     this.schedule = schedule;
+    this.locations = run.locations;
     this.threads = run.threads.map((task) => {
       const cpu = this.engine.cpuOf(task);
       const name = this.engine.taskName(task);
@@ -69,15 +81,15 @@ class ScenarioDebuggee implements Debuggee {
     const direct = where.lookup(expression.trim());
     if (direct !== undefined) return { value: direct };
     const place = Math.max(0, run.placeOf(where.task));
-    const watched = watch(expression, resolved.notes, place, run.look, (name) => {
-      const value = where.lookup(name);
-      return typeof value === 'number'
-        ? value
-        : typeof value === 'boolean'
-          ? Number(value)
-          : undefined;
-    });
-    return 'thing' in watched ? this.valueOf(watched.thing) : watched;
+    const watched = watch(expression, resolved.notes, place, run.look, numbersOf(where));
+    return 'thing' in watched ? this.thingShown(watched.thing) : watched;
+  }
+
+  locate(expression: string, where: Where): Located {
+    const { run, resolved } = this.loaded;
+    const place = Math.max(0, run.placeOf(where.task));
+    const found = resolveWatch(expression, resolved.notes, place, numbersOf(where));
+    return 'error' in found ? found : locate(run, found);
   }
 
   check(expression: string): string | undefined {
@@ -109,25 +121,7 @@ class ScenarioDebuggee implements Debuggee {
   }
 
   nameOf(struct: string, at: number): string | undefined {
-    const { meaning, run } = this.loaded;
-    if (struct === 'surface') return meaning.surfaces[at]?.name;
-    if (struct === 'vmw_buffer_object' || struct === 'ttm_buffer_object') {
-      return meaning.surfaces.find((s) => run.where.object(s).at === at)?.name;
-    }
-    if (struct === 'mm_struct') {
-      return meaning.processes.find((p) => run.where.mm(p.name) === at)?.name;
-    }
-    if (struct === 'vm_area_struct') {
-      const vma = this.engine.view('vm_area_struct', at);
-      const mapping = meaning.variables.find(
-        (v) =>
-          v.mapping !== undefined &&
-          run.where.mm(v.process) === vma.vm_mm.at &&
-          run.look.variable(v) === vma.vm_start,
-      );
-      return mapping?.name;
-    }
-    return undefined;
+    return this.loaded.run.nameOf(struct, at);
   }
 
   verdict(): Verdict {
@@ -149,7 +143,7 @@ class ScenarioDebuggee implements Debuggee {
   }
 
   /** What stands behind a name that has no value of its own. */
-  private valueOf(thing: Thing): Evaluated {
+  private thingShown(thing: Thing): Evaluated {
     const { run } = this.loaded;
     switch (thing.kind) {
       case 'behind': {
@@ -184,6 +178,9 @@ class ScenarioDebuggee implements Debuggee {
           : { value: { struct: structNamed('vmw_bo_dirty'), at: bo.dirty.at } };
       }
     }
+    const located = locate(run, { thing });
+    const location = 'id' in located ? this.locations.at(located.id) : located.error;
+    if (typeof location !== 'string') return { value: location.text() };
     return { error: 'this has no value; ask for one of its fields' };
   }
 }

@@ -1,12 +1,14 @@
 // One debugged run: where it stands, why it stopped, how it goes on. Knows engines and time, not DAP: the adapter
 // asks it to begin a motion and lets it advance in chunks, so that a pause is heard in between.
 
+import { isLocationName, type Location } from '../machine/locations';
+import { spotAt } from '../machine/spots';
 import type { Fault } from '../protocol/fault';
 import type { LoggedEvent } from '../state/events';
 import { ScheduleMismatch, Timeline } from '../timeline/timeline';
 import { type Breakpoint, Breakpoints } from './breakpoints';
 import type { Debuggee, DebugThread, Evaluated, Spot, Target, Value, Where } from './debuggee';
-import { Faults } from './faults';
+import { Faults, rootOf } from './faults';
 import { isScenario, Listings } from './listings';
 import { firstLine } from './placing';
 import {
@@ -19,14 +21,16 @@ import {
   taskOf,
 } from './stepping';
 import { differenceFilter, type Explanation, eventNames, explain } from './stops';
-import { numberAt, spotAt, truth, withNames } from './values';
+import { numberAt, truth, withNames } from './values';
 import { Variables } from './variables';
+import type { WatchHit } from './watches';
 
 export type StopReason =
   | 'entry'
   | 'step'
   | 'breakpoint'
   | 'function breakpoint'
+  | 'data breakpoint'
   | 'exception'
   | 'pause'
   | 'end';
@@ -52,6 +56,7 @@ interface Hit {
   readonly task: number;
   readonly event: LoggedEvent | undefined;
   readonly filter: string | undefined;
+  readonly data?: WatchHit;
   /** A condition that cannot be evaluated stops, and says so. */
   readonly error: string | undefined;
 }
@@ -157,6 +162,15 @@ export class Session {
     return this.halt(this.quietStop('step', this.next(), `At step ${this.timeline.position}`));
   }
 
+  /** Changes to another branch; stands where the two part. Undefined when there is no such branch. */
+  changeBranch(id: number): Stop | undefined {
+    const { timeline } = this;
+    if (!timeline.changeTo(id)) return undefined;
+    const { position, end } = timeline;
+    const title = `On branch ${id}, at step ${position} of ${end}`;
+    return this.halt(this.quietStop('step', this.next(), title));
+  }
+
   /** Stops a run where it is. */
   pause(task: number | undefined): Stop {
     return this.halt(this.quietStop('pause', task ?? this.lastTask(), 'Paused'));
@@ -184,9 +198,64 @@ export class Session {
     }
   }
 
+  /** Changes a location, as a step of nobody; what is wrong, if it cannot be. The run stands where it stood. */
+  change(location: Location, value: string): string | undefined {
+    const entry = this.debuggee.locations.entry(location, value);
+    if (typeof entry === 'string') return entry;
+    this.timeline.stepForward(entry);
+    return undefined;
+  }
+
+  /** The location that an expression is of, for a task and in one of its frames; or why there is none. */
+  locate(expression: string, task: number, frame?: number): Location | string {
+    const { locations } = this.debuggee;
+    const text = expression.trim();
+    if (isLocationName(text)) return locations.at(text);
+    const scope = this.scopeOf(task, frame);
+    const spot = scope.spot(text);
+    const found = spot === undefined ? undefined : locations.fieldId(spot);
+    if (found !== undefined) return locations.at(found);
+    const { lookup } = this.naming(scope);
+    const located = this.debuggee.locate(text, { task, frame: scope.frame, lookup });
+    return 'error' in located ? located.error : locations.at(located.id);
+  }
+
+  /** The process that a task runs in, by its name; the first there is, for a task without one. */
+  spaceOf(task: number): string | undefined {
+    const { engine, debuggee } = this;
+    const spaces = debuggee.locations.spaces();
+    const pgd = spaces.length < 2 ? 0 : rootOf(engine, task);
+    return (spaces.find((space) => space.pgd === pgd) ?? spaces[0])?.name;
+  }
+
   /** Evaluates an expression for a task, in one of its frames or its innermost. */
   evaluate(expression: string, task: number, frame?: number, names?: Where['lookup']): Evaluated {
-    const { engine, debuggee } = this;
+    const { debuggee } = this;
+    if (isLocationName(expression.trim())) {
+      const location = debuggee.locations.at(expression.trim());
+      return typeof location === 'string' ? { error: location } : { value: location.text() };
+    }
+    const scope = this.scopeOf(task, frame);
+    const direct = names?.(expression) ?? scope.spot(expression);
+    if (direct !== undefined) return { value: direct };
+    // Paths of the kernel's fields are no words of the scenario's language: names stand in for them.
+    const { standIns, lookup } = this.naming(scope, names);
+    const missing: string[] = [];
+    const worded = withNames(expression, (path) => {
+      const found = scope.spot(path);
+      if (found === undefined && path.includes('->')) missing.push(path);
+      if (found === undefined) return undefined;
+      const name = `path${standIns.size}`;
+      standIns.set(name, found);
+      return name;
+    });
+    if (missing[0] !== undefined) return { error: `there is no ${missing[0]} here` };
+    return debuggee.evaluate(worded, { task, frame: scope.frame, lookup });
+  }
+
+  /** The names of a frame's own fields. */
+  private scopeOf(task: number, frame: number | undefined) {
+    const { engine } = this;
     const stack = engine.stack(task);
     const info = frame === undefined ? stack[0] : stack.find((f) => f.at === frame);
     // Of the scenario's own frames, those of procedures have values of their own: a text stands for many calls.
@@ -198,25 +267,17 @@ export class Session {
       named && !isMapping(path)
         ? spotAt(engine, { struct: named.code.frame, at: named.at }, path)
         : undefined;
-    const direct = names?.(expression) ?? spot(expression);
-    if (direct !== undefined) return { value: direct };
-    // Paths of the kernel's fields are no words of the scenario's language: names stand in for them.
+    return { frame: info?.at ?? 0, spot };
+  }
+
+  /** The names in reach of an expression, and those that stand in for something. */
+  private naming(scope: { spot(path: string): Spot | undefined }, names?: Where['lookup']) {
     const standIns = new Map<string, Spot>();
-    const missing: string[] = [];
-    const worded = withNames(expression, (path) => {
-      const found = spot(path);
-      if (found === undefined && path.includes('->')) missing.push(path);
-      if (found === undefined) return undefined;
-      const name = `path${standIns.size}`;
-      standIns.set(name, found);
-      return name;
-    });
-    if (missing[0] !== undefined) return { error: `there is no ${missing[0]} here` };
     const lookup = (name: string): Value | undefined => {
-      const local = standIns.get(name) ?? spot(name);
-      return names?.(name) ?? (local && numberAt(engine, local));
+      const local = standIns.get(name) ?? scope.spot(name);
+      return names?.(name) ?? (local && numberAt(this.engine, local));
     };
-    return debuggee.evaluate(worded, { task, frame: info?.at ?? 0, lookup });
+    return { standIns, lookup };
   }
 
   /** The events that the last micro-step logged. */
@@ -270,9 +331,16 @@ export class Session {
   private advanceBack(motion: Motion, budget: number): Stop | undefined {
     const { timeline } = this;
     const outcome = timeline.runBack(() => this.check(motion, -1), budget);
-    if (outcome === 'budget' && timeline.position > 0) return undefined;
-    if (timeline.position === 0) {
+    const { position, start, budget: kept } = timeline;
+    if (outcome === 'budget' && position > start) return undefined;
+    if (position === 0) {
       return this.halt(this.quietStop('entry', motion.task, 'At the beginning of the run'));
+    }
+    if (position === start) {
+      const stop = this.quietStop('entry', this.next(), 'At the beginning of what is kept');
+      const mib = Math.round(kept / 2 ** 20);
+      const text = `The history before step ${start} was dropped: it is kept up to ${mib} MiB. Launch with a larger "history" to go further back, or restart to run again from the beginning.`;
+      return this.halt({ ...stop, text });
     }
     return typeof outcome === 'object' ? this.halt(outcome.stop) : undefined;
   }
@@ -296,6 +364,11 @@ export class Session {
       for (const { filter, breakpoint } of this.breakpoints.on(event)) {
         hits.push({ breakpoint, task: event.task, event, filter: filter.id, error: undefined });
       }
+    }
+    const { watches } = this.breakpoints;
+    for (const data of watches.any ? watches.at(this.timeline) : []) {
+      const { breakpoint } = data.watch;
+      hits.push({ breakpoint, task, event: undefined, filter: undefined, data, error: undefined });
     }
     return hits;
   }
@@ -354,17 +427,28 @@ export class Session {
   }
 
   /** Whether a hit's condition holds; a string when it cannot be evaluated. */
-  private condition({ breakpoint, task, event }: Hit): boolean | string {
+  private condition(hit: Hit): boolean | string {
+    const { breakpoint, task } = hit;
     if (breakpoint.condition === undefined) return true;
-    const names = event === undefined ? undefined : eventNames(event);
-    const result = this.evaluate(breakpoint.condition, task, undefined, names);
+    const result = this.evaluate(breakpoint.condition, task, undefined, this.namesOf(hit));
     return 'error' in result ? result.error : truth(this.engine, result.value);
   }
 
-  private filled(log: string, { task, event }: Hit): string {
-    const names = event === undefined ? undefined : eventNames(event);
+  /** The names that a hit brings: the arguments of its event; `old` and `new` of what was changed. */
+  private namesOf({ event, data }: Hit): Where['lookup'] | undefined {
+    if (event !== undefined) return eventNames(event);
+    if (data === undefined) return undefined;
+    const { location } = data.watch;
+    return (name) => {
+      if (name === 'new') return numberIn(location.text());
+      return name === 'old' ? numberIn(this.timeline.before(() => location.text())) : undefined;
+    };
+  }
+
+  private filled(log: string, hit: Hit): string {
+    const names = this.namesOf(hit);
     return log.replace(/\{([^{}]*)\}/g, (_whole, expression: string) => {
-      const result = this.evaluate(expression, task, undefined, names);
+      const result = this.evaluate(expression, hit.task, undefined, names);
       return 'error' in result ? `{${result.error}}` : this.variables.text(result.value);
     });
   }
@@ -394,10 +478,41 @@ export class Session {
         hits: ids,
       };
     }
+    const watched = hits.find((h) => h.data !== undefined);
+    if (watched?.data !== undefined) {
+      const { title, text } = this.watchText(watched.data);
+      const stop = this.quietStop('data breakpoint', watched.task, title);
+      return { ...stop, text: text + (because ?? ''), hits: ids };
+    }
     const hit = hits.find((h) => h.breakpoint.kind === 'line') ?? first;
     const reason = hit.breakpoint.kind === 'line' ? 'breakpoint' : 'function breakpoint';
     const title = `Breakpoint at ${hit.breakpoint.what}`;
     return { ...this.quietStop(reason, hit.task, title), text: (because ?? '').trim(), hits: ids };
+  }
+
+  /** What happened to what is watched, and who did it where. */
+  private watchText({ watch: { location }, read }: WatchHit): { title: string; text: string } {
+    const { timeline } = this;
+    const now = shortened(location.text());
+    const task = this.lastTask();
+    const doing = timeline.before(() => ({
+      old: shortened(location.text()),
+      at: this.operationText(task),
+    }));
+    const byHand = timeline.choiceAt(timeline.position - 1) === undefined;
+    const who = byHand
+      ? 'It was changed by hand'
+      : `${this.threadName(task)} ${read ? 'read' : 'wrote'} it`;
+    const text = `${who}${byHand || doing?.at === undefined ? '' : ` in ${doing.at}`}.`;
+    const { what } = location;
+    const title = read ? `Read of ${what}: ${now}` : `${what}: ${doing?.old} → ${now}`;
+    return { title: `${title[0]!.toUpperCase()}${title.slice(1)}`, text };
+  }
+
+  /** The operation that a task is at. */
+  private operationText(task: number): string | undefined {
+    const op = this.engine.opOf(task);
+    return op && `${op.of.routine.name}: ${op.text}`;
   }
 
   private stepStop(motion: Motion): Stop {
@@ -467,6 +582,10 @@ export class Session {
     return choice === undefined ? this.next() : taskOf(engine, choice.agent);
   }
 }
+
+/** What a location's text says as a number. */
+const numberIn = (text: string | undefined): number | undefined =>
+  text !== undefined && /^(0x[\da-f]+|\d+)$/i.test(text) ? Number(text) : undefined;
 
 /** A statement as far as there is room for it beside a thread's name. */
 const shortened = (line: string): string => (line.length > 32 ? `${line.slice(0, 31)}…` : line);

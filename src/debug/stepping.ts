@@ -101,7 +101,7 @@ export function backward(
   const done = (): boolean => {
     undone ||= arrived;
     arrived = moved(timeline, task);
-    return undone && (timeline.position === 0 || arrived) && far();
+    return undone && (timeline.position === timeline.start || arrived) && far();
   };
   return { backward: true, task, first: undefined, done };
 }

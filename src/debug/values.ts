@@ -1,7 +1,7 @@
-// Values of cells: from a path of names (`vma->vm_flags`, `pages[3].lo`) to a place in the store, and from there to
-// a plain value. Reading is looking: no observer hears it.
+// Values of spots as plain values, and the paths to them in an expression. Reading is looking: no observer hears it.
+import { placeOf } from '../machine/spots';
 import type { Engine } from '../routine/engine';
-import { structNamed, type U64 } from '../state/layout';
+import type { U64 } from '../state/layout';
 import type { Place, Spot, Value } from './debuggee';
 
 export function isSpot(value: Value | Spot): value is Spot {
@@ -10,55 +10,6 @@ export function isSpot(value: Value | Spot): value is Spot {
 
 export function isPlace(value: Value | Spot): value is Place {
   return typeof value === 'object' && 'struct' in value;
-}
-
-/** The spot that a path names, from the fields of `root`; undefined when it is no path or names nothing. */
-export function spotAt(engine: Engine, root: Place, path: string): Spot | undefined {
-  const words =
-    path.trim().match(/^\w+((\.|->)\w+|\[\d+\])*$/) && path.trim().match(/\w+|\[\d+\]/g);
-  if (words === null || words === undefined) return undefined;
-  let place: Place | undefined = root;
-  let spot: Spot | undefined;
-  for (const word of words) {
-    if (word.startsWith('[')) spot = spot && elementOf(engine, spot, Number(word.slice(1, -1)));
-    else {
-      const slot: Place['struct']['slots'][number] | undefined = place?.struct.slots.find(
-        (s) => s.name === word,
-      );
-      spot = slot && { field: slot.field, at: place!.at + slot.offset };
-    }
-    if (spot === undefined) return undefined;
-    place = placeOf(engine, spot);
-  }
-  return spot;
-}
-
-/** The struct that a spot is or points to. */
-export function placeOf(engine: Engine, { field, at }: Spot): Place | undefined {
-  if (field.kind === 'embed') return { struct: structNamed(field.of!), at };
-  if (field.kind !== 'ref') return undefined;
-  const to = engine.store.peek(at);
-  return to === 0 ? undefined : { struct: structNamed(field.of!), at: to };
-}
-
-/** How many elements an array has; a flexible one as many as its pool has room for. */
-export function lengthOf(engine: Engine, { field, at }: Spot): number {
-  const perCell = field.kind === 'bits' ? 32 : 1 / (field.element?.cells ?? 1);
-  if (field.cells > 0) return field.cells * perCell;
-  for (const pool of engine.objects.pools) {
-    const offset = at - pool.region.base;
-    if (offset >= 0 && offset < pool.region.cells) {
-      return Math.floor((pool.stride - 1 - pool.struct.cells) * perCell);
-    }
-  }
-  const region = engine.regions.find((r) => at >= r.base && at < r.base + r.cells);
-  return region === undefined ? 0 : Math.floor((region.base + region.cells - at) * perCell);
-}
-
-export function elementOf(engine: Engine, spot: Spot, index: number): Spot | undefined {
-  const { element } = spot.field;
-  if (element === undefined || index >= lengthOf(engine, spot)) return undefined;
-  return { field: element, at: spot.at + index * element.cells };
 }
 
 /** Paths of fields in an expression: `vmf->address`, `pages[3].lo`. */

@@ -1,5 +1,6 @@
 // Variables from layouts: any struct, frame, array or bitmap of a store as names and texts, unfolded on demand.
 // Flags and enums by their names, page-table entries by their letters, references followed.
+
 import {
   _PAGE_ACCESSED,
   _PAGE_DIRTY,
@@ -11,12 +12,14 @@ import {
   _PAGE_USER,
   pte_pfn,
 } from '../hardware/pte';
+import { pteBits } from '../machine/locations';
+import { elementOf, lengthOf, placeOf } from '../machine/spots';
 import type { Engine, FrameInfo } from '../routine/engine';
 import type { LoggedEvent } from '../state/events';
 import { type Slot, structNamed, type U64 } from '../state/layout';
 import type { Debuggee, Place, Spot, Value } from './debuggee';
 import { typeName } from './listings';
-import { bitRanges, elementOf, isPlace, isSpot, lengthOf, placeOf, plainValue } from './values';
+import { bitRanges, isPlace, isSpot, plainValue } from './values';
 
 /** One variable as it is shown. */
 export interface Shown {
@@ -25,6 +28,9 @@ export interface Shown {
   readonly type?: string;
   /** Present when it can be unfolded. */
   readonly children?: Children;
+  /** The field that it is, or the name of the location where it is less than one. */
+  readonly spot?: Spot;
+  readonly part?: string;
 }
 
 /** What a variable unfolds to: either named members, or so many indexed ones, given by ranges. */
@@ -164,6 +170,10 @@ export class Variables {
   }
 
   private spot(name: string, spot: Spot): Shown {
+    return { ...this.fieldShown(name, spot), spot };
+  }
+
+  private fieldShown(name: string, spot: Spot): Shown {
     const { engine } = this;
     const { field, at } = spot;
     const type = typeName(field);
@@ -187,7 +197,12 @@ export class Variables {
           children: this.members({ struct: structNamed(field.of!), at }),
         };
       case 'pte':
-        return { name, value: pteText(field.get(engine.store, at) as U64), type };
+        return {
+          name,
+          value: pteText(field.get(engine.store, at) as U64),
+          type,
+          children: this.entryBits(spot),
+        };
       case 'u64':
         return { name, value: hex64(field.get(engine.store, at) as U64), type };
       case 'flags':
@@ -236,13 +251,38 @@ export class Variables {
     }
   }
 
-  private bits({ at }: Spot, length: number): Children {
+  private bits(spot: Spot, length: number): Children {
+    const { at } = spot;
     const bit = (i: number) => (this.engine.store.peek(at + (i >> 5)) >>> (i & 31)) & 1;
     return {
       indexed: length,
       list: (start, count) =>
-        range(start, count, length).map((i) => ({ name: `[${i}]`, value: `${bit(i)}` })),
+        range(start, count, length).map((i) => {
+          const name = `[${i}]`;
+          return { name, value: `${bit(i)}`, ...this.partOf(spot, name) };
+        }),
     };
+  }
+
+  /** The bits of an entry of a page table, by name. */
+  private entryBits(spot: Spot): Children {
+    return members(() =>
+      Object.entries(pteBits).map(([name, { lo, hi }]) => {
+        const { store } = this.engine;
+        const set = (store.peek(spot.at) & lo) !== 0 || (store.peek(spot.at + 1) & hi) !== 0;
+        return { name, value: set ? '1' : '0', type: 'bit', ...this.partOf(spot, `.${name}`) };
+      }),
+    );
+  }
+
+  private partOf(spot: Spot, part: string): { part?: string } {
+    const id = this.debuggee.locations.fieldId(spot);
+    return id === undefined ? {} : { part: id + part };
+  }
+
+  /** The name of the location that a variable is, if it is one. */
+  locationOf({ spot, part }: Shown): string | undefined {
+    return part ?? (spot && this.debuggee.locations.fieldId(spot));
   }
 
   private threadName(task: number): string {

@@ -2,7 +2,7 @@
 // the orders without a switch away from who could go on, then those with one, with two, then all; so what is found
 // first needs few switches, and its schedule is short to read. Only steps that others can notice are interleaved
 // (private.ts). It goes in slices: who calls decides how long, and may stop at any time.
-import { type Choice, scheduleText } from '../routine/schedule';
+import { type Choice, type Entry, scheduleText } from '../routine/schedule';
 import { evaluate } from '../scenario/evaluate';
 import type { OutcomeRow, ScenarioMeaning, Value } from '../scenario/meaning';
 import type { Problem, Run, Verdict } from '../scenario/run';
@@ -22,7 +22,7 @@ export interface SearchOptions {
   /** States to visit at most, over all rounds. */
   readonly states?: number | undefined;
   /** Choices that come before the search begins. */
-  readonly schedule?: readonly Choice[] | undefined;
+  readonly schedule?: readonly Entry[] | undefined;
   /** Interleaves private steps, too: what the tests compare with. */
   readonly full?: boolean | undefined;
 }
@@ -77,7 +77,7 @@ export class Search {
   private readonly asked: ReadonlySet<string>;
   private readonly bounds: readonly number[];
   private readonly steps: PrivateSteps | undefined;
-  private readonly path: Choice[] = [];
+  private readonly path: Entry[] = [];
   /** Of each choice of the path, whether an operation was executed, not only a task changed. */
   private readonly executed: boolean[] = [];
   /** Where on the way to where we stand a state is, by its key: its place among the nodes. */
@@ -206,9 +206,9 @@ export class Search {
     this.note({ agent, branch: 0 }, false);
   }
 
-  private note(choice: Choice, executes = true): void {
+  private note(entry: Entry, executes = true): void {
     this.executed[this.path.length] = executes;
-    this.path.push(choice);
+    this.path.push(entry);
     this.transitions++;
   }
 
@@ -266,7 +266,7 @@ export class Search {
     const { engine } = this.run;
     const nodes = this.nodes.slice(first);
     const from = nodes[0]!.path;
-    const turn = this.path.slice(from);
+    const turn = this.path.slice(from) as Choice[]; // behind what the search begins with
     if (turn.length === 0 || turn.some(({ branch }) => branch !== 0)) return;
     const went = new Set(turn.filter((_, i) => this.executed[from + i]).map(({ agent }) => agent));
     const always = (agent: number) =>
@@ -330,10 +330,10 @@ export class Search {
   }
 
   /** Makes the steps that come before the search; throws where they do not fit. */
-  private follow(schedule: readonly Choice[]): void {
+  private follow(schedule: readonly Entry[]): void {
     const timeline = new Timeline(this.run.engine, schedule);
     while (timeline.position < schedule.length && timeline.stepForward());
-    for (let at = 0; at < timeline.position; at++) this.note(timeline.choiceAt(at)!);
+    for (let at = 0; at < timeline.position; at++) this.note(timeline.entryAt(at)!);
     this.run.engine.store.settle();
   }
 

@@ -113,6 +113,12 @@ export class Tlb {
     return found.sort((a, b) => a.page - b.page);
   }
 
+  /** The cells in which a translation of `address` is kept, if it is. */
+  cellsOf(cpu: number, address: number): readonly [from: number, to: number] {
+    const at = this.entryAt(cpu, Math.floor(address / PAGE_SIZE));
+    return [at, at + entryCells];
+  }
+
   private entryAt(cpu: number, page: number): number {
     return this.base + cpu * cpuCells + 1 + (page % sets) * entryCells;
   }

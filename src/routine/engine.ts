@@ -121,6 +121,9 @@ const cpuPending = 1; // bits of interrupt vectors
 const cpuMasked = 2; // interrupts disabled, nested
 const cpuCells = 3;
 
+/** The task of an event that no task caused. */
+const nobody = -1;
+
 // History cells of the engine.
 const historyEvents = 0;
 const historyGaveWay = 1;
@@ -143,6 +146,11 @@ export class Engine {
   readonly listeners: ((event: LoggedEvent) => void)[] = [];
   /** Called after every micro-step: properties that must always hold are looked at here. */
   readonly afterStep: (() => void)[] = [];
+  /**
+   * Makes a change by hand that is written as `place=value`, or says what is wrong with it and changes nothing. Who names
+   * the places of a machine sets it.
+   */
+  hand: (edit: string) => string | undefined = () => 'no value of this machine is changed by hand';
   /** When set, hears every access of every operation and refuses what the rules forbid. */
   checker: Checker | undefined;
   /** The task whose step is being executed. */
@@ -386,7 +394,7 @@ export class Engine {
   }
 
   taskName(task: number): string {
-    return this.names[task]!;
+    return this.names[task] ?? 'by hand';
   }
 
   isDaemon(task: number): boolean {
@@ -478,6 +486,17 @@ export class Engine {
     this.microStep(agent, branch);
     const { afterStep } = this;
     for (let i = 0; i < afterStep.length; i++) afterStep[i]!();
+  }
+
+  /** A step of nobody: a value changed by hand, told as the event `edit`. What is wrong with it, if it cannot be made. */
+  edit(text: string): string | undefined {
+    const { store } = this;
+    const problem = store.unobserved(() => this.hand(text));
+    if (problem !== undefined) return problem;
+    store.clock++;
+    this.tell(this.events.append('edit', this.steps, nobody, { text }));
+    for (const look of this.afterStep) look();
+    return undefined;
   }
 
   /**

@@ -29,6 +29,14 @@ export class Counters {
     return this.k.store.peek(at + 1) * 0x1_0000_0000 + (this.k.store.peek(at) >>> 0);
   }
 
+  /** The cells of the counter of this name, low word first. */
+  cellsOf(name: string): readonly (readonly [from: number, to: number])[] | undefined {
+    const index = names.indexOf(name as CounterName);
+    return index < 0
+      ? undefined
+      : [[this.at + cellsEach * index, this.at + cellsEach * (index + 1)]];
+  }
+
   private cell(counter: CounterName): number {
     return this.at + cellsEach * names.indexOf(counter);
   }

@@ -1,7 +1,7 @@
 // From a text and options to a run that stands before its first step, or to the reasons why there is none.
 import { nearest } from '../base/suggest';
 import { deviationOf } from '../kernel/variants';
-import { type Choice, parseSchedule } from '../routine/schedule';
+import { type Entry, parseSchedule } from '../routine/schedule';
 import { NoRoom } from '../state/store';
 import { composeRun, variantsOf } from './compose';
 import { missedText } from './deviations';
@@ -19,7 +19,7 @@ export interface RunOptions {
   readonly kernel?: string | undefined;
   readonly with?: readonly string[] | undefined;
   readonly without?: readonly string[] | undefined;
-  readonly schedule?: string | readonly Choice[] | undefined;
+  readonly schedule?: string | readonly Entry[] | undefined;
 }
 
 export interface Loaded {
@@ -27,8 +27,8 @@ export interface Loaded {
   readonly resolved: Resolved;
   readonly meaning: ScenarioMeaning;
   readonly run: Run;
-  /** Choices to follow before the default schedule takes over. */
-  readonly schedule: readonly Choice[];
+  /** Entries to follow before the default schedule takes over. */
+  readonly schedule: readonly Entry[];
 }
 
 /** Why there is no run: sentences about the options, or diagnostics of the text in `checked`. */
@@ -59,7 +59,7 @@ export function loadScenario(
     if (!ids.includes(id) && deviationOf(id) === undefined)
       problems.push(`there is no variant \`${id}\`${suggestion(id, ids)}`);
   }
-  let schedule: readonly Choice[] = [];
+  let schedule: readonly Entry[] = [];
   const wanted = options.schedule ?? meaning?.schedule;
   if (typeof wanted === 'string') {
     const parsed = parseSchedule(wanted);
@@ -88,7 +88,7 @@ export function loadScenario(
 }
 
 const isWords = (
-  schedule: readonly Choice[] | readonly Directive[],
+  schedule: readonly Entry[] | readonly Directive[],
 ): schedule is readonly Directive[] => schedule[0] !== undefined && 'kind' in schedule[0];
 
 const noRoom =

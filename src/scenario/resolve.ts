@@ -6,7 +6,7 @@ import type { Span } from '../base/text';
 import { deviationId, deviationOf } from '../kernel/variants';
 import type { Program } from '../routine/program';
 import type { Deviation } from '../routine/routine';
-import { readSchedule } from '../routine/schedule';
+import { isEdit, readSchedule } from '../routine/schedule';
 import type {
   Const,
   Explore,
@@ -264,9 +264,10 @@ function checkChoices(text: Name, meaning: ScenarioMeaning | undefined, report: 
   if (typeof choices === 'string') report(text, choices);
   if (typeof choices === 'string' || meaning === undefined) return;
   const agents = agentCount(meaning);
-  const other = choices.find(({ agent }) => agent >= agents);
+  const named = choices.map(({ entry }) => (isEdit(entry) ? 0 : entry.agent));
+  const other = named.find((agent) => agent >= agents);
   if (other === undefined) return;
-  const where = `there is no agent ${other.agent}: this scenario has 0 to ${agents - 1}`;
+  const where = `there is no agent ${other}: this scenario has 0 to ${agents - 1}`;
   report(text, `${where}; a schedule holds for the scenario whose run printed it`);
 }
 

@@ -4,12 +4,14 @@
 import type { Contract, Told } from '../contract/observer';
 import { svgaCommandNames } from '../hardware/svga/commands';
 import { warningTexts } from '../kernel/include/asm-generic/bug';
+import { Locations } from '../machine/locations';
 import type { Engine } from '../routine/engine';
 import type { LockReport } from '../routine/lockdep';
 import type { LoggedEvent } from '../state/events';
 import { leaks, type Remains, stuck } from './atEnd';
 import type { Counters } from './counters';
 import { evaluate, type Look } from './evaluate';
+import { namesOf } from './located';
 import type { Whereabouts } from './look';
 import type { OutcomeRow, PropertyMeaning, ScenarioMeaning, Value } from './meaning';
 import { outcomeText, rowOf, statusOf } from './outcomes';
@@ -66,6 +68,8 @@ export class Run {
   readonly state: ScenarioState;
   readonly look: Look;
   readonly where: Whereabouts;
+  /** What can be watched and changed of its machine. */
+  readonly locations: Locations;
   private readonly tasks: readonly RunTask[];
   private readonly places = new Map<number, number>(); // of accesses and warnings, by event
   private readonly submitted = new Map<number, number>(); // of submissions
@@ -82,6 +86,7 @@ export class Run {
     this.look = parts.look;
     this.where = parts.where;
     this.tasks = parts.tasks;
+    this.locations = new Locations(engine, namesOf(this));
     engine.listeners.push((event) => this.note(event));
     const looked = meaning.properties.filter((p) => p.when !== 'finally' && !isOccurrence(p));
     if (looked.length > 0) {
@@ -98,6 +103,29 @@ export class Run {
   /** The process that a task belongs to. */
   processOf(task: number): string | undefined {
     return this.tasks.find((t) => t.task === task)?.process;
+  }
+
+  /** The scenario's own name of a struct, such as `ring`; `surface` and a number name the surface itself. */
+  nameOf(struct: string, at: number): string | undefined {
+    const { meaning, where, look, engine } = this;
+    if (struct === 'surface') return meaning.surfaces[at]?.name;
+    if (struct === 'vmw_buffer_object' || struct === 'ttm_buffer_object') {
+      return meaning.surfaces.find((s) => where.object(s).at === at)?.name;
+    }
+    if (struct === 'mm_struct') {
+      return meaning.processes.find((p) => where.mm(p.name) === at)?.name;
+    }
+    if (struct === 'vm_area_struct') {
+      const vma = engine.view('vm_area_struct', at);
+      const mapping = meaning.variables.find(
+        (v) =>
+          v.mapping !== undefined &&
+          where.mm(v.process) === vma.vm_mm.at &&
+          look.variable(v) === vma.vm_start,
+      );
+      return mapping?.name;
+    }
+    return undefined;
   }
 
   /** The statement that a task is at, as an offset in the text, or -1. */

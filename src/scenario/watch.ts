@@ -5,6 +5,7 @@ import { parse } from '../syntax/parser';
 import type { Expression } from '../syntax/tree';
 import { type Bytes, evaluate, type Look } from './evaluate';
 import { isPath, resolvePath, resolveValue, type Thing } from './expressions';
+import type { Value } from './meaning';
 import { type Entity, emptyNotes, type Notes, Scope } from './names';
 import { methods } from './vocabulary';
 
@@ -22,17 +23,16 @@ export function formProblem(expression: string): string | undefined {
   return 'error' in parsed ? parsed.error : undefined;
 }
 
-/**
- * The value of an expression at `place` of the scenario's text. `lookup` gives names that come before all others,
- * such as the arguments of an event.
- */
-export function watch(
+/** What an expression is before it is looked at. */
+export type Resolvable = { readonly thing: Thing } | { readonly value: Value };
+
+/** What an expression at `place` is of, with names as in `watch`. */
+export function resolveWatch(
   expression: string,
   notes: Notes,
   place: number,
-  look: Look,
   lookup: (name: string) => number | undefined,
-): Watched {
+): Resolvable | { readonly error: string } {
   const parsed = parseExpression(expression);
   if ('error' in parsed) return parsed;
   const scope = new Scope(scopeAt(notes, place), emptyNotes(), { from: place, to: place });
@@ -58,6 +58,24 @@ export function watch(
   }
   const value = resolveValue(parsed.tree, scope, report);
   if (value === undefined || problems.length > 0) return { error: problems[0] ?? 'no value' };
+  return { value };
+}
+
+/**
+ * The value of an expression at `place` of the scenario's text. `lookup` gives names that come before all others,
+ * such as the arguments of an event.
+ */
+export function watch(
+  expression: string,
+  notes: Notes,
+  place: number,
+  look: Look,
+  lookup: (name: string) => number | undefined,
+): Watched {
+  const resolved = resolveWatch(expression, notes, place, lookup);
+  if (!('value' in resolved)) return resolved;
+  const { value } = resolved;
+  const problems: string[] = [];
   const number = evaluate(value, bounded(look, problems));
   if (problems[0] !== undefined) return { error: problems[0] };
   if (value.type === 'boolean') return { value: number !== 0 };

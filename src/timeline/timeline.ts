@@ -1,10 +1,11 @@
 // Time travel over an engine: positions are micro-steps from the start of the run. The undo log of the store holds
 // the span of steps we stand in; spans left behind keep their net change and the choices made, so that any point of
-// a long run is reached by whole spans and then by replaying the recorded choices within one.
+// a long run is reached by whole spans and then by replaying the recorded choices within one. A choice other than the
+// recorded one begins a branch; what was recorded stays, as the branch that it is of.
 import { assert } from '../base/assert';
 import type { Engine } from '../routine/engine';
-import { type Choice, defaultAgent, scheduleText } from '../routine/schedule';
-import type { Span } from '../state/store';
+import { type Choice, defaultAgent, type Entry, isEdit, scheduleText } from '../routine/schedule';
+import type { AccessObserver, Span } from '../state/store';
 import { Livelocks } from './livelock';
 
 /** Steps of a span. A jump replays at most so many. */
@@ -25,32 +26,61 @@ export class ScheduleMismatch extends Error {
 
 const branchBits = 12;
 const branchMask = (1 << branchBits) - 1;
+const none = -1; // no entry is laid down; below it are the edits
+const editBelow = -2;
+
+/** A course that the run took. It shares the entries before `from` with its parent; the first has none. */
+export interface Branch {
+  readonly id: number;
+  readonly parent: number;
+  /** The position of the first entry of its own. */
+  readonly from: number;
+  readonly end: number;
+}
+
+interface Course {
+  readonly id: number;
+  readonly parent: Course | undefined;
+  readonly from: number;
+  /** Its own entries, from `from` on; those of the current one are in `choices`. */
+  kept: Int32Array;
+}
 
 /** One run of an engine, forwards and backwards. Owns the journal of the engine's store from here on. */
 export class Timeline {
-  /** The choices made, `agent << branchBits | branch`. */
+  /** The entries made or laid down: `agent << branchBits | branch`, or an edit by its number. */
   private choices = new Int32Array(1024);
+  private readonly edits: string[] = [];
   private recorded = 0;
   private here = 0;
   /** Where the span we stand in begins: the journal reaches back to it. */
   private base = 0;
-  private readonly spans: Span[] = [];
+  /** By their number; those before `floor` are dropped, those of a course not gone yet are to come. */
+  private readonly spans: (Span | undefined)[] = [];
+  private spanBytes = 0;
+  private floor = 0;
+  private courses: Course[];
+  private course: Course;
   /** The position at which each mark of the journal was taken: that of a burst is followed by no other within it. */
   private readonly marked = new Int32Array(spanSteps + 1);
-  private readonly script: Int32Array;
   private readonly livelocks: Livelocks;
   /** From here on who goes was never chosen against the default schedule. */
   private free: number;
   /** The last step came back to a state that was there before. */
   private goesRound = false;
+  /** Bytes of spans that are kept; beyond them the oldest are dropped. */
+  budget = Number.POSITIVE_INFINITY;
 
-  /** `script`: choices to follow before the default schedule takes over. */
+  /** `script`: entries to follow before the default schedule takes over. */
   constructor(
     readonly engine: Engine,
-    script: readonly Choice[] = [],
+    script: readonly Entry[] = [],
   ) {
     engine.store.settle();
-    this.script = Int32Array.from(script, packed);
+    if (script.length > 0) this.choices = Int32Array.from(script, (entry) => this.packed(entry));
+    this.recorded = script.length;
+    this.course = { id: 1, parent: undefined, from: 0, kept: new Int32Array(0) };
+    this.courses = [this.course];
     this.free = script.length;
     this.livelocks = new Livelocks(engine);
   }
@@ -60,22 +90,35 @@ export class Timeline {
     return this.here;
   }
 
-  /** How far the recorded run reaches. */
+  /** How far the recorded run reaches, and what is laid down for it. */
   get end(): number {
     return this.recorded;
   }
 
-  /** The choice that the micro-step from `at` to `at + 1` made. */
+  /** The earliest position that can be gone to: 0 until history is dropped. */
+  get start(): number {
+    return this.floor;
+  }
+
+  /** The choice that the micro-step from `at` to `at + 1` made; undefined where it was an edit. */
   choiceAt(at: number): Choice | undefined {
+    const entry = this.entryAt(at);
+    return entry === undefined || isEdit(entry) ? undefined : entry;
+  }
+
+  /** The entry of the step from `at` to `at + 1`. */
+  entryAt(at: number): Entry | undefined {
     if (at < 0 || at >= this.recorded) return undefined;
-    const choice = this.choices[at]!;
-    return { agent: choice >> branchBits, branch: choice & branchMask };
+    const packed = this.choices[at]!;
+    if (packed <= editBelow) return { edit: this.edits[editBelow - packed]! };
+    return { agent: packed >> branchBits, branch: packed & branchMask };
   }
 
   /** The agent that goes next unless another is chosen, or -1. */
   get nextAgent(): number {
     const wanted = this.planned();
     if (wanted >= 0) return wanted >> branchBits;
+    if (wanted <= editBelow) return this.afterEdits();
     const { store } = this.engine;
     const mark = store.mark();
     const agent = defaultAgent(this.engine);
@@ -84,38 +127,43 @@ export class Timeline {
   }
 
   /**
-   * One micro-step: the choice given, else the recorded one, else the default schedule's. A choice that differs from
-   * the recorded one cuts off the recorded future. False when nobody can go.
+   * One micro-step: the entry given, else the recorded one, else the default schedule's choice. One that differs from
+   * the recorded one begins a branch. False when nobody can go.
    */
-  stepForward(choice?: Choice): boolean {
-    return this.forward(choice === undefined ? this.planned() : packed(choice), 1);
+  stepForward(entry?: Entry): boolean {
+    return this.forward(entry === undefined ? this.planned() : this.packed(entry), 1);
   }
 
-  /** As `stepForward`, or by a burst of at most `room` steps. */
-  private forward(wanted: number, room: number): boolean {
+  /** As `stepForward`, or by a burst of at most `room` steps; `observer` hears what the step reads and writes. */
+  private forward(wanted: number, room: number, observer?: AccessObserver): boolean {
     const { engine } = this;
     const { store } = engine;
     if (this.here - this.base === spanSteps) {
-      if (wanted < 0 && this.nextAgent < 0) return false;
+      if (wanted === none && this.nextAgent < 0) return false;
       this.leaveSpan();
     }
     const mark = store.mark();
     this.marked[mark] = this.here;
     try {
       const next = this.settle(wanted);
-      if (next < 0) {
+      if (next === none) {
         store.rollback(mark);
         return false;
       }
       let made = 1;
-      if (room > 1) {
+      if (next <= editBelow) this.change(this.edits[editBelow - next]!);
+      else if (room > 1) {
         const left = Math.min(
           room,
           this.base + spanSteps - this.here,
           this.livelocks.room(this.here),
         );
         made = engine.burst(next >> branchBits, left);
-      } else engine.step(next >> branchBits, next & branchMask);
+      } else {
+        if (observer !== undefined) store.observer = observer;
+        engine.step(next >> branchBits, next & branchMask);
+        if (observer !== undefined) store.observer = undefined;
+      }
       for (let i = 0; i < made; i++) this.record(next);
       this.lookForLivelock();
     } catch (error) {
@@ -127,34 +175,37 @@ export class Timeline {
     return true;
   }
 
-  /** One micro-step back. False at the start of the run. */
+  /** One micro-step back. False at the start of the run, or of what is kept of it. */
   back(): boolean {
-    if (this.here === 0) return false;
+    if (this.here === this.floor) return false;
     this.seek(this.here - 1);
     return true;
   }
 
-  /** Goes to a position of the recorded run. */
+  /** Goes to a position of the recorded run, or of what is laid down for it. */
   seek(to: number): void {
-    assert(to >= 0 && to <= this.recorded, `a position from 0 to ${this.recorded}, not ${to}`);
+    const { floor, recorded } = this;
+    assert(to >= floor && to <= recorded, `a position from ${floor} to ${recorded}, not ${to}`);
     const { store } = this.engine;
-    // The journal holds the last step of every position but 0, so that `wrote` can tell what it did.
-    const base = Math.max(0, Math.ceil(to / spanSteps) - 1) * spanSteps;
+    // The journal holds the last step of every position but the first, so that `wrote` can tell what it did.
+    const base = Math.max(floor / spanSteps, Math.ceil(to / spanSteps) - 1) * spanSteps;
+    const gone = to <= this.here || this.spans[this.base / spanSteps] !== undefined;
     if (base === this.base) {
       if (to < this.here) this.rollback(to);
-    } else {
+    } else if (gone) {
       if (this.here > this.base) store.rollback(0);
       while (this.base > base) {
         this.base -= spanSteps;
         store.apply(this.spans[this.base / spanSteps]!, 'back');
       }
-      while (this.base < base) {
-        store.apply(this.spans[this.base / spanSteps]!, 'forward');
+      for (let span = this.spans[this.base / spanSteps]; span && this.base < base; ) {
+        store.apply(span, 'forward');
         this.base += spanSteps;
+        span = this.spans[this.base / spanSteps];
       }
-      this.here = base;
+      this.here = this.base;
     }
-    while (this.here < to) this.stepForward();
+    while (this.here < to && this.stepForward());
   }
 
   /** Within the span we stand in: to the last mark at or before `to`. */
@@ -206,31 +257,128 @@ export class Timeline {
     return 'budget';
   }
 
+  /** Makes the last micro-step again, heard by `observer`. Nothing at the start. */
+  again(observer: AccessObserver): void {
+    if (!this.back()) return;
+    this.forward(this.planned(), 1, observer);
+  }
+
+  /** What `look` sees where the last micro-step began; undefined at the start. */
+  before<T>(look: () => T): T | undefined {
+    if (!this.back()) return undefined;
+    const seen = look();
+    this.stepForward();
+    return seen;
+  }
+
   /** The cells that the last micro-step wrote, with what stood there before; none at the start. */
   wrote(visit: (cell: number, before: number) => void): void {
     const { here } = this;
-    if (here === 0) return;
+    if (here === this.floor) return;
     const { store } = this.engine;
     if (this.marked[store.markTotal - 1] !== here - 1) this.seek(here - 1); // the last step was one of a burst
     this.seek(here);
     store.writtenSince(store.markTotal - 1, visit);
   }
 
-  /** The choices from the start to `to` as a schedule's text. */
+  /** The entries from the start to `to` as a schedule's text. */
   schedule(to: number = this.here): string {
-    return scheduleText(Array.from({ length: to }, (_, at) => this.choiceAt(at)!));
+    return scheduleText(Array.from({ length: to }, (_, at) => this.entryAt(at)!));
   }
 
-  /** Bytes that the history holds: journal, sealed spans, choices. */
+  /** Bytes that the history holds: journal, sealed spans, entries of all branches. */
   get bytes(): number {
-    const sealed = this.spans.reduce((sum, span) => sum + span.cells.byteLength, 0);
-    return this.engine.store.journalBytes + sealed + this.choices.byteLength;
+    const kept = this.courses.reduce((sum, course) => sum + course.kept.byteLength, 0);
+    const { journalBytes } = this.engine.store;
+    return journalBytes + this.spanBytes + this.choices.byteLength + kept;
   }
 
-  /** The choice that is laid down for this position, or -1. */
+  // Branches.
+
+  /** Every course that the run took, in the order in which they began. */
+  get branches(): readonly Branch[] {
+    return this.courses.map((course) => {
+      const end = course === this.course ? this.recorded : course.from + course.kept.length;
+      return { id: course.id, parent: course.parent?.id ?? 0, from: course.from, end };
+    });
+  }
+
+  /** The branch that the run is on. */
+  get branch(): number {
+    return this.course.id;
+  }
+
+  /** Changes to another branch; stands then where the two part, if it stood beyond. False when there is no such one. */
+  changeTo(id: number): boolean {
+    const to = this.courses.find((course) => course.id === id);
+    if (to === undefined) return false;
+    if (to === this.course) return true;
+    this.keepCourse();
+    const entries = entriesOf(to);
+    let common = 0;
+    const most = Math.min(entries.length, this.recorded);
+    while (common < most && entries[common] === this.choices[common]) common++;
+    if (common < this.floor) return false;
+    if (this.here > common) this.seek(common);
+    this.dropSpans(Math.floor(common / spanSteps));
+    this.choices = entries;
+    this.recorded = entries.length;
+    this.course = to;
+    this.free = this.recorded;
+    return true;
+  }
+
+  private keepCourse(): void {
+    this.course.kept = this.choices.slice(this.course.from, this.recorded);
+  }
+
+  /** What is recorded from here on is left for another course. */
+  private departs(): void {
+    this.keepCourse();
+    let parent = this.course;
+    while (parent.from > this.here && parent.parent !== undefined) parent = parent.parent;
+    const id = this.courses.at(-1)!.id + 1;
+    this.course = { id, parent, from: this.here, kept: new Int32Array(0) };
+    this.courses.push(this.course);
+    this.recorded = this.here;
+    this.free = Math.min(this.free, this.here);
+    this.dropSpans(this.base / spanSteps);
+  }
+
+  /** Forgets the spans from number `from` on: the run goes another way. */
+  private dropSpans(from: number): void {
+    for (let i = from; i < this.spans.length; i++) this.spanBytes -= sizeOf(this.spans[i]);
+    this.spans.length = Math.min(this.spans.length, from);
+  }
+
+  // Inside.
+
+  /** The entry that is laid down for this position, or none. */
   private planned(): number {
-    if (this.here < this.recorded) return this.choices[this.here]!;
-    return this.here < this.script.length ? this.script[this.here]! : -1;
+    return this.here < this.recorded ? this.choices[this.here]! : none;
+  }
+
+  /** Who goes after the edits that are laid down for this position; for them, anybody may be taken. */
+  private afterEdits(): number {
+    let at = this.here;
+    while (at < this.recorded && this.choices[at]! <= editBelow) at++;
+    return at < this.recorded ? this.choices[at]! >> branchBits : 0;
+  }
+
+  private packed(entry: Entry): number {
+    if (isEdit(entry)) {
+      const known = this.edits.indexOf(entry.edit);
+      return editBelow - (known < 0 ? this.edits.push(entry.edit) - 1 : known);
+    }
+    const { agent, branch } = entry;
+    assert(branch <= branchMask && agent < 1 << (31 - branchBits), 'an agent and branch that fit');
+    return (agent << branchBits) | branch;
+  }
+
+  /** A value is changed by hand. */
+  private change(edit: string): void {
+    const problem = this.engine.edit(edit);
+    if (problem !== undefined) throw this.mismatch(`${edit}: ${problem}`);
   }
 
   /**
@@ -239,8 +387,12 @@ export class Timeline {
    */
   private settle(wanted: number): number {
     const { engine } = this;
+    if (wanted <= editBelow) {
+      this.free = Math.max(this.free, this.here + 1);
+      return wanted; // nobody's turn
+    }
     const preferred = defaultAgent(engine);
-    if (wanted < 0) return preferred < 0 ? -1 : preferred << branchBits;
+    if (wanted === none) return preferred < 0 ? none : preferred << branchBits;
     const agent = wanted >> branchBits;
     if (agent >= engine.agents) throw this.mismatch(`there is no agent ${agent}`);
     if (agent !== preferred || (wanted & branchMask) !== 0)
@@ -265,19 +417,25 @@ export class Timeline {
     const { store } = this.engine;
     const index = this.base / spanSteps;
     if (index < this.spans.length) store.settle();
-    else this.spans.push(store.seal(0));
+    else {
+      const span = store.seal(0);
+      this.spans.push(span);
+      this.spanBytes += sizeOf(span);
+    }
     this.base += spanSteps;
+    while (this.spanBytes > this.budget && this.floor < this.base) {
+      const oldest = this.floor / spanSteps;
+      this.spanBytes -= sizeOf(this.spans[oldest]);
+      this.spans[oldest] = undefined;
+      this.floor += spanSteps;
+    }
   }
 
   private record(choice: number): void {
-    if (this.here < this.recorded && this.choices[this.here] !== choice) {
-      this.recorded = this.here;
-      this.free = Math.max(this.script.length, Math.min(this.free, this.here));
-      this.spans.length = this.base / spanSteps;
-    }
+    if (this.here < this.recorded && this.choices[this.here] !== choice) this.departs();
     if (this.here === this.recorded) {
       if (this.here === this.choices.length) {
-        const larger = new Int32Array(this.choices.length * 2);
+        const larger = new Int32Array(Math.max(1024, this.choices.length * 2));
         larger.set(this.choices);
         this.choices = larger;
       }
@@ -288,7 +446,12 @@ export class Timeline {
   }
 }
 
-function packed({ agent, branch }: Choice): number {
-  assert(branch <= branchMask && agent < 1 << (31 - branchBits), 'an agent and a branch that fit');
-  return (agent << branchBits) | branch;
+const sizeOf = (span: Span | undefined): number => span?.cells.byteLength ?? 0;
+
+/** The entries of a course from the start of the run. */
+function entriesOf({ parent, from, kept }: Course): Int32Array<ArrayBuffer> {
+  const whole = new Int32Array(from + kept.length);
+  if (parent !== undefined) whole.set(entriesOf(parent).subarray(0, from));
+  whole.set(kept, from);
+  return whole;
 }

@@ -115,7 +115,7 @@ test('a schedule that does not fit, and names that do not exist, are refused in 
     `"examples/01-ring-buffer.coh: the schedule does not fit this run: at step 0 interrupt/1 cannot go"`,
   );
   expect(refused('--schedule', 'x')).toMatchInlineSnapshot(
-    `"examples/01-ring-buffer.coh: schedule: 'x' is not agent, agentxN or agent/branch"`,
+    `"examples/01-ring-buffer.coh: schedule: 'x' is not agent, agentxN, agent/branch or place=value"`,
   );
   expect(
     refused('--scenario', 'three-section ring bufer, persistent coherent'),

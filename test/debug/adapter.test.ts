@@ -612,7 +612,7 @@ test('bad launches are refused with one clear sentence', async () => {
       "/toys/two.toy: there is no kernel vista",
       "launch: "with" is a list of variant ids",
       "launch: "stopOnEntry" is true or false",
-      "launch: "schedule": 'zero' is not agent, agentxN or agent/branch",
+      "launch: "schedule": 'zero' is not agent, agentxN, agent/branch or place=value",
       "launch: "program" names the scenario or recording to debug, such as "\${file}"",
       "launch: "program" names the scenario or recording to debug, such as "\${file}"",
       "launch: "program" names the scenario or recording to debug, such as "\${file}"",

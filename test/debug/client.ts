@@ -72,11 +72,16 @@ export class Client {
   }
 
   /** The usual beginning: initialize, launch, breakpoints by `configure`, then the first stop. */
-  async start(launch: object, configure?: () => Promise<unknown>): Promise<P.Event> {
+  async start(
+    launch: object,
+    configure?: () => Promise<unknown>,
+    client: object = {},
+  ): Promise<P.Event> {
     await this.request('initialize', {
       adapterID: 'coherence',
       linesStartAt1: true,
       columnsStartAt1: true,
+      ...client,
     });
     await this.event('initialized');
     const launched = this.send('launch', launch);

@@ -212,6 +212,7 @@ test('launch arguments are read in full, and an empty choice is no choice', () =
     program: 'x',
     stopOnEntry: false,
     noDebug: false,
+    history: 256 * 2 ** 20,
     options: { with: ['bz-01'], without: [], schedule: Array(3).fill({ agent: 2, branch: 0 }) },
   });
 });

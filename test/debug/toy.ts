@@ -11,6 +11,7 @@ import type {
   Value,
   Where,
 } from '../../src/debug/debuggee';
+import { Locations } from '../../src/machine/locations';
 import { Engine } from '../../src/routine/engine';
 import { spinlock } from '../../src/routine/locks';
 import { Program } from '../../src/routine/program';
@@ -212,6 +213,11 @@ export function toyLoad(
     placeAt: (offset) => ({ path, ...positionAt(lineStarts(text), offset) }),
     threads: [...tasks, daemon].map(({ name }, task) => ({ task, name })),
     schedule: options.schedule ?? [],
+    locations: new Locations(engine, { nameOf: () => undefined }),
+    locate: (expression) =>
+      expression === 'value'
+        ? { id: 'field:box.value' }
+        : { error: `${expression} is no location` },
     get done() {
       return engine.done;
     },

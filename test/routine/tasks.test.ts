@@ -227,10 +227,10 @@ test('a schedule is written as runs of one agent, with the branch of a choice af
 });
 
 test.each([
-  ['1 two 3', "'two' is not agent, agentxN or agent/branch"],
-  ['-1', "'-1' is not agent, agentxN or agent/branch"],
-  ['1x', "'1x' is not agent, agentxN or agent/branch"],
-  ['1x2/1', "'1x2/1' is not agent, agentxN or agent/branch"],
+  ['1 two 3', "'two' is not agent, agentxN, agent/branch or place=value"],
+  ['-1', "'-1' is not agent, agentxN, agent/branch or place=value"],
+  ['1x', "'1x' is not agent, agentxN, agent/branch or place=value"],
+  ['1x2/1', "'1x2/1' is not agent, agentxN, agent/branch or place=value"],
   ['1x999999999', 'the schedule has more than 50 million steps'],
 ])('the schedule %j is refused with what is wrong in it', (text, problem) => {
   expect(parseSchedule(text)).toBe(problem);

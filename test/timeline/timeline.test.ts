@@ -188,3 +188,75 @@ test('a run by the timeline is the run of the default schedule', () => {
     engine.step(agent);
   expect(t.engine.store.cells).toEqual(engine.store.cells);
 });
+
+test('every course that a run took is kept as a branch, and comes to the same cells when it is taken up again', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(), fc.nat(), fc.nat({ max: 60 })), { minLength: 1, maxLength: 8 }),
+      fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 8 }),
+      (departures, returns) => {
+        const t = new Timeline(made(20));
+        const { engine } = t;
+        engine.hand = (edit) => {
+          engine.the('counter', 'toy_counter').value = Number(edit.split('=')[1]);
+          return undefined;
+        };
+        t.run(() => undefined, 100);
+        const ends = new Map<number, [number, Int32Array]>();
+        const note = () => ends.set(t.branch, [t.end, engine.store.cells.slice()]);
+        note();
+        for (const [branch, at, steps] of departures) {
+          const { id } = t.branches[branch % t.branches.length]!;
+          expect(t.changeTo(id)).toBe(true);
+          t.seek(at % (t.end + 1));
+          const before = t.branch;
+          t.stepForward({ edit: `field:counter.value=${at}` });
+          if (t.branch !== before) expect(t.end).toBe(t.position);
+          t.run(() => undefined, steps);
+          t.seek(t.end);
+          note();
+        }
+        for (const [branch, at] of returns) {
+          t.changeTo(t.branches[branch % t.branches.length]!.id);
+          t.seek(at % (t.end + 1));
+        }
+        for (const [id, [end, cells]] of ends) {
+          t.changeTo(id);
+          expect(t.end).toBe(end);
+          t.seek(end);
+          expect(engine.store.cells).toEqual(cells);
+        }
+        // The text of a course, followed from the start, is that course.
+        const again = new Timeline(made(20), parseSchedule(t.schedule()) as never);
+        again.engine.hand = (edit) => {
+          again.engine.the('counter', 'toy_counter').value = Number(edit.split('=')[1]);
+          return undefined;
+        };
+        again.seek(again.end);
+        expect(again.engine.store.hash()).toBe(engine.store.hash());
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+test('history beyond the budget is dropped from its beginning; what is kept is as it was', () => {
+  const whole = new Timeline(made(1500));
+  runToEnd(whole);
+  const t = new Timeline(made(1500));
+  t.budget = 500;
+  runToEnd(t);
+  expect(t.start % spanSteps).toBe(0);
+  expect(t.start).toBeGreaterThan(0);
+  expect(t.start).toBeLessThan(t.end - spanSteps);
+  expect(() => t.seek(t.start - 1)).toThrow(`a position from ${t.start} to ${t.end}`);
+  for (const at of [t.start, t.start + 1, t.start + spanSteps, t.end]) {
+    t.seek(at);
+    whole.seek(at);
+    expect(t.engine.store.cells).toEqual(whole.engine.store.cells);
+  }
+  t.seek(t.start + 2);
+  expect(t.runBack(() => undefined, 10)).toBe('end');
+  expect(t.position).toBe(t.start);
+  expect(t.schedule(t.end)).toBe(whole.schedule(t.end));
+});
