@@ -472,30 +472,30 @@ export interface VariantChange {
   readonly without?: readonly string[] | undefined;
 }
 
-/** Forms of variants that everybody can make: changes to a routine by what it calls. */
+/** Forms of variants that everybody can make: changes to a routine by what it calls or sets. */
 export const deviationForms: readonly Pick<Variant, 'id' | 'sentence'>[] = [
   {
-    id: 'omit.FUNCTION.CALLEE',
+    id: 'omit.FUNCTION.NAME',
     sentence:
-      'A fault of your own: what FUNCTION does by calling CALLEE (a flush, a lock, a note, a wait) is left out.',
+      'A fault of your own: where FUNCTION calls or sets NAME (a flush, a lock, a note, a wait, a count), nothing is done.',
   },
   {
-    id: 'swap.FUNCTION.CALLEE.CALLEE',
+    id: 'swap.FUNCTION.NAME.NAME',
     sentence:
-      'A fault of your own: what FUNCTION does by calling the one and by calling the other change places.',
+      'A fault of your own: where FUNCTION calls or sets the one and where it does the other change places.',
   },
 ];
 
 /** The id of a deviation. */
-export const deviationId = ({ kind, of, callees }: Deviation): string =>
-  [kind, of, ...callees].join('.');
+export const deviationId = ({ kind, of, names }: Deviation): string =>
+  [kind, of, ...names].join('.');
 
 /** The deviation that an id stands for. */
 export function deviationOf(id: string): Deviation | undefined {
-  const [kind, of = '', ...callees] = id.split('.');
+  const [kind, of = '', ...names] = id.split('.');
   if (!/^\w+(\.\w+)+$/.test(id)) return undefined;
-  if (kind === 'omit' && callees.length === 1) return { kind, of, callees };
-  return kind === 'swap' && callees.length === 2 ? { kind, of, callees } : undefined;
+  if (kind === 'omit' && names.length === 1) return { kind, of, names };
+  return kind === 'swap' && names.length === 2 ? { kind, of, names } : undefined;
 }
 
 /** The variants of a preset as they are after some changes, one after the other. Of alternatives the last added is on. */

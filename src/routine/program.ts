@@ -252,13 +252,13 @@ function refuseSignature(name: string, routine: Routine, field: FnPtrField): voi
   assert(wanted === given, `${name} is ${wanted}, but ${routine.name} is ${given}`);
 }
 
-/** Whether a node is an operation that calls `callee`. */
-const calls = (n: OneNode, callee: string): boolean =>
-  isOperation(n) && n.kind !== 'ret' && calleesIn((n as StepNode<Frame>).text).includes(callee);
+/** Whether a node is an operation that calls or sets `name`. */
+const does = (n: OneNode, name: string): boolean =>
+  isOperation(n) && n.kind !== 'ret' && deedsIn((n as StepNode<Frame>).text).includes(name);
 
 /** Whether a node, or one below it, is such an operation. */
-const holds = (n: OneNode, callee: string): boolean =>
-  calls(n, callee) || partsOf(n).some((part) => holds(part, callee));
+const holds = (n: OneNode, name: string): boolean =>
+  does(n, name) || partsOf(n).some((part) => holds(part, name));
 
 function partsOf(n: OneNode): readonly OneNode[] {
   if (n.kind === 'when') return flat([n.then, n.otherwise ?? []]);
@@ -268,9 +268,13 @@ function partsOf(n: OneNode): readonly OneNode[] {
 const flat = (nodes: readonly unknown[]): readonly OneNode[] =>
   nodes.flat(Number.POSITIVE_INFINITY) as OneNode[];
 
-/** What a text calls: the names in front of a parenthesis. */
-export const calleesIn = (text: string): string[] =>
-  [...text.matchAll(/\b(\w+)\(/g)].map(([, callee = '']) => callee);
+/** What an operation does, by its text: names that it calls, `f(…)`, and that it sets, `x = …`, `a->x++`, `--x`. */
+export function deedsIn(text: string): string[] {
+  const called = text.matchAll(/\b(\w+)\(/g);
+  const set = text.matchAll(/\b(\w+)(?:\[[^\]]*\])?\s*(?:[|&+-]?=(?!=)|\+\+|--)/g);
+  const stepped = text.matchAll(/(?:\+\+|--)(?:\w+(?:->|\.))*(\w+)/g);
+  return [...called, ...set, ...stepped].map(([, name = '']) => name);
+}
 
 /** Fills the table of `code`; deviations that operations of it answer to go to `met`. */
 function flatten(
@@ -287,7 +291,7 @@ function flatten(
 
   /** An operation that is left out stays as a step, so that tables and places keep their form. */
   const leftOut = (n: OneNode): OneNode => {
-    const omission = here.find(({ kind, callees }) => kind === 'omit' && calls(n, callees[0]!));
+    const omission = here.find(({ kind, names }) => kind === 'omit' && does(n, names[0]!));
     if (omission === undefined) return n;
     met.add(omission);
     const { text } = n as StepNode<Frame>;
@@ -297,8 +301,8 @@ function flatten(
   const swapped = (list: readonly OneNode[]): readonly OneNode[] => {
     const nodes = [...list];
     for (const swap of here.filter((d) => d.kind === 'swap' && !met.has(d))) {
-      const [a = -1, b = -1] = swap.callees.map((c) => nodes.findIndex((n) => holds(n, c)));
-      const below = nodes.some((n) => swap.callees.every((callee) => holds(n, callee)));
+      const [a = -1, b = -1] = swap.names.map((one) => nodes.findIndex((n) => holds(n, one)));
+      const below = nodes.some((n) => swap.names.every((one) => holds(n, one)));
       if (a < 0 || b < 0 || below) continue;
       [nodes[a], nodes[b]] = [nodes[b]!, nodes[a]!];
       met.add(swap);

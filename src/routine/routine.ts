@@ -305,14 +305,14 @@ export interface VariantSet {
 }
 
 /**
- * A change to the table of the routine `of`, by what its operations call. `omit`: those that call the one callee do
- * nothing. `swap`: in the innermost list of operations that has both, what calls the one and what calls the other
- * change places.
+ * A change to the table of the routine `of`, by what its operations call or set. `omit`: those that do so with the one
+ * name do nothing. `swap`: in the innermost list of operations that has both, what does so with the one and what does so
+ * with the other change places.
  */
 export interface Deviation {
   readonly kind: 'omit' | 'swap';
   readonly of: string;
-  readonly callees: readonly string[];
+  readonly names: readonly string[];
 }
 
 /** The same step at a point that may fail. */

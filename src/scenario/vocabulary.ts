@@ -445,9 +445,9 @@ export const machineSettings = {
   with: {
     form: 'with bz-01',
     does:
-      'Adds variants of the kernel (`coherence variants` lists them). `omit.FUNCTION.CALLEE` and ' +
-      '`swap.FUNCTION.CALLEE.CALLEE` are such as everybody can make: what the function does by calling another is left ' +
-      'out, or changes places with what it does by calling a third.',
+      'Adds variants of the kernel (`coherence variants` lists them). `omit.FUNCTION.NAME` and ' +
+      '`swap.FUNCTION.NAME.NAME` are such as everybody can make: where the function calls or sets that name nothing is ' +
+      'done, or two such places are exchanged.',
   },
   without: { form: 'without bz-01', does: 'Takes variants out of the preset.' },
 } as const satisfies Record<string, Entry>;
