@@ -8,6 +8,14 @@ import { type Problem, stepsMax, type Verdict } from '../scenario/run';
 import type { CounterName } from '../scenario/vocabulary';
 import { ScheduleMismatch, Timeline } from '../timeline/timeline';
 import {
+  type Comparison,
+  compare,
+  compareForm,
+  compareJson,
+  compareText,
+  loadOther,
+} from './compare';
+import {
   BAD_INPUT,
   filesOf,
   HOLDS,
@@ -27,6 +35,7 @@ export interface Options {
 }
 
 interface RunOnlyOptions extends Options {
+  readonly compare?: string;
   readonly faults?: boolean;
 }
 
@@ -39,6 +48,7 @@ export function addRun(program: Command): void {
   const explained = 'explain every page fault: why it came, which way it went, what came of it';
   addRunOptions(command)
     .option('--faults', explained)
+    .option('--compare <how>', `run it once more, changed, and compare: ${compareForm}`)
     .action((file: string, options: RunOnlyOptions) => {
       process.exitCode = withScenario(file, options, runScenario);
     });
@@ -96,9 +106,30 @@ const exitCodes: Readonly<Record<Verdict, number>> = {
 function runScenario(path: string, loaded: Loaded, options: RunOnlyOptions): Verdict | string {
   const outcome = execute(path, loaded, options.faults === true);
   if (typeof outcome === 'string') return outcome;
-  if (options.json === true) console.log(JSON.stringify(json(loaded, outcome)));
-  else console.log(report(path, loaded, outcome));
+  const compared =
+    options.compare === undefined ? undefined : other(path, loaded, outcome, options);
+  if (typeof compared === 'string') return compared;
+  if (options.json === true) console.log(JSON.stringify(json(loaded, outcome, compared)));
+  else {
+    console.log(report(path, loaded, outcome));
+    if (compared !== undefined) console.log(compareText(compared));
+  }
   return outcome.verdict;
+}
+
+/** The same scenario on the machine to compare with; a sentence when there is none. */
+function other(
+  path: string,
+  loaded: Loaded,
+  { verdict }: Outcome,
+  options: RunOnlyOptions,
+): Comparison | string {
+  const how = options.compare!;
+  const changed = loadOther(path, loaded, options, how);
+  if (typeof changed === 'string') return changed;
+  const outcome = execute(path, changed, false);
+  if (typeof outcome === 'string') return outcome;
+  return compare(how, { loaded, verdict }, { loaded: changed, verdict: outcome.verdict });
 }
 
 interface Outcome {
@@ -152,9 +183,8 @@ function report(path: string, { run, meaning }: Loaded, outcome: Outcome): strin
   };
   for (const p of problems) told(p, p.kind);
   for (const p of run.expected()) told(p, `expected, ${p.kind}`);
-  if (!problems.some((p) => p.kind === 'race')) {
-    for (const r of run.races())
-      lines.push(`${r.path ?? path}:${r.line}:${r.column}: race: ${r.message}`);
+  for (const r of run.races()) {
+    if (!problems.some(({ kind, step }) => kind === r.kind && step === r.step)) told(r, r.kind);
   }
   lines.push(
     verdict === 'incomplete' ? `incomplete: no end within ${stepsMax} micro-steps` : verdict,
@@ -171,7 +201,11 @@ const placeOf = ({ path, line, column, step }: Problem) => ({
 });
 
 /** The object of `--json`. */
-function json({ run, meaning }: Loaded, { verdict, problems, schedule, faults }: Outcome) {
+function json(
+  { run, meaning }: Loaded,
+  { verdict, problems, schedule, faults }: Outcome,
+  compared: Comparison | undefined,
+) {
   const count = (name: CounterName) => run.counters.get(name);
   const violation = (p: Problem) => ({
     kind: p.kind,
@@ -186,7 +220,7 @@ function json({ run, meaning }: Loaded, { verdict, problems, schedule, faults }:
     scenario: meaning.title,
     violations: problems.map(violation),
     ...(expected.length > 0 && { expected }),
-    races: run.races().map((r) => ({ message: r.message, at: placeOf(r) })),
+    races: run.races().map((r) => ({ kind: r.kind, message: r.message, at: placeOf(r) })),
     counters: {
       faults: {
         read: count('faults.read'),
@@ -203,5 +237,6 @@ function json({ run, meaning }: Loaded, { verdict, problems, schedule, faults }:
       steps: run.engine.steps,
     },
     ...(faults !== undefined && { faults }),
+    ...(compared !== undefined && { compare: compareJson(compared) }),
   };
 }

@@ -47,8 +47,9 @@ export function causeOf(
     }
   }
   if (byGpu) {
-    chain.push(...afterGpuStore(k, events, lost, sid));
-    return inOrder(chain, seen, k, 'the load that got the old byte');
+    chain.push(...afterGpuStore(k, events, lost, { surface, sid, offset }));
+    const how = seen.name === 'cpu_load' ? 'load' : 'read';
+    return inOrder(chain, seen, k, `the ${how} that got the old byte`);
   }
   const marked = lastBefore(
     events,
@@ -70,6 +71,15 @@ export function causeOf(
       chain.push(sentence(k, cleared, text));
     }
   }
+  // What a layer in user space noted, for this store or for one before it that let it through.
+  const noted = lastBefore(
+    events,
+    seen,
+    (e) =>
+      e.name === 'layer_mark' && args(e).surface === surface && args(e).page === pageOf(offset),
+  );
+  if (noted !== undefined) chain.push(sentence(k, noted, `the layer noted page ${pageOf(offset)}`));
+  const byUser = isKeptByUser(events, surface);
   let scanned = false;
   for (const e of events.slice(lost.index + 1)) {
     if (e.name === 'vmw_bo_dirty_scan' && of(e, bo)) {
@@ -94,9 +104,18 @@ export function causeOf(
       const text = boxText(shape, image, box);
       const has = boxHolds(shape, image, box, offset);
       chain.push(sentence(k, e, `an update of ${text}${has ? '' : ', the byte not among them'}`));
+    } else if (isUserUpdate(e, surface)) {
+      scanned = true;
+      chain.push(pushed(k, e, offset));
     }
   }
-  if (!scanned) chain.push('no scan looked for written pages between the store and the read');
+  if (!scanned && byUser)
+    chain.push(
+      noted === undefined
+        ? 'user space noted no store to the page, and sent nothing between the store and the read'
+        : 'user space sent nothing between the store and the read',
+    );
+  else if (!scanned) chain.push('no scan looked for written pages between the store and the read');
   return inOrder(chain, seen, k, 'the read that got the old byte');
 }
 
@@ -112,12 +131,32 @@ function afterGpuStore(
   k: Engine,
   events: readonly LoggedEvent[],
   lost: LoggedEvent,
-  sid: number | undefined,
+  { surface, sid, offset }: { surface: number; sid: number | undefined; offset: number },
 ): string[] {
   const later = events.slice(lost.index + 1);
-  const readbacks = later.filter((e) => e.name === 'vmw_readback' && args(e).sid === sid);
-  if (readbacks.length === 0) return ['no readback of the surface was sent after it'];
-  return readbacks.map((e) => sentence(k, e, 'a readback of the surface was sent'));
+  const readbacks = later.filter(
+    (e) =>
+      (e.name === 'vmw_readback' && args(e).sid === sid) ||
+      (e.name === 'user_readback' && args(e).surface === surface),
+  );
+  const over = later.filter((e) => isUserUpdate(e, surface)).map((e) => pushed(k, e, offset));
+  if (readbacks.length === 0) return [...over, 'no readback of the surface was sent after it'];
+  return [...over, ...readbacks.map((e) => sentence(k, e, 'a readback of the surface was sent'))];
+}
+
+const isUserUpdate = (e: LoggedEvent, surface: number): boolean =>
+  e.name === 'user_update' && args(e).surface === surface;
+
+/** Whether it is user space that keeps the surface coherent, a library or a layer. */
+const isKeptByUser = (events: readonly LoggedEvent[], surface: number): boolean =>
+  events.some((e) => /^(user|layer)_/.test(e.name) && args(e).surface === surface);
+
+/** An update that user space has put in front of a submission. */
+function pushed(k: Engine, e: LoggedEvent, offset: number): string {
+  const { shape, image, ...box } = e.args as unknown as Update;
+  const has = boxHolds(shape, image, box, offset);
+  const what = `user space sent ${boxText(shape, image, box)}`;
+  return sentence(k, e, `${what}${has ? '' : ', the byte not among them'}`);
 }
 
 /** The last store to the byte before the access: of a CPU through a mapping, or of the GPU. */

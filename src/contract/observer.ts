@@ -2,7 +2,9 @@
 // ones; R2 a GPU store is seen by loads made after a fence trailing it has signalled; R3 what has neither submission nor
 // fence between is the application's race; R4 accesses to different bytes never disturb each other. The observer hears
 // only edges (stores, loads, maps, submissions, waits of applications; reads and writes of the device) and shares no
-// state with the driver. Its obligations are cells of the store and go back in time with the rest.
+// state with the driver. Its obligations are cells of the store and go back in time with the rest. All of that is of
+// coherent surfaces. Of others it is promised what the application has flushed or invalidated; where an old byte is seen
+// without that, it has forgotten to, and is told so.
 import { fail } from '../base/assert';
 import { type BytesFrom, Contents, equalBytes } from '../hardware/memory';
 import { PAGE_SIZE } from '../hardware/pte';
@@ -14,7 +16,14 @@ import type { StorePlan } from '../state/store';
 import { causeOf } from './cause';
 import { Numbers } from './planes';
 
-export type Kind = 'R1' | 'R2' | 'R4' | 'race';
+export type Kind = 'R1' | 'R2' | 'R4' | OwnKind;
+
+/** What is the application's own mistake. */
+export type OwnKind = 'race' | 'missing flush' | 'missing invalidate';
+
+export const isOwn = <F extends { readonly kind: Kind }>(
+  finding: F,
+): finding is F & { readonly kind: OwnKind } => !/^R\d/.test(finding.kind);
 
 /** Something the contract found. `event` is the access that showed it; the cause is told from the log as it stands then. */
 export interface Finding {
@@ -71,6 +80,10 @@ export class Contract {
   private readonly storeEpoch: Numbers; // submissions made when the CPU last stored to the byte, plus 1
   private readonly gpuRead: Numbers; // last submission that read the byte
   private readonly gpuWrite: Numbers; // last submission that wrote it
+  // Of memory that is not coherent: the first submission that sees what was stored, 0 for none; the last submission whose
+  // writes were asked for.
+  private readonly flushed: Numbers;
+  private readonly invalidated: Numbers;
   private readonly stateAt: number;
   private readonly countAt: number;
   /** Names for messages, by number. */
@@ -88,6 +101,8 @@ export class Contract {
     this.storeEpoch = new Numbers(k, 'contract store epoch', bytes);
     this.gpuRead = new Numbers(k, 'contract gpu read', bytes);
     this.gpuWrite = new Numbers(k, 'contract gpu write', bytes);
+    this.flushed = new Numbers(k, 'contract flushed', bytes);
+    this.invalidated = new Numbers(k, 'contract invalidated', bytes);
     this.stateAt = k.store.region('contract').base;
     this.countAt = k.store.region('contract findings').base;
     k.listeners.push((event) => this.hear(event));
@@ -96,7 +111,7 @@ export class Contract {
   static reserve(plan: StorePlan, limits: ContractLimits): void {
     const bytes = limits.surfaceBytes.reduce((sum, n) => sum + wholeBlocks(n), 0);
     plan.region('contract expected', 'contents', Math.ceil(bytes / blockBytes));
-    for (const name of ['store epoch', 'gpu read', 'gpu write']) {
+    for (const name of ['store epoch', 'gpu read', 'gpu write', 'flushed', 'invalidated']) {
       Numbers.reserve(plan, `contract ${name}`, bytes);
     }
     const cells = 1 + limits.surfaceBytes.length + limits.tasks + limits.mappings * mappingCells;
@@ -111,19 +126,20 @@ export class Contract {
 
   /** Violations, neighbouring bytes together; without the application's own races. */
   violations(): readonly Told[] {
-    return this.told(this.findings().filter((f) => f.kind !== 'race'));
+    return this.told(this.findings().filter((f) => !isOwn(f)));
   }
 
+  /** The application's own mistakes: races, and what it forgot to flush or to invalidate. */
   races(): readonly Told[] {
-    return this.told(this.findings().filter((f) => f.kind === 'race'));
+    return this.told(this.findings().filter(isOwn));
   }
 
   get hasViolation(): boolean {
-    return this.findings().some((f) => f.kind !== 'race');
+    return this.findings().some((f) => !isOwn(f));
   }
 
   get hasRace(): boolean {
-    return this.findings().some((f) => f.kind === 'race');
+    return this.findings().some(isOwn);
   }
 
   /** One finding in words. */
@@ -159,7 +175,7 @@ export class Contract {
     const a = event.args as Record<string, number>;
     switch (event.name) {
       case 'surface_created':
-        this.setCell(1 + a.surface!, a.coherent ? 1 : 0);
+        this.setCell(1 + a.surface!, a.coherent ? 1 : notCoherent);
         break;
       case 'surface_destroyed':
         this.setCell(1 + a.surface!, 0);
@@ -201,14 +217,24 @@ export class Contract {
       case 'synchronized': // one thread's event reached another: it knows what the other waited for
         this.raiseWaited(event.task, this.waited(a.from!));
         break;
+      case 'memory_flushed':
+        this.flushed.fill(this.place(ofArgs(a)), a.length!, a.from!);
+        break;
+      case 'memory_invalidated': {
+        const covered = a.submission! < 0 ? this.waited(event.task) : a.submission!;
+        this.invalidated.fill(this.place(ofArgs(a)), a.length!, covered);
+        break;
+      }
     }
   }
 
   private cpuStore(event: LoggedEvent, range: Part): void {
     const waited = this.waited(event.task);
     const at = this.place(range);
-    this.racesAbove(event, range, this.gpuRead, waited, 'stored', 'reads');
-    this.racesAbove(event, range, this.gpuWrite, waited, 'stored', 'writes');
+    if (this.isCoherent(range.surface)) {
+      this.racesAbove(event, range, this.gpuRead, waited, 'stored', 'reads');
+      this.racesAbove(event, range, this.gpuWrite, waited, 'stored', 'writes');
+    } else this.flushed.fill(at, range.length, 0);
     const { pfn } = event.args as { pfn: number };
     const frame = this.k.parts.memory.frame(pfn);
     this.expected.mirror(at, { contents: frame, at: range.pageOffset }, range.length);
@@ -217,15 +243,42 @@ export class Contract {
 
   private cpuLoad(event: LoggedEvent, range: Part): void {
     const waited = this.waited(event.task);
-    if (this.racesAbove(event, range, this.gpuWrite, waited, 'loaded', 'writes')) return;
     const { pfn } = event.args as { pfn: number };
-    const frame = this.k.parts.memory.frame(pfn);
-    this.compare(event, range, { contents: frame, at: range.pageOffset }, 'cpu');
+    const seen = { contents: this.k.parts.memory.frame(pfn), at: range.pageOffset };
+    if (!this.isCoherent(range.surface)) {
+      this.compare(event, range, seen, 'cpu', (at) => this.promisedToCpu(at, waited));
+    } else if (!this.racesAbove(event, range, this.gpuWrite, waited, 'loaded', 'writes'))
+      this.compare(event, range, seen, 'cpu');
+  }
+
+  /** What a load may count on of a byte that is not coherent: to see it, or nothing; or it should have asked for it. */
+  private promisedToCpu(at: number, waited: number): Promised {
+    const writer = this.gpuWrite.at(at);
+    const asked = this.invalidated.at(at);
+    // Its own store it sees, but where a readback came over it.
+    if (this.storeEpoch.at(at) > 0) return this.flushed.at(at) > 0 ? 'yes' : 'missing flush';
+    if (writer > waited) return 'nothing';
+    return writer <= asked && asked <= waited ? 'yes' : 'missing invalidate';
+  }
+
+  /** The same of what the GPU reads in a submission. */
+  private promisedToGpu(at: number, submission: number): Promised {
+    const stored = this.storeEpoch.at(at);
+    if (stored === 0) return 'yes'; // its own
+    if (stored > submission) return 'nothing';
+    const from = this.flushed.at(at);
+    return from > 0 && from <= submission ? 'yes' : 'missing flush';
   }
 
   private gpuReads(event: LoggedEvent, range: Range): void {
-    if (!this.isCoherent(range.surface)) return;
     const { submission } = event.args as { submission: number };
+    if (this.isGone(range.surface)) return;
+    if (!this.isCoherent(range.surface)) {
+      this.compare(event, range, this.deviceBytes(range), 'gpu', (at) =>
+        this.promisedToGpu(at, submission),
+      );
+      return;
+    }
     const at = this.place(range);
     const byte = this.storeEpoch.firstAbove(at, range.length, submission);
     if (byte >= 0)
@@ -235,7 +288,7 @@ export class Contract {
   }
 
   private gpuWrites(event: LoggedEvent, range: Range): void {
-    if (!this.isCoherent(range.surface)) return;
+    if (this.isGone(range.surface)) return;
     const { value } = event.args as { value: number };
     // What was computed from bytes that were read is right when they were, and each read is an edge of its own.
     if (value < 0) this.expected.mirror(this.place(range), this.deviceBytes(range), range.length);
@@ -245,7 +298,7 @@ export class Contract {
 
   /** The bytes read before, by an edge of its own, arrive in another place. */
   private gpuCopies(event: LoggedEvent, range: Range): void {
-    if (!this.isCoherent(range.surface)) return;
+    if (this.isGone(range.surface)) return;
     const { submission, source, from } = event.args as Record<string, number>;
     const at = this.place(range);
     const read = this.place({ surface: source!, offset: from!, length: range.length });
@@ -262,7 +315,7 @@ export class Contract {
     const { submission } = event.args as { submission: number };
     const at = this.place(range);
     const byte = this.storeEpoch.firstAbove(at, range.length, submission);
-    if (byte >= 0) {
+    if (byte >= 0 && this.isCoherent(range.surface)) {
       const what = `${this.submissionName(submission)} writes it`;
       this.raced(event, range, byte - at, what, 'late');
     }
@@ -276,9 +329,22 @@ export class Contract {
     return { contents: this.deviceCopy(surface), at: offset };
   }
 
-  /** Compares what an access saw with what coherent memory would hold. */
-  private compare(event: LoggedEvent, range: Range, seen: BytesFrom, who: 'cpu' | 'gpu'): void {
+  /**
+   * Compares what an access saw with what coherent memory would hold. Where memory is not coherent, `promised` says what
+   * the access may count on; bytes for which that differs are told apart.
+   */
+  private compare(
+    event: LoggedEvent,
+    range: Range,
+    seen: BytesFrom,
+    who: 'cpu' | 'gpu',
+    promised?: (at: number) => Promised,
+  ): void {
     const at = this.place(range);
+    if (promised !== undefined) {
+      this.compareParts(event, range, seen, who, promised);
+      return;
+    }
     const equal = equalBytes(seen, { contents: this.expected, at }, range.length);
     if (equal === range.length) return;
     const byteSeen = (i: number) => seen.contents?.peek(seen.at + (i - at)) ?? 0;
@@ -300,6 +366,48 @@ export class Contract {
         ? causeOf(this.k, range.surface, from, event, byGpu)
         : [];
     this.add(event, { kind, surface: range.surface, from, to, says, key, cause });
+  }
+
+  /** Compares bytes of memory that is not coherent: those that are promised alike together. */
+  private compareParts(
+    event: LoggedEvent,
+    range: Range,
+    seen: BytesFrom,
+    who: 'cpu' | 'gpu',
+    promised: (at: number) => Promised,
+  ): void {
+    const begin = this.place(range);
+    const equalFrom = (i: number) =>
+      equalBytes(
+        { contents: seen.contents, at: seen.at + i },
+        { contents: this.expected, at: begin + i },
+        range.length - i,
+      );
+    const byteAt = (i: number) => seen.contents?.peek(seen.at + i) ?? 0;
+    const differs = (i: number) => i < range.length && byteAt(i) !== this.expected.peek(begin + i);
+    for (let i = equalFrom(0); i < range.length; i += equalFrom(i)) {
+      const says = promised(begin + i);
+      let end = i;
+      while (differs(end) && promised(begin + end) === says) end++;
+      const part = { ...range, offset: range.offset + i, length: end - i };
+      if (says === 'yes') this.compare(event, part, { ...seen, at: seen.at + i }, who);
+      else if (says !== 'nothing') this.forgotten(event, part, says, who);
+      i = end;
+    }
+  }
+
+  /** The application saw old bytes of its own doing. */
+  private forgotten(event: LoggedEvent, part: Range, kind: OwnKind, who: 'cpu' | 'gpu'): void {
+    const { surface, offset: from, length } = part;
+    const what =
+      kind === 'missing invalidate'
+        ? 'the CPU read an old byte of memory that is not coherent, and was not invalidated since the GPU wrote it'
+        : who === 'gpu'
+          ? 'the GPU read an old byte of memory that is not coherent, and was not flushed since the CPU stored it'
+          : 'a store to memory that is not coherent was not flushed, and a readback overwrote it';
+    const says = (place: string) => `${what}: ${place}`;
+    const key = `${kind} ${event.task} ${who}`;
+    this.add(event, { kind, surface, from, to: from + length, says, key, cause: [] });
   }
 
   /** Reports the race with a submission that has touched the range and was not waited for; true when there is one. */
@@ -335,7 +443,7 @@ export class Contract {
     const index = this.k.store.peek(this.countAt);
     this.found[index] = { ...finding, event: event.index, step: event.step };
     this.k.store.put(this.countAt, index + 1);
-    this.k.emit(finding.kind === 'race' ? race : violation, { index });
+    this.k.emit(isOwn(finding) ? race : violation, { index });
   }
 
   // Cells.
@@ -349,7 +457,12 @@ export class Contract {
   }
 
   private isCoherent(surface: number): boolean {
-    return this.k.store.peek(this.stateAt + 1 + surface) !== 0;
+    return this.k.store.peek(this.stateAt + 1 + surface) === 1;
+  }
+
+  /** Nothing is promised of it: it was given up, or is none. */
+  private isGone(surface: number): boolean {
+    return this.k.store.peek(this.stateAt + 1 + surface) === 0;
   }
 
   /** The last submission that a task knows to be over. */
@@ -451,11 +564,11 @@ export class Contract {
     };
   }
 
-  /** The bytes of coherent surfaces that an access of [address, address + length) touches. */
+  /** The bytes of surfaces that an access of [address, address + length) touches. */
   private *partsOf(root: number, address: number, length: number): Generator<Part> {
     for (let i = 0; i < this.limits.mappings; i++) {
       const m = this.mapping(i);
-      if (m === undefined || m.root !== root || !this.isCoherent(m.surface)) continue;
+      if (m === undefined || m.root !== root || this.isGone(m.surface)) continue;
       const from = Math.max(address, m.address);
       const to = Math.min(address + length, m.address + m.length);
       if (from >= to) continue;
@@ -464,6 +577,18 @@ export class Contract {
     }
   }
 }
+
+/** What an access to memory that is not coherent may count on. */
+type Promised = 'yes' | 'nothing' | OwnKind;
+
+/** In the cell of a surface: it exists and is not coherent. */
+const notCoherent = 2;
+
+const ofArgs = (a: Record<string, number>): Range => ({
+  surface: a['surface']!,
+  offset: a['offset']!,
+  length: a['length']!,
+});
 
 /** A range of a surface as one CPU access touched it. `pageOffset`: its first byte within the frame. */
 interface Part extends Range {

@@ -117,7 +117,7 @@ export const filters: readonly Filter[] = [
   on(
     'race',
     'Races of the application',
-    'Two accesses to one byte with nothing between them',
+    'Two accesses to one byte with nothing between them, or a missing flush or invalidate',
     'race',
   ),
   filter(

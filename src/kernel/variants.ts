@@ -410,6 +410,116 @@ const registry = [
       'an option of ours: the choice of vmw_bo_dirty_add() of vmwgfx_page_dirty.c, made the same for all sizes',
     releases: 'none',
   },
+  {
+    id: 'memory-explicit',
+    sentence:
+      'The kernel tracks nothing: user space keeps coherent surfaces so, with updates and readbacks of its own.',
+    source:
+      'src/gallium/drivers/svga of Mesa (svga_resource_buffer.c) on a kernel without coherent memory, before DRM minor 16',
+    releases: 'before 5.5',
+  },
+  {
+    id: 'memory-layer',
+    sentence:
+      'The kernel tracks nothing: a capture layer in the process keeps coherent surfaces so, by mprotect and a handler of SIGSEGV.',
+    source:
+      'page guards of gfxreconstruct (framework/util/page_guard_manager), memory tracking of apitrace, RenderDoc and gapid',
+    releases: 'none',
+  },
+  {
+    id: 'bz-40',
+    sentence:
+      'A system call that stores into a page which the layer protects gets no signal: it returns EFAULT, or a short count.',
+    source: 'gfxreconstruct issue 686, documented by pull request 732',
+    releases: 'none',
+  },
+  {
+    id: 'bz-41',
+    sentence:
+      'The layer takes a load for a store: a page of old bytes is pushed over what the GPU has written.',
+    source: 'gfxreconstruct issue 741',
+    releases: 'none',
+  },
+  {
+    id: 'bz-42',
+    sentence:
+      'The layer does not watch persistent mappings: stores between two draws are not seen.',
+    source: 'apitrace issue 232 (2014)',
+    releases: 'none',
+  },
+  {
+    id: 'bz-42-page',
+    sentence:
+      'The layer pushes a whole page for a few bytes, without having pulled what the GPU wrote beside them.',
+    source: 'apitrace pull request 623 (2019), its list of shortcomings',
+    releases: 'none',
+  },
+  {
+    id: 'bz-43',
+    sentence: 'The layer never pulls: what the GPU writes into a persistent mapping is not seen.',
+    source: 'RenderDoc issue 677',
+    releases: 'none',
+  },
+  {
+    id: 'bz-44',
+    sentence: "A handler of SIGSEGV that somebody else installs takes the place of the layer's.",
+    source: 'gfxreconstruct issue 3071 and pull request 728',
+    releases: 'none',
+  },
+  {
+    id: 'bz-45',
+    sentence: 'The layer counts whole pages only: the last part of a mapping is not watched.',
+    source: 'apitrace issue 830 (the symptom; its cause was not found)',
+    releases: 'none',
+  },
+  {
+    id: 'bz-46',
+    sentence:
+      'The layer does not try out whether protection works: on memory where it does not, stores are not seen.',
+    source: 'gapid issues 349, 1011 and 1070, gfxreconstruct pull request 204',
+    releases: 'none',
+  },
+  {
+    id: 'bz-47',
+    sentence:
+      'The layer takes a fault and a call of mprotect for every page of every frame, however many there are.',
+    source: 'gfxreconstruct issue 622, RenderDoc issue 2868',
+    releases: 'none',
+  },
+  {
+    id: 'bz-48',
+    sentence: 'What a forked process writes is noted in its own memory, and goes with it.',
+    source: 'CRIU issue 218',
+    releases: 'none',
+  },
+  {
+    id: 'bz-49',
+    sentence:
+      'The layer pushes what is written and present: a page that was swapped out is skipped.',
+    source: 'wasmtime pull request 14357',
+    releases: 'none',
+  },
+  {
+    id: 'bz-50',
+    sentence: 'The layer keeps a range that was unmapped: collecting its pages fails.',
+    source: 'Ryujinx pull request 1672',
+    releases: 'none',
+  },
+  {
+    id: 'prot-ignored',
+    sentence:
+      'The driver inserts writable entries whatever the mapping allows: write protection by mprotect does not hold for pages that come later.',
+    source:
+      'a stand-in of ours for the drivers of gapid issue 1011 and gfxreconstruct pull request 204',
+    releases: 'none',
+  },
+  {
+    id: 'memory-noncoherent',
+    sentence:
+      'Memory that is not HOST_COHERENT: nobody keeps coherent surfaces so, the application flushes and invalidates.',
+    source: 'VkMemoryPropertyFlagBits of the Vulkan specification, chapter Memory Allocation',
+    releases: 'none',
+  },
 ] as const satisfies readonly Variant[];
 
 export type VariantId = (typeof registry)[number]['id'];
@@ -440,12 +550,11 @@ const presetSets = {
 export type Preset = keyof typeof presetSets;
 export const presets: Readonly<Record<Preset, readonly VariantId[]>> = presetSets;
 
-/** Of these, at most one is on. */
-export const alternatives: readonly string[] = [
-  'tracking-off',
-  'tracking-pagetable',
-  'tracking-mkwrite',
-] satisfies VariantId[];
+/** Of each of these, at most one is on. */
+export const alternatives: readonly (readonly string[])[] = [
+  ['tracking-off', 'tracking-pagetable', 'tracking-mkwrite'],
+  ['memory-explicit', 'memory-layer', 'memory-noncoherent'],
+] satisfies VariantId[][];
 
 /** Variants that go by one name, wherever a variant can be named. */
 export interface VariantGroup {
@@ -505,7 +614,8 @@ export function variantSet(preset: Preset, ...changes: readonly VariantChange[])
     const removed = expanded(change.without ?? []);
     for (const id of expanded(change.with ?? [])) {
       if (removed.includes(id)) continue;
-      if (alternatives.includes(id)) for (const other of alternatives) active.delete(other);
+      for (const others of alternatives)
+        if (others.includes(id)) for (const other of others) active.delete(other);
       active.add(id);
     }
     for (const id of removed) active.delete(id);

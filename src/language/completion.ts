@@ -23,6 +23,7 @@ import {
   looks,
   machineSettings,
   mapWords,
+  memories,
   methods,
   occurrences,
   operations,
@@ -217,6 +218,8 @@ function machineItems(before: string, known: Known): readonly Item[] {
       return trackings.map((tracking) =>
         value(tracking, 'tracking', machineSettings.tracking.does),
       );
+    case 'memory':
+      return memories.map((memory) => value(memory, 'memory', machineSettings.memory.does));
     case 'with':
     case 'without':
       return known.variants.map(({ id, sentence }) => value(id, 'variant', sentence));
@@ -342,6 +345,8 @@ const onMappings: ReadonlySet<string> = new Set([
   'copy',
   'copy_to_user',
   'copy_from_user',
+  'flush',
+  'invalidate',
   'unmap',
   'protect',
   'advise',

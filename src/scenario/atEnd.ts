@@ -124,11 +124,14 @@ function lostFences(k: Engine): Remains[] {
 const foundByNumber: readonly string[] = [
   'file',
   'flush_tlb_info',
+  'layer_mapping',
+  'layer_surface',
   'mm_struct',
   'page',
   'page_table',
   'svga_mob',
   'svga_surface',
+  'svga_transfer',
   'task_struct',
   'tlb_state',
 ];

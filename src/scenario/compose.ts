@@ -24,10 +24,12 @@ import type { Engine } from '../routine/engine';
 import type { Program } from '../routine/program';
 import type { Routine, VariantSet } from '../routine/routine';
 import { isNull, NULL } from '../state/layout';
-import { commandsMax } from '../user/limits';
+import { layerParts } from '../user/layer';
+import { bufferCommands } from '../user/limits';
+import { transferParts } from '../user/transfer';
 import { Counters } from './counters';
 import { MachineLook, type Whereabouts } from './look';
-import { deviceCommands, innerSteps, type ScenarioMeaning, type Step } from './meaning';
+import { allSteps, deviceCommands, innerSteps, type ScenarioMeaning, type Step } from './meaning';
 import { localName, type PlannedTask, planTasks } from './plan';
 import { Run, type RunTask } from './run';
 import type { Sources } from './sources';
@@ -42,9 +44,12 @@ const mappingsInLoops = 256;
 
 /** The variants of a scenario's machine; what somebody else asks for comes behind what the text says, and wins. */
 export function variantsOf({ machine }: ScenarioMeaning, asked: Asked = {}): VariantSet {
-  const { tracking, without } = machine;
-  // `auto` is what the driver does without a variant.
-  const own = tracking === 'auto' ? [] : [`tracking-${tracking}`];
+  const { tracking, memory, without } = machine;
+  // `auto` and `coherent` are what the driver does without a variant.
+  const own = [
+    ...(tracking === 'auto' ? [] : [`tracking-${tracking}`]),
+    ...(memory === 'coherent' ? [] : [`memory-${memory}`]),
+  ];
   const kernel = asked.kernel ?? machine.kernel;
   return variantSet(kernel as never, { with: [...own, ...machine.with], without }, asked);
 }
@@ -72,6 +77,10 @@ function specOf(meaning: ScenarioMeaning, kernel: VariantSet) {
   const struct = scenarioStruct(meaning);
   const device = deviceParts(sizes.device);
   const driver = driverParts(sizes.driver);
+  const library = [
+    ...(keepsMemory(meaning, variants) ? [transferParts(meaning.surfaces.length)] : []),
+    ...(variants.active.has('memory-layer') ? [layerParts(sizes.layer)] : []),
+  ];
   const own: Part = {
     statics: [scenarioStaticSize(struct), ...task_mmu_statics],
     regions: (plan) => {
@@ -87,7 +96,7 @@ function specOf(meaning: ScenarioMeaning, kernel: VariantSet) {
     processes: meaning.processes.length,
     tasks: tasks.map(({ name, cpu, root, process }): ProcessTask => ({ name, cpu, root, process })),
     limits: sizes.machine,
-    parts: [device, driver, own],
+    parts: [device, driver, ...library, own],
     deviceInterrupt: driver.irqHandler as Routine,
   };
   return { spec, tasks, points, sizes, struct };
@@ -148,6 +157,14 @@ export function composeRun(
   return run;
 }
 
+/** Whether user space has to do something for the memory of a surface. */
+function keepsMemory(meaning: ScenarioMeaning, { active }: VariantSet): boolean {
+  const asks = ({ kind }: Step) => kind === 'flush' || kind === 'invalidate';
+  return (
+    active.has('memory-explicit') || active.has('memory-layer') || [...allSteps(meaning)].some(asks)
+  );
+}
+
 /** The points that a scenario makes fail: all others are left out of its machine. */
 function failurePointsOf(meaning: ScenarioMeaning): ReadonlySet<string> {
   const found = new Set<string>(meaning.failures.map(({ point }) => point));
@@ -189,15 +206,16 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
     if (s.kind === 'map') return tablesFor(pagesOf(s.surface.bytes));
     return s.kind === 'remap' ? tablesFor(most) : 0;
   });
-  const commands = mostCommands(meaning);
+  const commands = keepsMemory(meaning, variants) ? bufferCommands : mostCommands(meaning);
   const submissions = meaning.fences.reduce((sum, f) => sum + f.size, 0) + 64;
   const objects = Math.max(1, surfaces.length);
   // Room to align the frames of large surfaces to huge pages.
   const aligned = variants.active.has('huge-faults') ? HPAGE_PMD_NR * (surfaces.length + 1) : 0;
+  const watched = variants.active.has('memory-layer') ? Math.min(4096, most) : 0;
   const machine: Limits = {
     frames: all + 64 + processes.length * privatePages(meaning, pagesOf) + aligned,
     tables: processes.length * (4 + tables),
-    vmas: 8 + processes.length * (maps * 4 + splits * 2),
+    vmas: 8 + processes.length * (maps * (4 + watched) + splits * 2),
     files: 8,
     heldLocks: 16 + surfaces.length, // a submission reserves the objects of all
   };
@@ -209,6 +227,8 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
   return {
     machine,
     contract,
+    // A layer protects pages one by one: each may need a VMA of its own.
+    layer: { surfaces: objects, pages: most, mappings: machine.vmas },
     device: {
       surfaces: objects,
       surfaceBytes: most * PAGE_SIZE,
@@ -223,24 +243,11 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
       fences: submissions,
       submitters: tasks.length,
       commands,
-      userCommands: commandsMax * tasks.length,
+      userCommands: bufferCommands * tasks.length,
       mobPages: meaning.machine.mobPages,
       swap: [...allSteps(meaning)].some(({ kind }) => kind === 'swapout' || kind === 'suspend'),
     },
   };
-}
-
-function* allSteps(meaning: ScenarioMeaning): Generator<Step> {
-  function* of(steps: readonly Step[]): Generator<Step> {
-    for (const s of steps) {
-      yield s;
-      yield* of(innerSteps(s));
-    }
-  }
-  for (const p of meaning.processes) {
-    yield* of(p.setup);
-    for (const t of p.threads) yield* of(t.body);
-  }
 }
 
 /**

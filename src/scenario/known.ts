@@ -13,7 +13,7 @@ export interface Known {
   readonly presets: Readonly<Record<string, readonly string[]>>;
   readonly variants: readonly KnownVariant[];
   /** Of these, one can be on. */
-  readonly alternatives: readonly string[];
+  readonly alternatives: readonly (readonly string[])[];
 }
 
 /** The presets and variants of this build, and the groups of them. */

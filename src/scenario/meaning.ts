@@ -9,6 +9,7 @@ import type {
   AdviceName,
   CounterName,
   FenceField,
+  Memory,
   OccurrenceName,
   OutcomeWord,
   ProtectionName,
@@ -70,6 +71,9 @@ export interface MachineOptions {
   readonly kernel: string;
   readonly cpus: number;
   readonly tracking: Tracking;
+  readonly memory: Memory;
+  /** Bytes that flushes are rounded out to. */
+  readonly atom: number;
   /** Pages that the device can know of at a time; 0: no limit. */
   readonly mobPages: number;
   readonly with: readonly string[];
@@ -233,6 +237,8 @@ export type Step = Span &
         readonly ramp: boolean;
         readonly error: Variable | undefined;
       }
+    | { readonly kind: 'flush' | 'invalidate'; readonly target: Range }
+    | { readonly kind: 'sigaction' }
     | {
         readonly kind: 'copy';
         readonly source: Range;
@@ -277,6 +283,20 @@ export type Step = Span &
         readonly body: readonly Step[];
       }
   );
+
+/** Every step of a scenario, those in blocks and calls too. */
+export function* allSteps(meaning: ScenarioMeaning): Generator<Step> {
+  function* of(steps: readonly Step[]): Generator<Step> {
+    for (const s of steps) {
+      yield s;
+      yield* of(innerSteps(s));
+    }
+  }
+  for (const p of meaning.processes) {
+    yield* of(p.setup);
+    for (const t of p.threads) yield* of(t.body);
+  }
+}
 
 /** The steps in the blocks of a step. */
 export function innerSteps(step: Step): readonly Step[] {

@@ -35,7 +35,22 @@ import { do_mprotect_pkey } from '../kernel/mm/mprotect';
 import type { Engine } from '../routine/engine';
 import { type AnyBuilder, type Node, type Routine, routine } from '../routine/routine';
 import { type Field, long } from '../state/layout';
-import { submit as submitEdge, synchronized } from '../user/edges';
+import { queueCommand } from '../user/commandBuffer';
+import {
+  memory_flushed,
+  memory_invalidated,
+  submit as submitEdge,
+  synchronized,
+} from '../user/edges';
+import {
+  layer_collect,
+  layer_fork,
+  layer_map,
+  layer_sigaction,
+  layer_touch,
+  layer_unmap,
+} from '../user/layer';
+import { bufferCommands } from '../user/limits';
 import {
   evict_surface,
   pin_surface,
@@ -44,6 +59,14 @@ import {
   swap_surface,
   unpin_surface,
 } from '../user/system';
+import {
+  queue_updates,
+  transfer_flush,
+  transfer_map,
+  transfer_readback,
+  transfer_sent,
+  transferLock,
+} from '../user/transfer';
 import {
   exit_process,
   fence_forget,
@@ -54,7 +77,6 @@ import {
   gb_surface_destroy,
   map_surface,
   move_surface,
-  queueCommand,
   submit,
   unmap_surface,
   user_copy,
@@ -64,6 +86,7 @@ import {
 } from '../user/winsys';
 import { evaluate, type Look } from './evaluate';
 import {
+  allSteps,
   type Command,
   type Extent,
   innerSteps,
@@ -223,7 +246,8 @@ function localsOf(
     locals[name] = long;
     if (v.type === 'mapping') for (const of of Object.values(mappedFields(name))) locals[of] = long;
   }
-  for (const name of ['(address)', '(length)', '(value)', '(result)', '(index)', '(handle)']) {
+  const temporaries = ['address', 'length', 'value', 'result', 'index', 'handle', 'first'];
+  for (const name of temporaries.map((n) => `(${n})`)) {
     locals[name] = long;
   }
   for (const s of controlsIn(body)) locals[temporary(s)] = long;
@@ -244,10 +268,44 @@ function* controlsIn(steps: readonly Step[]): Generator<Control> {
   }
 }
 
+/** A surface that commands use, and whether one of them writes it. */
+interface UsedSurface {
+  readonly surface: SurfaceMeaning;
+  readonly writes: boolean;
+}
+
+/** The surfaces that commands use, each once. */
+function usedSurfaces(commands: readonly Command[]): readonly UsedSurface[] {
+  const used = new Map<SurfaceMeaning, boolean>();
+  const use = ({ surface }: Extent, writes: boolean) =>
+    used.set(surface, writes || used.get(surface) === true);
+  for (const c of commands) {
+    if (c.verb === 'draw') {
+      for (const extent of c.reads) use(extent, false);
+      for (const { extent } of c.writes) use(extent, true);
+    } else {
+      if (c.verb === 'copy') use(c.source, false);
+      use(c.target, c.verb === 'copy' || c.verb === 'clear' || c.verb === 'genmips');
+    }
+  }
+  return [...used].map(([surface, writes]) => ({ surface, writes }));
+}
+
 class StatementBuilder {
   readonly calls = new Map<number, Routine>();
+  /** Numbers of the surfaces whose memory is flushed or invalidated somewhere. */
+  private readonly flushed: ReadonlySet<number>;
 
-  constructor(private readonly meaning: ScenarioMeaning) {}
+  constructor(private readonly meaning: ScenarioMeaning) {
+    const steps = [...allSteps(meaning)];
+    this.flushed = new Set(
+      steps.flatMap((s) =>
+        s.kind === 'flush' || s.kind === 'invalidate'
+          ? [s.target.mapping.mapping!.surface.index]
+          : [],
+      ),
+    );
+  }
 
   /** Makes the routine of each call in these steps: one for each, since each is given other things. */
   declare(steps: readonly Step[]): void {
@@ -440,6 +498,9 @@ class StatementBuilder {
       case 'unmap':
         return [
           this.bounds(b, s.mapping),
+          b.variant('memory-layer', [
+            b.call(layer_unmap, (f: F) => ({ address: f['(address)'], length: f['(length)'] })),
+          ]),
           b.call(
             unmap_surface,
             (f: F) => ({ address: f['(address)'], length: f['(length)'] }),
@@ -503,6 +564,8 @@ class StatementBuilder {
           b.call(s.kind === 'suspend' ? suspend : resume, () => ({}), '(result)'),
           ...this.returned(b, s, s.kind, s.error),
         ];
+      case 'sigaction':
+        return [b.call(layer_sigaction, () => ({}))];
       case 'exit':
         return [b.call(exit_process, () => ({})), b.ret()];
       case 'usercopy':
@@ -532,26 +595,30 @@ class StatementBuilder {
         return [
           this.bounds(b, s.target),
           b.atomic('the value', (f: F, k) => this.valueOf(f, k, s.value)),
-          s.ramp
-            ? b.call(
-                user_ramp,
-                (f: F) => ({
-                  address: f['(address)'],
-                  length: f['(length)'],
-                  first: f['(value)'] % 256,
-                }),
-                '(result)',
-              )
-            : b.call(
-                user_write,
-                (f: F) => ({
-                  address: f['(address)'],
-                  length: f['(length)'],
-                  unique: s.value === undefined,
-                  value: f['(value)'],
-                }),
-                '(result)',
-              ),
+          ...this.access(
+            b,
+            [{ range: s.target, stores: true }],
+            s.ramp
+              ? b.call(
+                  user_ramp,
+                  (f: F) => ({
+                    address: f['(address)'],
+                    length: f['(length)'],
+                    first: f['(value)'] % 256,
+                  }),
+                  '(result)',
+                )
+              : b.call(
+                  user_write,
+                  (f: F) => ({
+                    address: f['(address)'],
+                    length: f['(length)'],
+                    unique: s.value === undefined,
+                    value: f['(value)'],
+                  }),
+                  '(result)',
+                ),
+          ),
           ...this.signal(b, s, s.error),
         ];
       case 'copy':
@@ -560,10 +627,17 @@ class StatementBuilder {
           b.step('where to', (f: F, k) => {
             f['(value)'] = look(k).variable(s.target.mapping) + now(s.target.start, k);
           }),
-          b.call(
-            user_copy,
-            (f: F) => ({ from: f['(address)'], to: f['(value)'], length: f['(length)'] }),
-            '(result)',
+          ...this.access(
+            b,
+            [
+              { range: s.source, stores: false },
+              { range: s.target, stores: true },
+            ],
+            b.call(
+              user_copy,
+              (f: F) => ({ from: f['(address)'], to: f['(value)'], length: f['(length)'] }),
+              '(result)',
+            ),
           ),
           ...this.signal(b, s, s.error),
         ];
@@ -573,14 +647,21 @@ class StatementBuilder {
             state(k).takeLoaded(k.task); // what the kernel loaded, for a private copy
           }),
           this.bounds(b, s.target),
-          b.call(
-            user_read,
-            (f: F) => ({ address: f['(address)'], length: f['(length)'] }),
-            '(result)',
+          ...this.access(
+            b,
+            [{ range: s.target, stores: false }],
+            b.call(
+              user_read,
+              (f: F) => ({ address: f['(address)'], length: f['(length)'] }),
+              '(result)',
+            ),
           ),
           ...this.signal(b, s, s.error),
           this.loaded(b, s.into),
         ];
+      case 'flush':
+      case 'invalidate':
+        return this.synchronise(b, s);
       case 'submit':
         return this.submit(b, s);
       case 'wait':
@@ -623,7 +704,25 @@ class StatementBuilder {
           bytes: f['(result)'] < 0 ? 0 : f['(length)'],
         });
       }),
+      ...(s.surface.coherent && !s.private ? [b.variant('memory-layer', this.watch(b, s))] : []),
       ...this.returned(b, s, 'mmap', s.error),
+    ];
+  }
+
+  /** The layer watches a mapping. */
+  private watch(b: AnyBuilder, { surface, readonly }: Step & { kind: 'map' }): Node[] {
+    return [
+      b.when('it is mapped', (f: F) => f['(result)'] > 0, [
+        b.call(layer_map, (f: F) => ({
+          surface: surface.index,
+          handle: f['(handle)'],
+          shape: surface.shape,
+          address: f['(result)'],
+          length: f['(length)'],
+          offset: f['(address)'],
+          readonly,
+        })),
+      ]),
     ];
   }
 
@@ -690,6 +789,9 @@ class StatementBuilder {
             this.place(f, k, own, { address, ...look(k).mapped(of) });
           }
         }),
+        b.variant('memory-layer', [
+          b.call(layer_fork, (_f: F, k) => ({ mm: k.parts.scenario.mm(s.child) })),
+        ]),
         b.step('it begins', (_f: F, k) => state(k).set(`forked ${s.child}`, k.task + 1)),
       ]),
       ...this.returned(b, s, 'fork', s.error),
@@ -714,37 +816,230 @@ class StatementBuilder {
     ];
   }
 
-  private submit(b: AnyBuilder, s: Step & { kind: 'submit' }): Node[] {
-    const nodes: Node[] = [];
-    const parts = s.commands.flatMap((c) => this.commands(c));
-    parts.forEach((part, i) => {
-      nodes.push(
-        b.step(`command ${i + 1}: ${part.text}`, (_f: F, k) => {
-          queueCommand(k, i, part.make(k));
+  /** An access to mappings, with what user space does around it where it keeps the memory coherent itself. */
+  private access(
+    b: AnyBuilder,
+    touched: readonly { readonly range: Range; readonly stores: boolean }[],
+    access: Node,
+  ): Node[] {
+    const kept = touched.filter(({ range }) => {
+      const { mapping } = range.mapping;
+      return mapping?.surface.coherent === true && !mapping.private;
+    });
+    const surfaceOf = (range: Range) => range.mapping.mapping!.surface;
+    const map = kept.map(({ range }) => this.withHandle(b, surfaceOf(range), transfer_map));
+    const flush = kept
+      .filter(({ stores }) => stores)
+      .map(({ range }) =>
+        b.call(transfer_flush, (f: F, k) => {
+          const start = look(k).mapped(range.mapping).start + now(range.start, k);
+          const { index: surface, bytes } = surfaceOf(range);
+          return { surface, start, end: Math.min(bytes, start + f['(length)']) };
         }),
       );
-    });
-    nodes.push(
-      b.atomic('number of the submission', (f: F, k) => {
-        state(k).set('submissions', state(k).get('submissions') + 1);
-        f['(index)'] = state(k).get('submissions');
-        k.emit(submitEdge, { submission: f['(index)'] }); // here, so that edges come in the order of numbers
+    const all = [this.lock(b), ...map, access, ...flush, this.unlock(b)];
+    return [b.variant('memory-explicit', kept.length > 0 ? all : [access], [access])];
+  }
+
+  private lock(b: AnyBuilder): Node {
+    return b.acquire('mtx_lock(&screen->transfer_lock)', (_f, k) => transferLock(k));
+  }
+
+  private unlock(b: AnyBuilder): Node {
+    return b.release('mtx_unlock(&screen->transfer_lock)', (_f, k) => transferLock(k));
+  }
+
+  /** A call of the user-space driver for a surface. */
+  private withHandle(
+    b: AnyBuilder,
+    { index: surface, name, shape }: SurfaceMeaning,
+    routine: typeof transfer_map,
+  ): Node {
+    return [
+      b.step('its handle', (f: F, k) => {
+        f['(handle)'] = state(k).get(`surface ${name}`);
       }),
-      b.call(
-        submit,
-        (f: F) => ({
-          count: parts.length,
-          submission: f['(index)'],
-          forget: s.fence === undefined,
-        }),
-        '(result)',
-      ),
+      b.call(routine, (f: F) => ({ surface, handle: f['(handle)'], shape }), '(result)'),
+    ];
+  }
+
+  /** `flush` and `invalidate` of memory that is not coherent; a range is rounded out to whole atoms. */
+  private synchronise(b: AnyBuilder, s: Step & { kind: 'flush' | 'invalidate' }): Node[] {
+    const { target } = s;
+    const { surface } = target.mapping.mapping!;
+    const { atom } = this.meaning.machine;
+    const bounds = b.step('the range, in whole atoms', (f: F, k) => {
+      const mapped = look(k).mapped(target.mapping);
+      const end = target.end === undefined ? mapped.bytes : now(target.end, k);
+      const from = mapped.start + now(target.start, k);
+      f['(address)'] = Math.floor(from / atom) * atom;
+      f['(length)'] =
+        Math.min(surface.bytes, Math.ceil((mapped.start + end) / atom) * atom) - f['(address)'];
+    });
+    const range = (f: F) => ({ offset: f['(address)'], length: f['(length)'] });
+    const { index } = surface;
+    return s.kind === 'flush'
+      ? [
+          bounds,
+          this.lock(b),
+          b.step('what was stored is for the GPU', (f: F, k) => {
+            const from = k.store.peek(state(k).at('submissions')) + 1;
+            k.emit(memory_flushed, { surface: index, ...range(f), from });
+          }),
+          b.call(transfer_flush, (f: F) => ({
+            surface: index,
+            start: f['(address)'],
+            end: f['(address)'] + f['(length)'],
+          })),
+          this.unlock(b),
+        ]
+      : [
+          bounds,
+          this.lock(b),
+          this.withHandle(b, surface, transfer_readback),
+          b.step('what the GPU wrote is for the CPU', (f: F, k) => {
+            k.emit(memory_invalidated, { surface: index, ...range(f), submission: -1 });
+          }),
+          this.unlock(b),
+          ...this.returned(b, s, 'the readback', undefined),
+        ];
+  }
+
+  private submit(b: AnyBuilder, s: Step & { kind: 'submit' }): Node[] {
+    const used = usedSurfaces(s.commands);
+    const flushed = used.filter(({ surface }) => this.flushed.has(surface.index));
+    const kept = used.filter(
+      ({ surface }) => surface.coherent || flushed.some((u) => u.surface === surface),
+    );
+    return [
+      b.variant('memory-explicit', this.submission(b, s, kept), [
+        b.variant(
+          'memory-layer',
+          this.submission(b, s, kept, true),
+          this.submission(b, s, flushed),
+        ),
+      ]),
       ...this.returned(b, s, 'execbuf', s.error),
       ...(s.fence === undefined
         ? []
         : [b.when('it has a fence', (f: F) => f['(result)'] >= 0, this.name(b, s.fence))]),
+    ];
+  }
+
+  /** The commands go to the kernel, with updates in front of what user space has to send of the surfaces that it keeps. */
+  private submission(
+    b: AnyBuilder,
+    s: Step & { kind: 'submit' },
+    kept: readonly UsedSurface[],
+    layered = false,
+  ): Node[] {
+    const parts = s.commands.flatMap((c) => this.commands(c));
+    const keeps = kept.length > 0;
+    const first = keeps ? bufferCommands - parts.length : 0;
+    const execbuf = b.call(
+      submit,
+      (f: F) => ({
+        first: f['(first)'],
+        count: first + parts.length - f['(first)'],
+        submission: f['(index)'],
+        forget: s.fence === undefined,
+      }),
+      '(result)',
     );
-    return nodes;
+    return [
+      ...(keeps ? [this.lock(b)] : []),
+      ...parts.map((part, i) =>
+        b.step(`command ${i + 1}: ${part.text}`, (_f: F, k) => {
+          queueCommand(k, first + i, part.make(k));
+        }),
+      ),
+      b.atomic('number of the submission', (f: F, k) => {
+        state(k).set('submissions', state(k).get('submissions') + 1);
+        f['(index)'] = state(k).get('submissions');
+        f['(first)'] = first;
+        k.emit(submitEdge, { submission: f['(index)'] }); // here, so that edges come in the order of numbers
+        this.emitOwn(k, s.commands, f['(index)']);
+      }),
+      ...kept.map(({ surface: { index, name, shape, coherent }, writes }) =>
+        b.when('all is well', (f: F) => f['(first)'] >= 0, [
+          ...(layered && coherent
+            ? [b.call(layer_collect, () => ({ surface: index, writes }), '(result)')]
+            : []),
+          ...(layered && coherent
+            ? [
+                b.when('the layer failed', (f: F) => f['(result)'] < 0, [
+                  b.step('with its error', (f: F) => {
+                    f['(first)'] = f['(result)'];
+                  }),
+                ]),
+              ]
+            : []),
+          b.when('it is to be sent', (f: F) => f['(first)'] >= 0, [
+            b.step('its handle', (f: F, k) => {
+              f['(handle)'] = state(k).get(`surface ${name}`);
+            }),
+            b.call(
+              queue_updates,
+              (f: F) => ({
+                surface: index,
+                handle: f['(handle)'],
+                shape,
+                first: f['(first)'],
+                end: first,
+                submission: f['(index)'],
+              }),
+              '(first)',
+            ),
+          ]),
+        ]),
+      ),
+      ...(keeps
+        ? [
+            b.when(
+              'the updates are queued',
+              (f: F) => f['(first)'] >= 0,
+              [execbuf],
+              [
+                b.step('they are not', (f: F) => {
+                  f['(result)'] = f['(first)'];
+                }),
+              ],
+            ),
+            b.when(
+              'it was submitted',
+              (f: F) => f['(result)'] >= 0,
+              kept.map(({ surface, writes }) =>
+                b.call(transfer_sent, () => ({ surface: surface.index, writes })),
+              ),
+            ),
+            this.unlock(b),
+          ]
+        : [execbuf]),
+    ];
+  }
+
+  /** What an application says of its memory by updates and readbacks of its own. */
+  private emitOwn(k: Engine, commands: readonly Command[], submission: number): void {
+    commands.forEach((c, i) => {
+      if (c.verb !== 'update' && c.verb !== 'readback') return;
+      const { surface, start, end } = c.target;
+      const whole = c.verb === 'readback' || surface.shape.format !== SVGA3D_BUFFER;
+      const offset = whole ? 0 : now(start, k);
+      const length = (whole || end === undefined ? surface.bytes : now(end, k)) - offset;
+      const range = { surface: surface.index, offset, length };
+      const uses = (of: readonly Command[], writing: boolean) =>
+        usedSurfaces(of).some((u) => u.surface === surface && (u.writes || !writing));
+      // Commands go in their order: an update does nothing for those in front of it, nor a readback for those behind.
+      if (c.verb === 'update') {
+        const late = uses(
+          commands.slice(0, i).filter(({ verb }) => verb !== 'update'),
+          false,
+        );
+        k.emit(memory_flushed, { ...range, from: submission + Number(late) });
+      } else if (!uses(commands.slice(i + 1), true)) {
+        k.emit(memory_invalidated, { ...range, submission });
+      }
+    });
   }
 
   /** The fence gets its name; the handle of another one that had it goes back to the driver. */
@@ -814,16 +1109,32 @@ class StatementBuilder {
     const { value, left } = s;
     const range = (f: F) => ({ to: f['(address)'], n: f['(length)'] });
     const set = left && this.setter(left);
+    const write = value !== 'load';
     return [
       this.bounds(b, s.target),
+      b.variant('memory-layer', [
+        b.call(layer_touch, (f: F) => ({
+          address: f['(address)'],
+          length: f['(length)'],
+          write,
+        })),
+      ]),
       ...(value === 'load'
-        ? [b.call(copy_from_user, range, '(result)')]
+        ? this.access(
+            b,
+            [{ range: s.target, stores: false }],
+            b.call(copy_from_user, range, '(result)'),
+          )
         : [
             b.atomic('the value', (f: F, k) => this.valueOf(f, k, value)),
-            b.call(
-              copy_to_user,
-              (f: F) => ({ ...range(f), unique: value === undefined, value: f['(value)'] }),
-              '(result)',
+            ...this.access(
+              b,
+              [{ range: s.target, stores: true }],
+              b.call(
+                copy_to_user,
+                (f: F) => ({ ...range(f), unique: value === undefined, value: f['(value)'] }),
+                '(result)',
+              ),
             ),
           ]),
       set !== undefined

@@ -271,6 +271,7 @@ class Rehearsal {
       case 'destroy':
       case 'suspend':
       case 'resume':
+      case 'sigaction':
       case 'fail':
       case 'clear_refs':
         break;
@@ -279,6 +280,10 @@ class Rehearsal {
         this.access(step);
         if (step.ramp && step.value !== undefined) this.look(step.value);
         else if (step.value !== undefined) this.stored(step.value);
+        break;
+      case 'flush':
+      case 'invalidate':
+        this.range(step.target);
         break;
       case 'copy':
         this.moved(step);

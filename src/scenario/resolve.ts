@@ -59,11 +59,14 @@ import {
 import { checkStores, resolveSurface } from './surfaces';
 import { type JudgedThread, type JudgedThreads, Threads } from './threads';
 import {
+  ATOM_MAX,
   CPUS_MAX,
   commands,
   exploreSettings,
+  type Memory,
   MOB_PAGES_MAX,
   machineSettings,
+  memories,
   operations,
   type Tracking,
   trackings,
@@ -101,6 +104,8 @@ const DEFAULT_MACHINE: MachineOptions = {
   cpus: 2,
   mobPages: 0,
   tracking: 'auto',
+  memory: 'coherent',
+  atom: 64,
   with: [],
   without: [],
 };
@@ -340,7 +345,7 @@ function resolveMachine(
       removed(second, 'this machine'),
     );
   if (machine === undefined) return DEFAULT_MACHINE;
-  let { kernel, cpus, tracking, mobPages } = DEFAULT_MACHINE;
+  let { kernel, cpus, tracking, memory, atom, mobPages } = DEFAULT_MACHINE;
   const added: Name[] = [];
   const dropped: Name[] = [];
   const once = new Set<string>();
@@ -362,6 +367,12 @@ function resolveMachine(
         if (checkWord(value, 'way of tracking', trackings, report))
           tracking = value.text as Tracking;
         break;
+      case 'memory':
+        if (checkWord(value, 'kind of memory', memories, report)) memory = value.text as Memory;
+        break;
+      case 'atom':
+        atom = checkAtom(value, report) ?? atom;
+        break;
       case 'with':
         added.push(...setting.values);
         break;
@@ -375,16 +386,17 @@ function resolveMachine(
     deviationOf(name.text) !== undefined || checkWord(name, 'variant', ids, report);
   const with_ = added.filter(isKnown);
   const without = dropped.filter(isKnown);
-  checkVariants(with_, without, { kernel, tracking }, known, report);
+  checkVariants(with_, without, { kernel, tracking, memory }, known, report);
   const texts = (names: readonly Name[]): string[] => names.map(({ text }) => text);
-  return { kernel, cpus, tracking, mobPages, with: texts(with_), without: texts(without) };
+  const variants = { with: texts(with_), without: texts(without) };
+  return { kernel, cpus, tracking, memory, atom, mobPages, ...variants };
 }
 
 /** What is said of variants must not contradict itself; what changes nothing is probably a mistake. */
 function checkVariants(
   added: readonly Name[],
   dropped: readonly Name[],
-  { kernel, tracking }: Pick<MachineOptions, 'kernel' | 'tracking'>,
+  { kernel, tracking, memory }: Pick<MachineOptions, 'kernel' | 'tracking' | 'memory'>,
   { presets, variants, alternatives }: Known,
   report: Report,
 ): void {
@@ -392,12 +404,14 @@ function checkVariants(
   const membersOf = ({ text }: Name): readonly string[] =>
     variants.find(({ id }) => id === text)?.members ?? [text];
   const preset = presets[kernel] ?? [];
-  const choice = tracking === 'auto' ? undefined : `tracking-${tracking}`;
+  const choices = [
+    ...(tracking === 'auto' ? [] : [`tracking-${tracking}`]),
+    ...(memory === 'coherent' ? [] : [`memory-${memory}`]),
+  ];
   const said = new Set<string>();
   for (const name of added) {
-    const other = alternatives.includes(name.text)
-      ? [choice, ...said].find((one) => one !== name.text && alternatives.includes(one ?? ''))
-      : undefined;
+    const others = alternatives.find((group) => group.includes(name.text)) ?? [];
+    const other = [...choices, ...said].find((one) => one !== name.text && others.includes(one));
     if (other !== undefined)
       report(name, `\`${name.text}\` and \`${other}\` exclude each other`, 'error', leaveOut(name));
     else if (said.has(name.text) || membersOf(name).every((one) => preset.includes(one)))
@@ -411,7 +425,7 @@ function checkVariants(
       );
     said.add(name.text);
   }
-  const there = new Set([...preset, choice, ...added.flatMap(membersOf)]);
+  const there = new Set([...preset, ...choices, ...added.flatMap(membersOf)]);
   for (const name of dropped)
     if (said.has(name.text))
       report(
@@ -441,6 +455,14 @@ function settingOf(body: readonly Statement[], deviation: Deviation): Span {
   const machines = body.filter((statement): statement is Machine => statement.kind === 'machine');
   const words = machines.flatMap(({ settings }) => settings.flatMap(({ values }) => values));
   return words.find(({ text }) => text === deviationId(deviation)) ?? headOf(machines[0]!);
+}
+
+/** nonCoherentAtomSize: a power of two. */
+function checkAtom(value: Name, report: Report): number | undefined {
+  const atom = checkCount(value, ATOM_MAX, 'bytes', report);
+  if (atom === undefined || Number.isInteger(Math.log2(atom))) return atom;
+  report(value, `an atom is a power of two; ${atom} is none`);
+  return undefined;
 }
 
 /** A setting must exist and have a value. */

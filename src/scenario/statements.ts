@@ -339,6 +339,7 @@ const shapes: Readonly<Record<OperationName, Shape>> = {
   remap: { ...bare, clauses: ['at'], result: true, fails: true },
   fork: { ...bare, fails: true },
   exit: { ...bare, target: 'none' },
+  sigaction: { ...bare, target: 'none' },
   clear_refs: { ...bare, target: 'optional', fails: true },
   evict: { ...bare, fails: true },
   swapout: { ...bare, fails: true },
@@ -353,6 +354,8 @@ const shapes: Readonly<Record<OperationName, Shape>> = {
   copy: { ...bare, clauses: ['to'], fails: true },
   copy_to_user: { ...bare, value: true, result: true },
   copy_from_user: { ...bare, result: true },
+  flush: bare,
+  invalidate: bare,
   poll: { ...bare, result: true },
   submit: { ...bare, target: 'none', result: true, fails: true, body: true },
   wait: bare,
@@ -501,6 +504,14 @@ function operation(
       const left = result && declareVariable(result, 'number', scope, place, undefined);
       const { from, to } = span;
       return target && { kind: 'usercopy', from, to, target, value: stored, left };
+    }
+    case 'sigaction':
+      return { kind: name, from: span.from, to: span.to };
+    case 'flush':
+    case 'invalidate': {
+      const target = range(node, scope, report);
+      const { from, to } = span;
+      return target && { kind: name, from, to, target };
     }
     case 'poll':
       return poll(node, span, result, scope, place);

@@ -75,6 +75,12 @@ export const operations = {
       'PTEs write-protected (clear_refs_pte_range()), VM_SOFTDIRTY goes, the TLBs are flushed. Mappings of bare frames ' +
       '(VM_PFNMAP) are passed over.',
   },
+  sigaction: {
+    form: 'sigaction',
+    does:
+      'The process installs a handler of SIGSEGV of its own, as a language runtime does: sigaction(2). It matters where a ' +
+      'capture layer in the process lives by that signal (`memory layer`).',
+  },
   fail: {
     form: 'fail ttm_tt_populate once after 2',
     does:
@@ -146,6 +152,18 @@ export const operations = {
   copy_from_user: {
     form: 'copy_from_user p[0 .. 8KiB] as left',
     does: 'What write(2) from the mapping does: the kernel loads. The name is how many bytes were not copied.',
+  },
+  flush: {
+    form: 'flush p[0 .. 256]',
+    does:
+      'What was stored is for the GPU: vkFlushMappedMemoryRanges() of memory that is not coherent. User space puts an ' +
+      'update of the range, rounded out to `atom`, in front of the next submission that uses the surface.',
+  },
+  invalidate: {
+    form: 'invalidate p[0 .. 256]',
+    does:
+      'What the GPU wrote is for the CPU: vkInvalidateMappedMemoryRanges() of memory that is not coherent. User space sends ' +
+      'what was flushed, then a readback of the surface, all of it, and waits: what was stored and not flushed is overwritten.',
   },
   poll: {
     form: 'poll done as over',
@@ -345,7 +363,7 @@ export type CounterName = keyof typeof counters;
 export const occurrences = {
   violation:
     'the coherence contract was broken (R1, R2 or R4); `finally violation` says that the scenario is there to show it',
-  race: 'two accesses to one byte, one a store, with neither submission nor fence between them',
+  race: 'a mistake of the application: two accesses to one byte, one a store, with neither submission nor fence between them; or a flush or an invalidate that memory which is not coherent would have needed',
 } as const;
 
 export type OccurrenceName = keyof typeof occurrences;
@@ -436,6 +454,16 @@ export const machineSettings = {
       'How written pages are found: `auto` as the driver decides, `pagetable` or `mkwrite` to begin with that method ' +
       'whatever the size (it may change as usual), `off` not at all.',
   },
+  memory: {
+    form: 'memory explicit',
+    does:
+      'Who keeps coherent surfaces so: `coherent` the kernel; `explicit` Mesa in user space, without the kernel, by updates ' +
+      'and readbacks of its own; `layer` a capture layer that protects pages and handles SIGSEGV; `noncoherent` nobody, the application has to `flush` and `invalidate`.',
+  },
+  atom: {
+    form: 'atom 64',
+    does: 'nonCoherentAtomSize: the bytes that `flush` and `invalidate` are rounded out to, a power of two. Without it 64.',
+  },
   mobs: {
     form: 'mobs 64 pages',
     does:
@@ -455,6 +483,11 @@ export const machineSettings = {
 export const trackings = ['auto', 'pagetable', 'mkwrite', 'off'] as const;
 export type Tracking = (typeof trackings)[number];
 
+/** Who keeps the memory of coherent surfaces so. */
+export const memories = ['coherent', 'explicit', 'layer', 'noncoherent'] as const;
+export type Memory = (typeof memories)[number];
+
+export const ATOM_MAX = 4096;
 export const CPUS_MAX = 8;
 export const MOB_PAGES_MAX = 262144;
 export const SURFACE_BYTES_MAX = 1024 * 1024 * 1024;

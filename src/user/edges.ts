@@ -48,6 +48,28 @@ export const surfaces_inherited = tracepoint('surfaces_inherited', { root: int, 
 /** The application is about to hand submission `submission` (from 1 upwards) to the driver; its stores so far precede it. */
 export const submit = tracepoint('submit', { submission: int });
 
+/**
+ * The application says of bytes of a surface that is not coherent that it has stored them: submission `from` and later
+ * ones see that (vkFlushMappedMemoryRanges, or an update of its own).
+ */
+export const memory_flushed = tracepoint('memory_flushed', {
+  surface: int,
+  offset: int,
+  length: int,
+  from: int,
+});
+
+/**
+ * The application asks for bytes of a surface that is not coherent: loads see what submissions up to `submission` wrote,
+ * once that is known to be over (vkInvalidateMappedMemoryRanges, or a readback of its own).
+ */
+export const memory_invalidated = tracepoint('memory_invalidated', {
+  surface: int,
+  offset: int,
+  length: int,
+  submission: int,
+});
+
 /** The thread knows that submission `submission` and all before it are over: it waited for the fence, or polled it. */
 export const fence_waited = tracepoint('fence_waited', { submission: int });
 

@@ -2,3 +2,6 @@
 
 /** Commands that one task can queue for a submission. */
 export const commandsMax = 64;
+
+/** Commands that a task's command buffer holds: those, and updates of the user-space driver in front of them. */
+export const bufferCommands = 96;

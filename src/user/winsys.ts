@@ -15,18 +15,17 @@
 //   user_read {address, length}                                      -> 0, or a signal | code << 8
 //   user_copy {from, to, length}                                     -> as before
 //   user_ramp {address, length, first}                               -> as before; bytes that count up
-//   submit {count, submission, forget}                               -> handle of a fence (0: forgotten), or an errno
+//   submit {first, count, submission, forget}                        -> handle of a fence (0: forgotten), or an errno
 //   fence_wait {handle, submission}                                  -> 0, or a negative errno
 //   fence_poll {handle, submission}                                  -> 1 when it is over, 0, or a negative errno
 //   fence_forget {handle}                                            -> 0, or a negative errno
 //
 // `surface` counts surfaces from 0, `submission` submissions from 1: the application's own numbers, which the edges
-// carry. Commands are queued with `queueCommand`; they name a surface by its handle. `shape` says what a surface is
+// carry. Commands are queued with `queueCommand` (commandBuffer.ts); they name a surface by its handle. `shape` says what a surface is
 // (hardware/svga/shapes). Left out: contexts, state objects.
 import { load, load_bytes, store, store_bytes } from '../hardware/cpu';
 import { rampByte } from '../hardware/memory';
 import { PAGE_SIZE } from '../hardware/pte';
-import type { SvgaCommand } from '../hardware/svga/commands';
 import { shapeBytes, shapeField } from '../hardware/svga/shapes';
 import { vmw_execbuf_process } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_execbuf';
 import {
@@ -54,15 +53,10 @@ import type { Engine } from '../routine/engine';
 import { type AnyBuilder, type Node, routine } from '../routine/routine';
 import { bool, int, long, ref, structNamed } from '../state/layout';
 import * as edges from './edges';
-import { commandsMax } from './limits';
+import { segv_handler } from './layer';
+import { bufferCommands } from './limits';
 
 const file = 'user/winsys';
-
-/** Puts a command into the running task's command buffer, at place `index`; one access. */
-export function queueCommand(k: Engine, index: number, command: SvgaCommand): void {
-  const buffer = k.the('user_commands', 'user_command_buffer');
-  buffer.commands.set(k.task * commandsMax + index, command);
-}
 
 interface Backup {
   readonly bo: number; // address of the buffer object
@@ -96,10 +90,27 @@ export const gb_surface_create = routine(
       buffer: int,
       offset: int,
     },
-    locals: { handle: int },
+    locals: { handle: int, kept: bool },
     returns: int,
   },
-  ({ step, call, when, ret }) => [
+  ({ step, call, when, variant, ret }) => [
+    variant('memory-explicit', [
+      step('user space keeps it coherent by itself', (f) => {
+        f.kept = f.coherent;
+        f.coherent = false;
+      }),
+    ]),
+    variant('memory-layer', [
+      step('a layer keeps it coherent', (f) => {
+        f.kept = f.coherent;
+        f.coherent = false;
+      }),
+    ]),
+    variant('memory-noncoherent', [
+      step('there is no coherent memory', (f) => {
+        f.coherent = false;
+      }),
+    ]),
     call(
       vmw_gb_surface_define_ioctl,
       (f) => ({
@@ -114,8 +125,9 @@ export const gb_surface_create = routine(
     ),
     when('ok', (f) => f.handle > 0, [
       step('rep.handle, rep.buffer_map_handle', (f, k) => {
-        const { surface, shape, coherent, offset } = f;
+        const { surface, shape, offset } = f;
         const bytes = shapeBytes(shape);
+        const coherent = f.coherent || f.kept;
         const { bo } = backupOf(k, f.handle);
         k.emit(edges.surface_created, { surface, bytes, coherent, sid: -1, bo, offset });
       }),
@@ -269,23 +281,41 @@ interface Ranged {
   signal: number;
 }
 
-/** Does `access` for each page of a range, until one ends with a signal: that is returned, else 0. */
-const eachPage = ({ step, loop, leave, when, ret }: AnyBuilder, access: Node[]): Node[] => [
-  step('left = length', (f: Ranged) => {
-    f.left = f.length;
-  }),
-  loop('for each page', [
-    when('!left', (f: Ranged) => f.left <= 0, [leave()]),
-    ...access,
-    when('signal', (f: Ranged) => f.signal !== 0, [ret('signal', (f: Ranged) => f.signal)]),
-    step('next page', (f: Ranged) => {
-      const done = chunk(f);
-      f.address += done;
-      f.left -= done;
-    }),
+/** A signal goes to the handler of a layer, where there is one, which may have the access tried again. */
+const handled = (
+  { call, when, again, variant }: AnyBuilder,
+  write: boolean,
+  address: (f: never) => number,
+): Node => [
+  variant('memory-layer', [
+    when('a signal that the layer may handle', (f: { signal: number }) => f.signal !== 0, [
+      call(segv_handler, (f) => ({ address: address(f as never), write }), 'retry'),
+      when('it did', (f: { retry: number }) => f.retry !== 0, [again()]),
+    ]),
   ]),
-  ret('0', () => 0),
 ];
+
+/** Does `access` for each page of a range, until one ends with a signal: that is returned, else 0. */
+const eachPage = (b: AnyBuilder, write: boolean, access: Node[]): Node[] => {
+  const { step, loop, leave, when, ret } = b;
+  return [
+    step('left = length', (f: Ranged) => {
+      f.left = f.length;
+    }),
+    loop('for each page', [
+      when('!left', (f: Ranged) => f.left <= 0, [leave()]),
+      ...access,
+      handled(b, write, (f: Ranged) => f.address),
+      when('signal', (f: Ranged) => f.signal !== 0, [ret('signal', (f: Ranged) => f.signal)]),
+      step('next page', (f: Ranged) => {
+        const done = chunk(f);
+        f.address += done;
+        f.left -= done;
+      }),
+    ]),
+    ret('0', () => 0),
+  ];
+};
 
 /** Stores a range, one instruction a page. */
 export const user_write = routine(
@@ -294,11 +324,11 @@ export const user_write = routine(
   {
     mode: 'user',
     args: { address: long, length: long, unique: bool, value: int },
-    locals: { left: long, signal: int },
+    locals: { left: long, signal: int, retry: int },
     returns: int,
   },
   (b) =>
-    eachPage(b, [
+    eachPage(b, true, [
       b.call(
         store,
         (f) => ({
@@ -320,11 +350,11 @@ export const user_read = routine(
   {
     mode: 'user',
     args: { address: long, length: long },
-    locals: { left: long, signal: int },
+    locals: { left: long, signal: int, retry: int },
     returns: int,
   },
   (b) =>
-    eachPage(b, [
+    eachPage(b, false, [
       b.call(load, (f) => ({ address: f.address, length: chunk(f), user: true }), 'signal'),
     ]),
 );
@@ -336,33 +366,38 @@ export const user_copy = routine(
   {
     mode: 'user',
     args: { from: long, to: long, length: long },
-    locals: { left: long, piece: int, signal: int },
+    locals: { left: long, piece: int, signal: int, retry: int },
     returns: int,
   },
-  ({ step, call, loop, leave, when, ret }) => [
-    step('left = length', (f) => {
-      f.left = f.length;
-    }),
-    loop('for each piece', [
-      when('!left', (f) => f.left <= 0, [leave()]),
-      step('the piece', (f) => {
-        f.piece = Math.min(
-          chunk({ address: f.from, left: f.left }),
-          chunk({ address: f.to, left: f.left }),
-        );
+  (b) => {
+    const { step, call, loop, leave, when, ret } = b;
+    return [
+      step('left = length', (f) => {
+        f.left = f.length;
       }),
-      call(load_bytes, (f) => ({ address: f.from, length: f.piece, to: f.to }), 'signal'),
-      when('signal', (f) => f.signal !== 0, [ret('signal', (f) => f.signal)]),
-      call(store_bytes, (f) => ({ address: f.to, length: f.piece }), 'signal'),
-      when('signal', (f) => f.signal !== 0, [ret('signal', (f) => f.signal)]),
-      step('next piece', (f) => {
-        f.from += f.piece;
-        f.to += f.piece;
-        f.left -= f.piece;
-      }),
-    ]),
-    ret('0', () => 0),
-  ],
+      loop('for each piece', [
+        when('!left', (f) => f.left <= 0, [leave()]),
+        step('the piece', (f) => {
+          f.piece = Math.min(
+            chunk({ address: f.from, left: f.left }),
+            chunk({ address: f.to, left: f.left }),
+          );
+        }),
+        call(load_bytes, (f) => ({ address: f.from, length: f.piece, to: f.to }), 'signal'),
+        handled(b as AnyBuilder, false, (f: { from: number }) => f.from),
+        when('signal', (f) => f.signal !== 0, [ret('signal', (f) => f.signal)]),
+        call(store_bytes, (f) => ({ address: f.to, length: f.piece }), 'signal'),
+        handled(b as AnyBuilder, true, (f: { to: number }) => f.to),
+        when('signal', (f) => f.signal !== 0, [ret('signal', (f) => f.signal)]),
+        step('next piece', (f) => {
+          f.from += f.piece;
+          f.to += f.piece;
+          f.left -= f.piece;
+        }),
+      ]),
+      ret('0', () => 0),
+    ];
+  },
 );
 
 /** Stores bytes that count up from `first`, modulo 256, one instruction a page. */
@@ -372,11 +407,11 @@ export const user_ramp = routine(
   {
     mode: 'user',
     args: { address: long, length: long, first: int },
-    locals: { left: long, signal: int },
+    locals: { left: long, signal: int, retry: int },
     returns: int,
   },
   (b) =>
-    eachPage(b, [
+    eachPage(b, true, [
       b.step('the bytes', (f, k) => {
         const at = f.address % PAGE_SIZE;
         const first = f.first + (f.length - f.left);
@@ -386,13 +421,13 @@ export const user_ramp = routine(
     ]),
 );
 
-/** Submits the first `count` commands of the task's command buffer. Who numbers submissions emits the edge `submit`. */
+/** Submits `count` commands of the task's command buffer, from `first` on. Who numbers submissions emits the edge `submit`. */
 export const submit = routine(
   file,
   'submit',
   {
     mode: 'user',
-    args: { count: int, submission: int, forget: bool },
+    args: { first: int, count: int, submission: int, forget: bool },
     locals: { handle: int, ignored: int },
     returns: int,
   },
@@ -400,7 +435,7 @@ export const submit = routine(
     call(
       vmw_execbuf_process,
       (f, k) => ({
-        commands: k.task * commandsMax,
+        commands: k.task * bufferCommands + f.first,
         count: f.count,
         submission: f.submission,
       }),

@@ -12,6 +12,7 @@ import { Checker } from '../../src/routine/check';
 import { type AnyBuilder, type Node, routine } from '../../src/routine/routine';
 import { defaultAgent } from '../../src/routine/schedule';
 import { int, long } from '../../src/state/layout';
+import { queueCommand } from '../../src/user/commandBuffer';
 import { commandsMax } from '../../src/user/limits';
 import * as winsys from '../../src/user/winsys';
 
@@ -145,14 +146,14 @@ export const submit = (
   b.statement(undefined, [
     ...commands.map((c, i) =>
       b.step(`queue ${i}`, (f, k) =>
-        winsys.queueCommand(
-          k,
-          i,
-          svgaCommand({ ...c, sid: handle === 'nothing' ? 99 : f[handle] }),
-        ),
+        queueCommand(k, i, svgaCommand({ ...c, sid: handle === 'nothing' ? 99 : f[handle] })),
       ),
     ),
-    b.call(winsys.submit, () => ({ count: commands.length, submission, forget: false }), 'fence'),
+    b.call(
+      winsys.submit,
+      () => ({ first: 0, count: commands.length, submission, forget: false }),
+      'fence',
+    ),
   ]);
 export const wait = (b: AnyBuilder, submission: number): Node =>
   b.statement(undefined, [

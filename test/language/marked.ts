@@ -4,7 +4,7 @@ import type { Known } from '../../src/scenario/known';
 
 export const known: Known = {
   presets: { 'series-v2': [], 'linux-6.1': ['bz-01'] },
-  alternatives: ['tracking-off', 'tracking-mkwrite'],
+  alternatives: [['tracking-off', 'tracking-mkwrite']],
   variants: [
     { id: 'bz-01', sentence: 'A transfer swallows the neighbour.' },
     { id: 'bz-53', sentence: 'Every move zaps.' },

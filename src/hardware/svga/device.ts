@@ -46,6 +46,7 @@ import {
   SVGA_3D_CMD_UPDATE_GB_SURFACE,
   SVGA_CMD_FENCE,
   SVGA3D_INVALID_ID,
+  type SvgaCommand,
 } from './commands';
 import {
   boxRuns,
@@ -117,6 +118,7 @@ export const svga_command = tracepoint('svga_command', {
   sid: int,
   offset: int,
   length: int,
+  bytes: int, // that an update or a readback moves
 });
 /**
  * Edges: GPU work reads or writes bytes of a surface, at most a page of it at a time. `value` is what is written, or -1
@@ -562,6 +564,33 @@ function wholeImage(f: Boxed, k: Engine, image: number): Boxed & { image: number
   return { sid: f.sid, image, offset, length, ...rest };
 }
 
+/** Bytes that a command moves between memory and the device's copy. */
+function movedBytes(k: Engine, c: SvgaCommand): number {
+  const surface = surfaceOf(k, c.sid);
+  if (surface.at === 0) return 0;
+  const of = (runs: Runs | undefined) => (runs === undefined ? 0 : runs.length * runs.count);
+  const whole = (image: number) => {
+    const { shape } = surface;
+    const exists = image >= 0 && image < shape.mips * shape.layers;
+    return exists ? of(boxRuns(shape, image, wholeBox(shape, image))) : 0;
+  };
+  switch (c.id) {
+    case SVGA_3D_CMD_UPDATE_GB_SURFACE:
+    case SVGA_3D_CMD_READBACK_GB_SURFACE:
+      return surface.length;
+    case SVGA_3D_CMD_UPDATE_GB_IMAGE:
+      return of(boxRuns(surface.shape, faceImage(c, k), boxOf(c)));
+    case SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE:
+      return of(boxRuns(surface.shape, c.image, boxOf(c)));
+    case SVGA_3D_CMD_READBACK_GB_IMAGE:
+      return whole(faceImage(c, k));
+    case SVGA_3D_CMD_DX_READBACK_SUBRESOURCE:
+      return whole(c.image);
+    default:
+      return 0;
+  }
+}
+
 const nothing = {
   id: int,
   sid: int,
@@ -593,7 +622,7 @@ export const svga_device = routine(
           Object.assign(f, taken);
           engine.stop = (engine.stop + 1) % ring.size;
           const { id, sid, offset, length } = taken;
-          k.emit(svga_command, { id, sid, offset, length });
+          k.emit(svga_command, { id, sid, offset, length, bytes: movedBytes(k, taken) });
         }),
         atomic('queued--', (_f, k) => {
           k.the('svga', 'svga_regs').queued--;

@@ -30,7 +30,9 @@ import {
   VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
   VM_RAND_READ,
+  VM_READ,
   VM_SHARED,
+  VM_WRITE,
 } from '../../../../include/linux/mm';
 import { apply_as_clean, apply_as_wrprotect } from '../../../../mm/as_dirty_helpers';
 import { HPAGE_PMD_NR, HPAGE_PUD_NR } from '../../../../mm/huge_memory';
@@ -609,6 +611,11 @@ export const vmw_bo_vm_fault = routine(
           }),
         ],
       ),
+      variant('prot-ignored', [
+        step('prot = PAGE_SHARED, whatever the mapping allows', (f) => {
+          f.prot = vm_get_page_prot(VM_READ | VM_WRITE | VM_SHARED);
+        }),
+      ]),
       call(
         ttm_bo_vm_fault_reserved,
         (f) => ({ vmf: f.vmf, prot: f.prot, num_prefault: f.num_prefault, fault_page_size: 1 }),
