@@ -3,13 +3,9 @@
 // nobody gave back or that were given back twice, objects that nobody can free any more. It knows what the layouts say
 // (`refcount`, `holding`, `pins`), so a new struct needs nothing more.
 import { VMW_FENCE_WRAP } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_fence';
-import {
-  DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT,
-  DMA_FENCE_FLAG_SIGNALED_BIT,
-} from '../kernel/include/linux/dma-fence';
+import { DMA_FENCE_FLAG_SIGNALED_BIT } from '../kernel/include/linux/dma-fence';
 import type { Engine } from '../routine/engine';
-import type { Field, Struct } from '../state/layout';
-import { structNamed } from '../state/layout';
+import { type Field, isNull, type Struct, structNamed } from '../state/layout';
 
 /** Something wrong at the end. `task`: whose statement it is told at, or -1. */
 export interface Remains {
@@ -103,7 +99,7 @@ function lostFences(k: Engine): Remains[] {
   }
   for (const at of k.objects.all('vmw_fence_obj')) {
     const fence = k.view('dma_fence', at);
-    const wanted = waiters.has(at) || (fence.flags & DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT) !== 0;
+    const wanted = waiters.has(at) || !isNull(fence.cb_list);
     if (!wanted || (fence.flags & DMA_FENCE_FLAG_SIGNALED_BIT) !== 0) continue;
     const task = waiters.get(at) ?? -1;
     const who = task < 0 ? 'somebody wants to hear of it' : `${k.taskName(task)} waits for it`;

@@ -131,7 +131,10 @@ export function composeRun(
     task,
     process: meaning.processes[t.process]?.name,
   }));
-  runTasks.push({ task: tasks.length, process: undefined }); // the device's engine
+  // The device's engine, and the worker of delayed destruction if there is one.
+  for (let task = tasks.length; task < engine.taskCount - engine.cpus; task++) {
+    runTasks.push({ task, process: undefined });
+  }
   const parts = {
     meaning,
     sources,
@@ -245,6 +248,7 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
       commands,
       userCommands: bufferCommands * tasks.length,
       mobPages: meaning.machine.mobPages,
+      destroys: [...allSteps(meaning)].some(({ kind }) => kind === 'destroy'),
       swap: [...allSteps(meaning)].some(({ kind }) => kind === 'swapout' || kind === 'suspend'),
     },
   };

@@ -56,6 +56,7 @@ export function driverMachine(
         commands: 16,
         userCommands: tasks.length * commandsMax,
         swap: true,
+        destroys: true,
         ...(options.mobPages === undefined ? {} : { mobPages: options.mobPages }),
       }),
       deviceParts({

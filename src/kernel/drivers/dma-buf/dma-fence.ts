@@ -4,6 +4,7 @@ import type { Engine } from '../../../routine/engine';
 import { type AnyBuilder, type Node, routine } from '../../../routine/routine';
 import { tracepoint } from '../../../state/events';
 import { int, isNull, NULL, ref, type Structs, u32 } from '../../../state/layout';
+import { refcount_dec, refcount_inc } from '../../include/asm-generic/bug';
 import {
   DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT,
   DMA_FENCE_FLAG_SIGNALED_BIT,
@@ -59,8 +60,8 @@ const args = { fence: ref('dma_fence') };
 
 /** Takes a reference. */
 export const dma_fence_get = routine(file, 'dma_fence_get', { args }, ({ atomic }) => [
-  atomic('kref_get(&fence->refcount)', (f) => {
-    f.fence.refcount++;
+  atomic('kref_get(&fence->refcount)', (f, k) => {
+    f.fence.refcount = refcount_inc(k, f.fence.refcount);
   }),
 ]);
 
@@ -71,9 +72,9 @@ export const dma_fence_put = routine(
   { args, locals: { left: int } },
   ({ atomic, when, callPointer, ret }) => [
     when('!fence', (f) => isNull(f.fence), [ret()]),
-    atomic('left = --fence->refcount', (f) => {
-      f.fence.refcount--;
-      f.left = f.fence.refcount;
+    atomic('left = --fence->refcount', (f, k) => {
+      f.left = refcount_dec(k, f.fence.refcount);
+      f.fence.refcount = f.left;
     }),
     when('!left', (f) => f.left === 0, [
       callPointer(
@@ -138,6 +139,32 @@ export const dma_fence_signal = routine(
     b.call(dma_fence_signal_locked, (f) => ({ fence: f.fence }), 'ret'),
     spin_unlock_irqrestore<{ fence: Fence }>(b, 'fence->lock', (f) => f.fence.lock),
     b.ret('ret', (f) => f.ret),
+  ],
+);
+
+/** Has the driver see to it that the fence is signalled; one that the device has passed is signalled now. */
+export const dma_fence_enable_sw_signaling = routine(
+  file,
+  'dma_fence_enable_sw_signaling',
+  { args, locals: { flags: int, ret: int } },
+  (b) => [
+    spin_lock_irqsave<{ fence: Fence }>(b, 'fence->lock', (f) => f.fence.lock),
+    b.atomic('flags = fence->flags; set ENABLE_SIGNAL', (f) => {
+      f.flags = f.fence.flags;
+      f.fence.flags |= DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT;
+    }),
+    b.when('!(flags & (SIGNALED | ENABLE_SIGNAL))', (f) => f.flags === 0, [
+      b.callPointer(
+        'fence->ops->enable_signaling(fence)',
+        (f) => f.fence.ops.enable_signaling,
+        (f) => ({ fence: f.fence }),
+        'ret',
+      ),
+      b.when('it has passed', (f) => f.ret === 0, [
+        b.call(dma_fence_signal_locked, (f) => ({ fence: f.fence }), 'ret'),
+      ]),
+    ]),
+    spin_unlock_irqrestore<{ fence: Fence }>(b, 'fence->lock', (f) => f.fence.lock),
   ],
 );
 

@@ -1,5 +1,6 @@
 // include/asm-generic/bug.h: WARN_ON() of the emulated kernel, as an event, and BUG_ON(), which is the end of the task.
 // `where` says which warning, for the texts below; messages of an error level count as warnings too.
+import type { Engine } from '../../../routine/engine';
 import { tracepoint } from '../../../state/events';
 import { int, Oops } from '../../../state/layout';
 
@@ -17,10 +18,24 @@ export const WARN_BAD_PUD = 9;
 export const WARN_HUGE_PUD_WRITABLE = 10;
 export const WARN_OTHER_PMD = 11;
 export const WARN_OTHER_PUD = 12;
+export const WARN_REFCOUNT_ADD = 13;
+export const WARN_REFCOUNT_UNDERFLOW = 14;
 
 /** BUG_ON() and VM_BUG_ON() of a kernel `file`: the task stops for good, its locks held. */
 export function BUG_ON(condition: boolean, file: string, text: string): void {
   if (condition) throw new Oops(`kernel BUG at ${file}: ${text}`);
+}
+
+/** What a count of references becomes with one more; 0 is the end of its object, from which there is no way back. */
+export function refcount_inc(k: Engine, count: number): number {
+  if (count <= 0) k.emit(warn, { where: WARN_REFCOUNT_ADD });
+  return count + 1;
+}
+
+/** And with one less. */
+export function refcount_dec(k: Engine, count: number): number {
+  if (count <= 0) k.emit(warn, { where: WARN_REFCOUNT_UNDERFLOW });
+  return count - 1;
 }
 
 /** What each warning means. A number stands for one WARN_ON() of the whole emulated kernel. */
@@ -49,4 +64,8 @@ export const warningTexts: Readonly<Record<number, string>> = {
     'insert_pfn_pmd() was to make a huge entry writable that maps other frames than those it was given: it stays as it is.',
   [WARN_OTHER_PUD]:
     'insert_pfn_pud() was to make a huge entry writable that maps other frames than those it was given: it stays as it is.',
+  [WARN_REFCOUNT_ADD]:
+    'refcount_t: addition on 0; use-after-free: somebody takes a reference to an object whose last one is gone.',
+  [WARN_REFCOUNT_UNDERFLOW]:
+    'refcount_t: underflow; use-after-free: somebody gives back a reference that nobody has.',
 };

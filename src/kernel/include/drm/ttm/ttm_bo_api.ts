@@ -64,7 +64,11 @@ export const ttm_bo_device = struct('ttm_bo_device', {
   under: {
     vma_offset_lock: { nodes: ref('ttm_buffer_object') }, // by fake offset
     // Heads of the lists of SYSTEM and then of MOB, by priority; the object used longest ago comes first.
-    lru_lock: { lru: array(ref('ttm_buffer_object'), memoryTypes * TTM_MAX_BO_PRIORITY) },
+    // Objects without a reference that the GPU was not done with, in the order in which they lost the last one.
+    lru_lock: {
+      lru: array(ref('ttm_buffer_object'), memoryTypes * TTM_MAX_BO_PRIORITY),
+      ddestroy: ref('ttm_buffer_object'),
+    },
   },
 });
 
@@ -77,6 +81,8 @@ export const ttm_buffer_object = struct('ttm_buffer_object', {
     lru_lock: {
       lru_list: int, // which list it is on, from 1; 0: on none
       lru_next: ref('ttm_buffer_object'),
+      deleted: bool, // it is on the list of delayed destruction
+      ddestroy_next: ref('ttm_buffer_object'),
     },
     dma_resv: {
       priority: int,

@@ -1,19 +1,23 @@
 // drivers/gpu/drm/ttm/ttm_bo.c and drm_vma_manager.c: buffer objects, their placement and their fake offsets. Linux
-// 5.1, and 6.1 by variants. Left out: waiting for a busy victim with a ticket (5.3); a last reference dropped
-// while the GPU is busy makes its dropper wait, where the kernel has a list of delayed destruction. An object stays on
-// its LRU list while it is reserved, as in 6.1: nobody who wants a victim gets it then, on the list or not.
+// 5.1, and 6.1 by variants. Left out: waiting for a busy victim with a ticket (5.3); letting go of the reservation while
+// eviction waits for an object that is to be destroyed. An object stays on its LRU list while it is reserved, as in 6.1:
+// nobody who wants a victim gets it then, on the list or not.
+import type { Engine } from '../../../../../routine/engine';
+import { lockOwner } from '../../../../../routine/locks';
 import { routine } from '../../../../../routine/routine';
 import { tracepoint } from '../../../../../state/events';
 import { bool, int, isNull, NULL, ref, type Structs, same } from '../../../../../state/layout';
+import { refcount_dec, refcount_inc } from '../../../../include/asm-generic/bug';
 import {
   DRM_FILE_PAGE_OFFSET_START,
   TTM_MAX_BO_PRIORITY,
   TTM_PL_SYSTEM,
 } from '../../../../include/drm/ttm/ttm_bo_api';
+import { DMA_FENCE_FLAG_SIGNALED_BIT } from '../../../../include/linux/dma-fence';
 import { EBUSY, ENOMEM, ENOSPC } from '../../../../include/linux/errno';
 import { unmap_mapping_range } from '../../../../mm/memory';
-import { dma_fence_wait } from '../../../dma-buf/dma-fence';
-import { dma_resv_add_fence } from '../../../dma-buf/dma-resv';
+import { dma_fence_enable_sw_signaling, dma_fence_wait } from '../../../dma-buf/dma-fence';
+import { dma_resv_add_fence, dma_resv_test_signaled } from '../../../dma-buf/dma-resv';
 import { ttm_tt_destroy, ttm_tt_populate, ttm_tt_swapout } from './ttm_tt';
 
 const file = 'drivers/gpu/drm/ttm/ttm_bo.c';
@@ -28,8 +32,8 @@ export const ttm_bo_move = tracepoint('ttm_bo_move', {
 
 /** Takes a reference. */
 export const ttm_bo_get = routine(file, 'ttm_bo_get', { args: bo }, ({ atomic }) => [
-  atomic('kref_get(&bo->kref)', (f) => {
-    f.bo.kref++;
+  atomic('kref_get(&bo->kref)', (f, k) => {
+    f.bo.kref = refcount_inc(k, f.bo.kref);
   }),
 ]);
 
@@ -39,19 +43,20 @@ export const ttm_bo_put = routine(
   'ttm_bo_put',
   { args: bo, locals: { left: int } },
   ({ atomic, when, call }) => [
-    atomic('left = --bo->kref', (f) => {
-      f.bo.kref--;
-      f.left = f.bo.kref;
+    atomic('left = --bo->kref', (f, k) => {
+      f.left = refcount_dec(k, f.bo.kref);
+      f.bo.kref = f.left;
     }),
     when('!left', (f) => f.left === 0, [call(ttm_bo_release, (f) => ({ bo: f.bo }))]),
   ],
 );
 
+/** The last reference is gone: the object ends now or, when the GPU or somebody else is not done with it, later. */
 const ttm_bo_release = routine(
   file,
   'ttm_bo_release',
-  { args: bo, locals: { ret: int, ttm: ref('ttm_tt') } },
-  ({ step, call, callPointer, acquire, release }) => [
+  { args: bo },
+  ({ step, call, acquire, release }) => [
     acquire('write_lock(&bdev->vma_manager->vm_lock)', (f) => f.bo.bdev.vm_lock),
     step('drm_vma_offset_remove(bdev->vma_manager, &bo->vma_node)', (f) => {
       const { bo } = f;
@@ -65,12 +70,61 @@ const ttm_bo_release = routine(
       bo.vma_node_next = NULL;
     }),
     release('write_unlock(&bdev->vma_manager->vm_lock)', (f) => f.bo.bdev.vm_lock),
-    acquire('dma_resv_lock(bo->resv, NULL)', (f) => f.bo.resv.lock),
-    call(ttm_bo_wait, (f) => ({ bo: f.bo })),
-    call(ttm_bo_handle_move_mem, (f) => ({ bo: f.bo, mem_type: TTM_PL_SYSTEM, start: 0 }), 'ret'),
+    call(ttm_bo_cleanup_refs_or_queue, (f) => ({ bo: f.bo })),
+  ],
+);
+
+const ttm_bo_cleanup_refs_or_queue = routine(
+  file,
+  'ttm_bo_cleanup_refs_or_queue',
+  { args: bo, locals: { locked: int, idle: int } },
+  ({ step, trylock, acquire, release, call, when, ret }) => [
+    trylock('ret = dma_resv_trylock(bo->resv)', (f) => f.bo.resv.lock, { into: 'locked' }),
+    when('locked', (f) => f.locked === 1, [
+      call(dma_resv_test_signaled, (f) => ({ resv: f.bo.resv }), 'idle'),
+      when('idle', (f) => f.idle === 1, [
+        acquire('spin_lock(&glob->lru_lock)', (f) => f.bo.bdev.lru_lock),
+        step('ttm_bo_del_from_lru(bo)', (f) => lruRemove(f.bo)),
+        release('spin_unlock(&glob->lru_lock)', (f) => f.bo.bdev.lru_lock),
+        call(ttm_bo_cleanup_memtype_use, (f) => ({ bo: f.bo })),
+        ret(),
+      ]),
+      call(ttm_bo_flush_all_fences, (f) => ({ bo: f.bo })),
+    ]),
     acquire('spin_lock(&glob->lru_lock)', (f) => f.bo.bdev.lru_lock),
-    step('ttm_bo_del_from_lru(bo)', (f) => lruRemove(f.bo)),
+    step('list_add_tail(&bo->ddestroy, &bdev->ddestroy)', (f) => {
+      ddestroyAdd(f.bo);
+      f.bo.deleted = true;
+    }),
     release('spin_unlock(&glob->lru_lock)', (f) => f.bo.bdev.lru_lock),
+    when('locked', (f) => f.locked === 1, [
+      release('dma_resv_unlock(bo->resv)', (f) => f.bo.resv.lock),
+    ]),
+  ],
+);
+
+/** Nobody will wait for the fences of a reserved object any more: each is to signal by itself. */
+const ttm_bo_flush_all_fences = routine(
+  file,
+  'ttm_bo_flush_all_fences',
+  { args: bo, locals: { fence: ref('dma_fence') } },
+  ({ step, call, when }) => [
+    step('fence = reservation_object_get_excl(bo->resv)', (f) => {
+      f.fence = f.bo.resv.fence_excl;
+    }),
+    when('fence && !fence->ops->signaled', (f) => !isNull(f.fence), [
+      call(dma_fence_enable_sw_signaling, (f) => ({ fence: f.fence })),
+    ]),
+  ],
+);
+
+/** The end of a reserved object that is idle and on no list: its placement, its pages, itself. */
+const ttm_bo_cleanup_memtype_use = routine(
+  file,
+  'ttm_bo_cleanup_memtype_use',
+  { args: bo, locals: { ret: int, ttm: ref('ttm_tt') } },
+  ({ step, call, callPointer, release }) => [
+    call(ttm_bo_handle_move_mem, (f) => ({ bo: f.bo, mem_type: TTM_PL_SYSTEM, start: 0 }), 'ret'),
     call(dma_resv_add_fence, (f) => ({ resv: f.bo.resv, fence: NULL, kernel: false })),
     call(dma_resv_add_fence, (f) => ({ resv: f.bo.resv, fence: NULL, kernel: true })),
     step('ttm = bo->ttm', (f) => {
@@ -84,6 +138,101 @@ const ttm_bo_release = routine(
       (f) => f.bo.bdev.driver.destroy,
       (f) => ({ bo: f.bo }),
     ),
+  ],
+);
+
+/** Ends a reserved object of the list of delayed destruction: 0, or -EBUSY when that may not wait and it is not idle. */
+const ttm_bo_cleanup_refs = routine(
+  file,
+  'ttm_bo_cleanup_refs',
+  { args: { ...bo, no_wait_gpu: bool }, locals: { idle: int }, returns: int },
+  ({ step, acquire, release, call, when, ret }) => [
+    when(
+      'no_wait_gpu',
+      (f) => f.no_wait_gpu,
+      [
+        call(dma_resv_test_signaled, (f) => ({ resv: f.bo.resv }), 'idle'),
+        when('!idle', (f) => f.idle === 0, [
+          release('dma_resv_unlock(bo->resv)', (f) => f.bo.resv.lock),
+          ret('-EBUSY', () => -EBUSY),
+        ]),
+      ],
+      [call(ttm_bo_wait, (f) => ({ bo: f.bo }))],
+    ),
+    acquire('spin_lock(&glob->lru_lock)', (f) => f.bo.bdev.lru_lock),
+    step('ttm_bo_del_from_lru(bo); list_del_init(&bo->ddestroy)', (f) => {
+      lruRemove(f.bo);
+      ddestroyRemove(f.bo);
+    }),
+    release('spin_unlock(&glob->lru_lock)', (f) => f.bo.bdev.lru_lock),
+    call(ttm_bo_cleanup_memtype_use, (f) => ({ bo: f.bo })),
+    ret('0', () => 0),
+  ],
+);
+
+/** Looks at each object of the list of delayed destruction once. */
+const ttm_bo_delayed_delete = routine(
+  file,
+  'ttm_bo_delayed_delete',
+  {
+    args: { bdev: ref('ttm_bo_device') },
+    locals: { ...bo, left: int, locked: int, ret: int },
+  },
+  ({ step, trylock, acquire, release, call, when, loop, leave }) => [
+    acquire('spin_lock(&glob->lru_lock)', (f) => f.bdev.lru_lock),
+    step('how many there are', (f) => {
+      for (let bo = f.bdev.ddestroy; !isNull(bo); bo = bo.ddestroy_next) f.left++;
+    }),
+    release('spin_unlock(&glob->lru_lock)', (f) => f.bdev.lru_lock),
+    loop('while (!list_empty(&bdev->ddestroy))', [
+      when('all were looked at', (f) => f.left === 0, [leave()]),
+      acquire('spin_lock(&glob->lru_lock)', (f) => f.bdev.lru_lock),
+      step('bo = first; list_move_tail(&bo->ddestroy, &removed)', (f) => {
+        f.left--;
+        f.locked = 0;
+        f.bo = f.bdev.ddestroy;
+        if (isNull(f.bo)) return;
+        ddestroyRemove(f.bo);
+        ddestroyAdd(f.bo);
+      }),
+      when('bo', (f) => !isNull(f.bo), [
+        trylock('dma_resv_trylock(bo->resv)', (f) => f.bo.resv.lock, { into: 'locked' }),
+      ]),
+      release('spin_unlock(&glob->lru_lock)', (f) => f.bdev.lru_lock),
+      when('locked', (f) => f.locked === 1, [
+        call(ttm_bo_cleanup_refs, (f) => ({ bo: f.bo, no_wait_gpu: true }), 'ret'),
+      ]),
+    ]),
+  ],
+);
+
+/** Whether an object waits for its end that has come to it: nobody has it reserved, and its fences have signaled. */
+function isDue(k: Engine, bdev: Structs['ttm_bo_device']): boolean {
+  const signaled = (fence: Structs['dma_fence']) =>
+    isNull(fence) || (fence.flags & DMA_FENCE_FLAG_SIGNALED_BIT) !== 0;
+  return k.store.unobserved(() => {
+    for (let bo = bdev.ddestroy; !isNull(bo); bo = bo.ddestroy_next) {
+      const { fence_excl, fence_kernel, lock } = bo.resv;
+      if (lockOwner(k.store, lock.at) < 0 && signaled(fence_excl) && signaled(fence_kernel)) {
+        return true;
+      }
+    }
+    return false;
+  });
+}
+
+/** The worker of delayed destruction. It looks every hundredth of a second; here, when looking comes to something. */
+export const ttm_bo_delayed_workqueue = routine(
+  file,
+  'ttm_bo_delayed_workqueue',
+  { args: { bdev: ref('ttm_bo_device') } },
+  ({ wait, call, loop, statement }) => [
+    loop('for ever', [
+      statement(undefined, [
+        wait('schedule_delayed_work(&bdev->wq, HZ / 100)', (f, k) => isDue(k, f.bdev)),
+        call(ttm_bo_delayed_delete, (f) => ({ bdev: f.bdev })),
+      ]),
+    ]),
   ],
 );
 
@@ -102,6 +251,29 @@ function lruRemove(bo: Bo): void {
   }
   bo.lru_list = 0;
   bo.lru_next = NULL;
+}
+
+/** Puts an object at the end of the list of delayed destruction; lru_lock is held. */
+function ddestroyAdd(bo: Bo): void {
+  const { bdev } = bo;
+  let last = bdev.ddestroy;
+  if (isNull(last)) bdev.ddestroy = bo;
+  else {
+    while (!isNull(last.ddestroy_next)) last = last.ddestroy_next;
+    last.ddestroy_next = bo;
+  }
+}
+
+/** Takes an object off that list; lru_lock is held. */
+function ddestroyRemove(bo: Bo): void {
+  const { bdev } = bo;
+  if (same(bdev.ddestroy, bo)) bdev.ddestroy = bo.ddestroy_next;
+  else {
+    let before = bdev.ddestroy;
+    while (!same(before.ddestroy_next, bo)) before = before.ddestroy_next;
+    before.ddestroy_next = bo.ddestroy_next;
+  }
+  bo.ddestroy_next = NULL;
 }
 
 /** The first list of a memory type. */
@@ -343,7 +515,10 @@ export const ttm_bo_evict_swapout_allowable = routine(
   ],
 );
 
-/** The first object of lists `from` to `to` that may go, reserved and with a reference; NULL when there is none. */
+/**
+ * The first object of lists `from` to `to` that may go, reserved, and with a reference unless it waits for its end; NULL when
+ * there is none.
+ */
 const firstVictim = routine(
   file,
   'firstVictim',
@@ -361,6 +536,10 @@ const firstVictim = routine(
       when('end of the lists', (f) => isNull(f.bo), [leave()]),
       call(ttm_bo_evict_swapout_allowable, (f) => ({ bo: f.bo, swapout: f.swapout }), 'locked'),
       when('locked', (f) => f.locked === 1, [
+        step('!list_empty(&bo->ddestroy)', (f) => {
+          f.alive = !f.swapout && f.bo.deleted;
+        }),
+        when('it is to be destroyed anyway', (f) => f.alive, [leave()]),
         atomic('kref_get_unless_zero(&bo->kref)', (f) => {
           f.alive = f.bo.kref !== 0;
           if (f.alive) f.bo.kref++;
@@ -380,10 +559,10 @@ const ttm_mem_evict_first = routine(
   'ttm_mem_evict_first',
   {
     args: { bdev: ref('ttm_bo_device'), mem_type: int },
-    locals: { ...bo, ret: int },
+    locals: { ...bo, deleted: bool, ret: int },
     returns: int,
   },
-  ({ call, when, ret }) => [
+  ({ unlocked, call, when, ret }) => [
     call(
       firstVictim,
       ({ bdev, mem_type }) => ({
@@ -395,6 +574,13 @@ const ttm_mem_evict_first = routine(
       'bo',
     ),
     when('!bo', (f) => isNull(f.bo), [ret('-EBUSY', () => -EBUSY)]),
+    unlocked('!list_empty(&bo->ddestroy)', (f) => {
+      f.deleted = f.bo.deleted;
+    }),
+    when('it is to be destroyed anyway', (f) => f.deleted, [
+      call(ttm_bo_cleanup_refs, (f) => ({ bo: f.bo, no_wait_gpu: false }), 'ret'),
+      ret('ret', (f) => f.ret),
+    ]),
     call(ttm_bo_evict, (f) => ({ bo: f.bo }), 'ret'),
     call(ttm_bo_unreserve, (f) => ({ bo: f.bo })),
     call(ttm_bo_put, (f) => ({ bo: f.bo })),

@@ -1,8 +1,8 @@
 // drivers/gpu/drm/vmwgfx/vmwgfx_drv.c and vmwgfx_ttm_glue.c: the driver as a whole: its operation tables, what it
 // keeps, and how it is set up when a machine is built.
 import { command } from '../../../../../hardware/svga/commands';
-import type { Engine } from '../../../../../routine/engine';
-import { routine } from '../../../../../routine/routine';
+import type { Engine, TaskSpec } from '../../../../../routine/engine';
+import { type Routine, routine } from '../../../../../routine/routine';
 import { int, long, ref } from '../../../../../state/layout';
 import type { PoolSize, StaticSize } from '../../../../../state/objects';
 import type { StorePlan } from '../../../../../state/store';
@@ -17,6 +17,7 @@ import {
 } from '../../../../include/linux/mm_types';
 import { Shmem } from '../../../../mm/shmem';
 import { drm_get_unmapped_area } from '../drm_file';
+import { ttm_bo_delayed_workqueue } from '../ttm/ttm_bo';
 import { ttm_bo_mmap, ttm_bo_vm_close, ttm_bo_vm_open } from '../ttm/ttm_bo_vm';
 import { vmw_bo_bo_free } from './vmwgfx_bo';
 import { vmw_priv } from './vmwgfx_cmd';
@@ -53,6 +54,11 @@ import {
   vmw_surface_dirty_sync,
 } from './vmwgfx_surface';
 import { vmw_evict_flags, vmw_move } from './vmwgfx_ttm_buffer';
+
+/** The device's delayed work, `bdev->wq`. */
+const ttm_delayed = routine('kernel/workqueue.c', 'process_one_work', {}, ({ call }) => [
+  call(ttm_bo_delayed_workqueue, (_f, k) => ({ bdev: vmw_priv(k).bdev })),
+]);
 
 /** mmap of the device's file. */
 export const vmw_mmap = routine(
@@ -99,6 +105,7 @@ export interface DriverLimits {
   readonly userCommands: number; // of all command buffers of the application
   readonly mobPages?: number; // pages in MOB placement at a time; no limit when it is not given
   readonly swap?: boolean; // whether objects can be swapped out
+  readonly destroys?: boolean; // whether objects are destroyed while the GPU is busy: then there is a worker
 }
 
 /** What the driver adds to a machine. Call `boot` before the machine's first step. */
@@ -188,9 +195,16 @@ export function driverParts(limits: DriverLimits) {
       },
     },
   ];
+  const worker: TaskSpec = {
+    name: 'ttm_delayed',
+    cpu: 0,
+    root: ttm_delayed as Routine,
+    daemon: true,
+  };
   return {
     pools,
     statics,
+    tasks: limits.destroys === true ? [worker] : [],
     regions: (plan: StorePlan): void => Shmem.reserve(plan, surfaces, swapPages),
     rules: [Shmem.rule],
     /** Handler of the device's interrupt, DEVICE_VECTOR. */

@@ -5,6 +5,7 @@ import { PAGE_SHIFT, PAGE_SIZE } from '../../../../../hardware/pte';
 import type { Engine } from '../../../../../routine/engine';
 import { routine } from '../../../../../routine/routine';
 import { bool, int, isNull, NULL, ref, type Structs, same } from '../../../../../state/layout';
+import { refcount_dec, refcount_inc } from '../../../../include/asm-generic/bug';
 import { VMW_PL_MOB } from '../../../../include/drm/ttm/ttm_bo_api';
 import { EINVAL, ENOMEM } from '../../../../include/linux/errno';
 import { dma_fence_get, dma_fence_put } from '../../../dma-buf/dma-fence';
@@ -28,8 +29,8 @@ export const vmw_resource_reference = routine(
   'vmw_resource_reference',
   { args },
   ({ atomic }) => [
-    atomic('kref_get(&res->kref)', (f) => {
-      f.res.kref++;
+    atomic('kref_get(&res->kref)', (f, k) => {
+      f.res.kref = refcount_inc(k, f.res.kref);
     }),
   ],
 );
@@ -40,9 +41,9 @@ export const vmw_resource_unreference = routine(
   'vmw_resource_unreference',
   { args, locals: { left: int } },
   ({ atomic, when, call }) => [
-    atomic('left = --res->kref', (f) => {
-      f.res.kref--;
-      f.left = f.res.kref;
+    atomic('left = --res->kref', (f, k) => {
+      f.left = refcount_dec(k, f.res.kref);
+      f.res.kref = f.left;
     }),
     when('!left', (f) => f.left === 0, [call(vmw_resource_release, (f) => ({ res: f.res }))]),
   ],
