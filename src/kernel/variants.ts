@@ -168,6 +168,14 @@ const registry = [
     releases: 'none',
   },
   {
+    id: 'bz-09',
+    sentence:
+      'A submission enters a surface into the table of duplicates before it has a reference: one that is going stays there, and its node is freed.',
+    source:
+      'vmw_validation_add_resource() of vmwgfx_validation.c, 4.20 to 6.17 (64ad2abfe9a6, fixed by dfe1323ab3c8, CVE-2025-40111)',
+    releases: '4.20 to 6.17',
+  },
+  {
     id: 'bz-11',
     sentence: 'A fault cleans the resources of 4096 pages, for a page count was taken for bytes.',
     source: 'vmw_bo_vm_fault() of vmwgfx_page_dirty.c, 5.5 to 6.1',

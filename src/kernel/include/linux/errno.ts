@@ -1,6 +1,7 @@
 // include/uapi/asm-generic/errno-base.h: error numbers, as routines return them negated.
 export const EPERM = 1;
 export const ENOENT = 2;
+export const ESRCH = 3;
 export const EINTR = 4;
 export const EIO = 5;
 export const EAGAIN = 11;
@@ -17,6 +18,7 @@ export const ERESTARTSYS = 512; // include/linux/errno.h: never seen by user spa
 const names: Readonly<Record<number, string>> = {
   [EPERM]: 'EPERM',
   [ENOENT]: 'ENOENT',
+  [ESRCH]: 'ESRCH',
   [EINTR]: 'EINTR',
   [EIO]: 'EIO',
   [EAGAIN]: 'EAGAIN',

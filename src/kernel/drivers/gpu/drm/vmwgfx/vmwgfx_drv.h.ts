@@ -169,7 +169,9 @@ export const vmw_fpriv = struct('vmw_fpriv', {
 export const vmw_validation_res_node = struct('vmw_validation_res_node', {
   own: {
     next: ref('vmw_validation_res_node'),
+    hash_next: ref('vmw_validation_res_node'), // bz-09: in the table of those that are on a list
     res: holding(ref('vmw_resource')),
+    key: int, // of that table: the address of the resource
     dirty_set: bool,
     dirty: bool,
     reserved: bool,
@@ -191,7 +193,12 @@ export const vmw_validation_context = struct('vmw_validation_context', {
 
 /** The kernel's copy of the commands of the submission at hand; `sid` is the address of the resource meanwhile. */
 export const vmw_sw_context = struct('vmw_sw_context', {
-  under: { cmdbuf_mutex: { commands: tail(command) } },
+  under: {
+    cmdbuf_mutex: {
+      res_ht: ref('vmw_validation_res_node'), // bz-09: one bucket
+      commands: tail(command),
+    },
+  },
 });
 
 /** A command buffer of user space, commands one after the other; `sid` is a handle there. */

@@ -25,13 +25,17 @@ import { putCommand, vmw_cmd_commit, vmw_cmd_reserve, vmw_priv } from './vmwgfx_
 import { VMW_RES_DIRTY_CLEAR, VMW_RES_DIRTY_NONE, VMW_RES_DIRTY_SET } from './vmwgfx_drv.h';
 import { vmw_execbuf_fence_commands, vmw_user_fence_create } from './vmwgfx_fence';
 import { vmw_resource_unreference } from './vmwgfx_resource';
-import { vmw_user_surface_lookup_handle } from './vmwgfx_surface';
+import {
+  vmw_user_resource_noref_lookup_handle,
+  vmw_user_surface_lookup_handle,
+} from './vmwgfx_surface';
 import {
   vmw_validation_add_resource,
   vmw_validation_bo_backoff,
   vmw_validation_bo_fence,
   vmw_validation_bo_reserve,
   vmw_validation_bo_validate,
+  vmw_validation_drop_ht,
   vmw_validation_res_reserve,
   vmw_validation_res_unreserve,
   vmw_validation_res_validate,
@@ -70,12 +74,16 @@ const vmw_cmd_res_check = routine(
     locals: { handle: int, res: ref('vmw_resource'), ret: int },
     returns: int,
   },
-  ({ step, call, when, ret }) => [
+  ({ step, call, when, ret, variant }) => [
     step('handle = *id_loc', (f, k) => {
       const { sid, arg } = sw_context(k).commands.get(f.i);
       f.handle = f.target ? arg : sid;
     }),
-    call(vmw_user_surface_lookup_handle, (f) => ({ handle: f.handle }), 'res'),
+    variant(
+      'bz-09',
+      [call(vmw_user_resource_noref_lookup_handle, (f) => ({ handle: f.handle }), 'res')],
+      [call(vmw_user_surface_lookup_handle, (f) => ({ handle: f.handle }), 'res')],
+    ),
     when('!res', (f) => isNull(f.res), [ret('-EINVAL', () => -EINVAL)]),
     call(vmw_validation_add_resource, (f) => ({ ctx: f.ctx, res: f.res, dirty: f.dirty }), 'ret'),
     // The list has a reference of its own, and the relocation names the resource meanwhile.
@@ -84,7 +92,7 @@ const vmw_cmd_res_check = routine(
       const id = f.target ? { arg: f.res.at } : { sid: f.res.at };
       commands.set(f.i, { ...commands.get(f.i), ...id });
     }),
-    call(vmw_resource_unreference, (f) => ({ res: f.res })),
+    variant('bz-09', [], [call(vmw_resource_unreference, (f) => ({ res: f.res }))]),
     ret('ret', (f) => f.ret),
   ],
 );
@@ -141,7 +149,8 @@ export const vmw_execbuf_process = routine(
     },
     returns: int,
   },
-  ({ step, fallible, call, acquire, release, when, loop, leave, ret }) => {
+  ({ step, fallible, call, acquire, release, when, loop, leave, ret, variant }) => {
+    const dropTable = variant('bz-09', [call(vmw_validation_drop_ht, (f) => ({ ctx: f.ctx }))]);
     const unlock = release(
       'mutex_unlock(&dev_priv->cmdbuf_mutex)',
       (_f, k: Engine) => vmw_priv(k).cmdbuf_mutex,
@@ -153,7 +162,13 @@ export const vmw_execbuf_process = routine(
     }));
     const backoffObjects = call(vmw_validation_bo_backoff, (f) => ({ ctx: f.ctx }));
     const fails = (undo: Parameters<typeof when>[2]) =>
-      when('ret', (f) => f.ret !== 0, [...undo, unlock, unref, ret('ret', (f) => f.ret)]);
+      when('ret', (f) => f.ret !== 0, [
+        ...undo,
+        dropTable,
+        unlock,
+        unref,
+        ret('ret', (f) => f.ret),
+      ]);
     return [
       acquire(
         'ret = mutex_lock_interruptible(&dev_priv->cmdbuf_mutex)',
@@ -219,6 +234,7 @@ export const vmw_execbuf_process = routine(
       call(vmw_validation_bo_fence, (f) => ({ ctx: f.ctx, fence: f.fence })),
       call(vmw_user_fence_create, (f) => ({ fence: f.fence }), 'handle'),
       call(dma_fence_put, (f) => ({ fence: f.fence })),
+      dropTable,
       unlock,
       unref,
       ret('handle', (f) => f.handle),

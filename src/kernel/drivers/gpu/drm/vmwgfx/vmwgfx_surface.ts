@@ -670,3 +670,22 @@ export const vmw_user_surface_lookup_handle = routine(
     ret('res', (f) => f.res),
   ],
 );
+
+/** As above, without a reference: what it names may be going (bz-09). */
+export const vmw_user_resource_noref_lookup_handle = routine(
+  'drivers/gpu/drm/vmwgfx/vmwgfx_resource.c',
+  'vmw_user_resource_noref_lookup_handle',
+  {
+    args: { handle: int },
+    locals: { res: ref('vmw_resource') },
+    returns: ref('vmw_resource'),
+  },
+  ({ step, acquire, release, ret }) => [
+    acquire('spin_lock(&tfile->lock)', (_f, k) => handles(k).lock),
+    step('res = idr_find(&tfile->idr, handle)', (f, k) => {
+      f.res = k.view('vmw_resource', ofHandle(handles(k), f.handle));
+    }),
+    release('spin_unlock(&tfile->lock)', (_f, k) => handles(k).lock),
+    ret('res', (f) => f.res),
+  ],
+);

@@ -1,10 +1,11 @@
 // drivers/gpu/drm/vmwgfx/vmwgfx_validation.c: the resources and buffer objects of a submission, made ready in the
 // order that the series depends on: reserve all, then per object placement and scan, then per resource binding,
 // transfer and update commands. Linux 5.1 with the series. Left out: memory accounting, pinned objects, rebinding.
+import type { Engine } from '../../../../../routine/engine';
 import { routine } from '../../../../../routine/routine';
 import { bool, int, isNull, NULL, ref, type Structs, same } from '../../../../../state/layout';
 import { VMW_PL_MOB } from '../../../../include/drm/ttm/ttm_bo_api';
-import { EBUSY, ENOMEM } from '../../../../include/linux/errno';
+import { EBUSY, ENOMEM, ESRCH } from '../../../../include/linux/errno';
 import { ttm_bo_get, ttm_bo_put, ttm_bo_validate } from '../ttm/ttm_bo';
 import {
   ttm_eu_backoff_reservation,
@@ -28,6 +29,34 @@ const val = ref('vmw_validation_res_node');
 type ResNode = Structs['vmw_validation_res_node'];
 type Buffer = Structs['ttm_validate_buffer'];
 
+const sw_context = (k: Engine) => k.the('sw_context', 'vmw_sw_context');
+
+/** Takes the nodes of a submission out of the table by which duplicates are found (bz-09). Under cmdbuf_mutex. */
+export const vmw_validation_drop_ht = routine(
+  file,
+  'vmw_validation_drop_ht',
+  { args, locals: { val } },
+  ({ step, loop, leave, when }) => [
+    step('val = first of ctx->resource_list', (f) => {
+      f.val = f.ctx.resource_list;
+    }),
+    loop('list_for_each_entry(val, &ctx->resource_list)', [
+      when('end of list', (f) => isNull(f.val), [leave()]),
+      step('hash_del_rcu(&val->hash.head); val = next', (f, k) => {
+        const context = sw_context(k);
+        if (same(context.res_ht, f.val)) context.res_ht = f.val.hash_next;
+        else {
+          let before = context.res_ht;
+          while (!same(before.hash_next, f.val)) before = before.hash_next;
+          before.hash_next = f.val.hash_next;
+        }
+        f.val.hash_next = NULL;
+        f.val = f.val.next;
+      }),
+    ]),
+  ],
+);
+
 /** Adds a resource to the list, once, and what the command does to it: the last command that says something wins. */
 export const vmw_validation_add_resource = routine(
   file,
@@ -37,38 +66,95 @@ export const vmw_validation_add_resource = routine(
     locals: { node: val, found: bool },
     returns: int,
   },
-  ({ step, fallible, call, when, ret }) => [
-    step('node = vmw_validation_find_res_dup(ctx, res)', (f) => {
-      f.node = f.ctx.resource_list;
-      while (!isNull(f.node) && !same(f.node.res, f.res)) f.node = f.node.next;
-      f.found = !isNull(f.node);
-    }),
-    when('!node', (f) => !f.found, [
-      fallible(
-        'vmw_validation_add_resource',
-        step('node = vmw_validation_mem_alloc(ctx); list_add_tail', (f, k) => {
-          f.node = k.alloc('vmw_validation_res_node');
-          if (isNull(f.node)) return;
-          f.node.res = f.res;
-          let last: ResNode = f.ctx.resource_list;
-          if (isNull(last)) f.ctx.resource_list = f.node;
-          else {
-            while (!isNull(last.next)) last = last.next;
-            last.next = f.node;
-          }
-        }),
+  ({ step, atomic, fallible, call, when, ret, variant }) => {
+    const append = (ctx: Structs['vmw_validation_context'], node: ResNode) => {
+      let last: ResNode = ctx.resource_list;
+      if (isNull(last)) ctx.resource_list = node;
+      else {
+        while (!isNull(last.next)) last = last.next;
+        last.next = node;
+      }
+    };
+    return [
+      variant(
+        'bz-09',
+        [
+          step('hash_for_each_possible_rcu(ctx->sw_context->res_ht, hash, head, key)', (f, k) => {
+            f.node = sw_context(k).res_ht;
+            while (!isNull(f.node) && f.node.key !== f.res.at) f.node = f.node.hash_next;
+            f.found = !isNull(f.node);
+          }),
+        ],
+        [
+          step('node = vmw_validation_find_res_dup(ctx, res)', (f) => {
+            f.node = f.ctx.resource_list;
+            while (!isNull(f.node) && !same(f.node.res, f.res)) f.node = f.node.next;
+            f.found = !isNull(f.node);
+          }),
+        ],
       ),
-      when('!node', (f) => isNull(f.node), [ret('-ENOMEM', () => -ENOMEM)]),
-      call(vmw_resource_reference, (f) => ({ res: f.res })),
-    ]),
-    when('dirty', (f) => f.dirty !== VMW_RES_DIRTY_NONE, [
-      step('node->dirty_set = 1; node->dirty = dirty & VMW_RES_DIRTY_SET', (f) => {
-        f.node.dirty_set = true;
-        f.node.dirty = (f.dirty & VMW_RES_DIRTY_SET) !== 0;
-      }),
-    ]),
-    ret('0', () => 0),
-  ],
+      when('!node', (f) => !f.found, [
+        variant(
+          'bz-09',
+          [
+            fallible(
+              'vmw_validation_add_resource',
+              step('node = vmw_validation_mem_alloc(ctx)', (f, k) => {
+                f.node = k.alloc('vmw_validation_res_node');
+              }),
+            ),
+          ],
+          [
+            fallible(
+              'vmw_validation_add_resource',
+              step('node = vmw_validation_mem_alloc(ctx); list_add_tail', (f, k) => {
+                f.node = k.alloc('vmw_validation_res_node');
+                if (isNull(f.node)) return;
+                f.node.res = f.res;
+                append(f.ctx, f.node);
+              }),
+            ),
+          ],
+        ),
+        when('!node', (f) => isNull(f.node), [ret('-ENOMEM', () => -ENOMEM)]),
+        variant(
+          'bz-09',
+          [
+            step('hash_add_rcu(ctx->sw_context->res_ht, &node->hash.head, key)', (f, k) => {
+              const context = sw_context(k);
+              f.node.key = f.res.at;
+              f.node.hash_next = context.res_ht;
+              context.res_ht = f.node;
+            }),
+            atomic('node->res = vmw_resource_reference_unless_doomed(res)', (f) => {
+              f.found = f.res.kref !== 0;
+              if (f.found) f.res.kref++;
+            }),
+            when('!node->res', (f) => !f.found, [
+              step('vmw_validation_mem_free(ctx): the arena goes with the submission', (f, k) => {
+                const { node } = f;
+                f.node = NULL;
+                k.free(node);
+              }),
+              ret('-ESRCH', () => -ESRCH),
+            ]),
+            step('list_add_tail(&node->head, &ctx->resource_list)', (f) => {
+              f.node.res = f.res;
+              append(f.ctx, f.node);
+            }),
+          ],
+          [call(vmw_resource_reference, (f) => ({ res: f.res }))],
+        ),
+      ]),
+      when('dirty', (f) => f.dirty !== VMW_RES_DIRTY_NONE, [
+        step('node->dirty_set = 1; node->dirty = dirty & VMW_RES_DIRTY_SET', (f) => {
+          f.node.dirty_set = true;
+          f.node.dirty = (f.dirty & VMW_RES_DIRTY_SET) !== 0;
+        }),
+      ]),
+      ret('0', () => 0),
+    ];
+  },
 );
 
 /** Adds a buffer object to the list, once. */
