@@ -11,18 +11,26 @@ import {
   movedEvent,
   snapshotRequest,
 } from '../protocol/messages';
+import type { Choice } from '../routine/schedule';
 import { BreakpointSets } from './breakpointSets';
 import { Changes } from './changes';
+import { command } from './console';
 import type { Debuggee, Load, LoadProblem, ReadAhead } from './debuggee';
+import { disassemble } from './disassembly';
 import * as errors from './errors';
 import { type Launch, parseLaunch } from './launch';
 import { Looking } from './looking';
+import { Memory } from './memory';
+import { modulesOf } from './modules';
+import { reportText } from './report';
+import { agentsOf } from './scheduling';
 import { Session, type Stop } from './session';
 import { argumentsProblem } from './shapes';
 import { takeSnapshot } from './snapshot';
 import { Sources } from './sources';
-import type { Granularity } from './stepping';
+import type { Granularity, Motion } from './stepping';
 import { filters } from './stops';
+import { Targets } from './targets';
 
 /** What the adapter needs of where it runs. */
 export interface Host {
@@ -53,6 +61,8 @@ export class CoherenceAdapter extends DebugSession {
   private readonly sets: BreakpointSets;
   private readonly looking: Looking;
   private readonly changes: Changes;
+  private readonly targets: Targets;
+  private readonly memory = new Memory();
   private readonly handlers: Readonly<Record<string, Handler>>;
   /** Requests that came while a scenario was being read. */
   private queue: P.Request[] | undefined;
@@ -77,6 +87,7 @@ export class CoherenceAdapter extends DebugSession {
     this.sets = new BreakpointSets(this.sources);
     this.looking = new Looking(this.sources);
     this.changes = new Changes(this.looking);
+    this.targets = new Targets(this.looking, this.sources);
     this.handlers = this.table();
     // The base class ends the process at a message that is no JSON; say so and go on.
     this.removeAllListeners('error');
@@ -150,7 +161,7 @@ export class CoherenceAdapter extends DebugSession {
         `${S}SetExpression`,
       ),
       evaluate: stopped(
-        (a: P.EvaluateArguments) => this.looking.evaluate(this.s, a),
+        (a: P.EvaluateArguments) => this.evaluate(a),
         `${S}EvaluateForHovers`,
         `${S}ClipboardContext`,
       ),
@@ -168,14 +179,57 @@ export class CoherenceAdapter extends DebugSession {
         `${S}StepBack`,
       ),
       next: stopped((a: P.NextArguments) => this.step(a, 'over'), `${S}SteppingGranularity`),
-      stepIn: stopped((a: P.StepInArguments) => this.step(a, 'into')),
+      stepIn: stopped((a: P.StepInArguments) =>
+        a.targetId === undefined
+          ? this.step(a, 'into')
+          : this.choose(this.targets.choice(a.targetId)),
+      ),
       stepOut: stopped((a: P.StepOutArguments) => this.step(a, 'out')),
       stepBack: stopped((a: P.StepBackArguments) => this.stepBack(a, 'over')),
       pause: launched((a: P.PauseArguments) => this.pause(a)),
+      setInstructionBreakpoints: always(
+        (a: P.SetInstructionBreakpointsArguments) =>
+          this.sets.setInstructionBreakpoints(a, this.session),
+        `${S}InstructionBreakpoints`,
+      ),
+      disassemble: launched(
+        (a: P.DisassembleArguments) => this.disassemble(a),
+        `${S}DisassembleRequest`,
+      ),
+      readMemory: stopped(
+        (a: P.ReadMemoryArguments) => this.memory.readMemory(this.s, a),
+        `${S}ReadMemoryRequest`,
+      ),
+      writeMemory: stopped(
+        (a: P.WriteMemoryArguments) => this.changed(() => this.memory.writeMemory(this.s, a)),
+        `${S}WriteMemoryRequest`,
+      ),
+      modules: launched((a: P.ModulesArguments) => modulesOf(this.s, a), `${S}ModulesRequest`),
+      gotoTargets: stopped(
+        (a: P.GotoTargetsArguments) => this.targets.gotoTargets(this.s, a),
+        `${S}GotoTargetsRequest`,
+      ),
+      goto: stopped((a: P.GotoArguments) => this.journey(this.targets.goto(this.s, a))),
+      stepInTargets: stopped(
+        (a: P.StepInTargetsArguments) => this.targets.stepInTargets(this.s, a),
+        `${S}StepInTargetsRequest`,
+      ),
+      restartFrame: stopped(
+        (a: P.RestartFrameArguments) => this.journey(this.targets.restartFrame(this.s, a)),
+        `${S}RestartFrame`,
+      ),
       // Of our own: what the protocol has no word for. Every client may send them.
       'coherence/stepBackInto': stopped((a: P.StepBackArguments) => this.stepBack(a, 'into')),
       'coherence/stepBackOut': stopped((a: P.StepBackArguments) => this.stepBack(a, 'out')),
       'coherence/goto': stopped((a: { position?: unknown }) => this.travel(a)),
+      'coherence/agents': stopped(() => ({ agents: agentsOf(this.s) })),
+      'coherence/stepAgent': stopped((a: { agent: number; branch?: number }) =>
+        this.choose({ agent: a.agent, branch: a.branch ?? 0 }),
+      ),
+      'coherence/hold': stopped((a: { agents: number[] }) => {
+        this.s.held = new Set(a.agents);
+      }),
+      'coherence/report': stopped(() => ({ text: reportText(this.s) })),
       'coherence/time': launched(() => this.time()),
       'coherence/branches': stopped(() => {
         const { branch, branches } = this.s.timeline;
@@ -310,6 +364,8 @@ export class CoherenceAdapter extends DebugSession {
       session.output = (text) => this.print('console', `${text}\n`);
       this.launch = launch;
       this.branch = 1;
+      this.memory.forget();
+      this.targets.forget();
       this.session = session;
       session.timeline.budget = launch.history;
       session.breakpoints.enabled = !launch.noDebug;
@@ -377,10 +433,17 @@ export class CoherenceAdapter extends DebugSession {
     this.afterReply(() => {
       const { s } = this;
       if (this.hearsInvalidated) this.sendEvent(new Event('invalidated', { areas: ['variables'] }));
+      this.tellMemory();
       this.tellBranch();
       this.tellPanels(s.stopped!.title);
     });
     return body;
+  }
+
+  /** A client that shows memory reads it again. */
+  private tellMemory(): void {
+    if (!this.hearsMemory) return;
+    for (const range of this.memory.stale()) this.sendEvent(new Event('memory', range));
   }
 
   /** Says when the run has left what was recorded. */
@@ -444,6 +507,7 @@ export class CoherenceAdapter extends DebugSession {
     const task = this.taskOf(args.threadId);
     this.afterReply(() => {
       this.looking.forget();
+      this.targets.forget();
       begin(this.s, task);
       this.untilEnd = untilEnd;
       this.stoodAtEnd = this.s.atEnd;
@@ -467,6 +531,56 @@ export class CoherenceAdapter extends DebugSession {
       this.looking.forget();
       this.report(this.s.goto(Number(position)));
     });
+  }
+
+  private evaluate(args: P.EvaluateArguments): P.EvaluateResponse['body'] {
+    const { s } = this;
+    const said =
+      args.context === 'repl'
+        ? command(s, args.expression, this.looking.frame(s, args.frameId))
+        : undefined;
+    if (said === undefined) return this.looking.evaluate(s, args);
+    if ('error' in said) throw errors.cannotEvaluate(said.error);
+    const { text, go, stop } = said;
+    if (go !== undefined) this.journey(go);
+    else if (stop !== undefined) {
+      this.afterReply(() => {
+        this.looking.forget();
+        this.targets.forget();
+        const reached = stop();
+        if (reached !== undefined) this.report(reached);
+      });
+    }
+    return { result: text, variablesReference: 0 };
+  }
+
+  /** Sets out on a journey. */
+  private journey(motion: Motion): void {
+    this.afterReply(() => {
+      this.looking.forget();
+      this.targets.forget();
+      this.s.travel(motion);
+      this.untilEnd = false;
+      this.stoodAtEnd = false;
+      this.tick();
+    });
+  }
+
+  private choose(choice: Choice): void {
+    const problem = this.s.choiceProblem(choice);
+    if (problem !== undefined) throw errors.cannotGo(problem);
+    this.afterReply(() => {
+      this.looking.forget();
+      this.targets.forget();
+      this.stoodAtEnd = false;
+      this.report(this.s.choose(choice));
+    });
+  }
+
+  private disassemble(args: P.DisassembleArguments): P.DisassembleResponse['body'] {
+    const instructions = disassemble(this.s, this.sources, args);
+    if (instructions === undefined) throw errors.noSuchInstruction(args.memoryReference);
+    return { instructions };
   }
 
   private changeBranch(id: unknown): void {
@@ -519,6 +633,7 @@ export class CoherenceAdapter extends DebugSession {
     };
     this.tellBranch();
     this.sendEvent(new Event('stopped', body));
+    this.tellMemory();
     this.tellPanels(title);
   }
 

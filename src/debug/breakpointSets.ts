@@ -57,6 +57,21 @@ export class BreakpointSets {
     return this.replace('filters', { wanted }, session);
   }
 
+  setInstructionBreakpoints(
+    args: P.SetInstructionBreakpointsArguments,
+    session: Session | undefined,
+  ): Answered {
+    const wanted = args.breakpoints.map((b) => ({
+      ...this.want(b),
+      at: {
+        kind: 'instruction',
+        reference: b.instructionReference,
+        offset: b.offset ?? 0,
+      } as const,
+    }));
+    return this.replace('instructions', { wanted }, session);
+  }
+
   setDataBreakpoints(args: P.SetDataBreakpointsArguments, session: Session | undefined): Answered {
     const wanted = args.breakpoints.map((b) => ({
       ...this.want(b),

@@ -44,6 +44,14 @@ export const cannotChange = (message: string) => new RequestError(1026, message,
 export const noSuchBranch = (id: unknown, last: number) =>
   new RequestError(1027, `there is no branch ${id}; the last is ${last}`);
 
+export const noSuchMemory = (message: string) => new RequestError(1028, message);
+export const noSuchInstruction = (reference: string) =>
+  new RequestError(1029, `${reference} is the address of no micro-step`);
+export const noSuchTarget = (id: unknown) =>
+  new RequestError(1030, `target ${id} is from before the last step; ask for the targets again`);
+
+export const cannotGo = (message: string) => new RequestError(1031, message);
+
 /** A defect of ours: what to report. */
 export const internal = (error: unknown) =>
   new RequestError(1099, `the debugger failed: ${error instanceof Error ? error.message : error}`);

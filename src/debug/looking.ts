@@ -4,6 +4,7 @@
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
 import { placeOf, spotAt } from '../machine/spots';
 import { type Fault, type FaultPart, faultParts, faultText, faultTitle } from '../protocol/fault';
+import { commandsFor } from './console';
 import * as errors from './errors';
 import { exception } from './faultBranch';
 import { isScenario } from './listings';
@@ -46,6 +47,7 @@ export class Looking {
       const op = code.ops[pc]!;
       const id = this.references.frame({ task, at });
       const { name } = code.routine;
+      const instructionPointerReference = s.instructions.addressOf(op);
       if (isScenario(code)) {
         const span = op.span ?? code.ops.slice(0, pc).findLast((o) => o.span !== undefined)?.span;
         const { path, start, end } = spanRange(s, span ?? { from: 0, to: 0 });
@@ -57,6 +59,7 @@ export class Looking {
           column: start.column + columnBase,
           endLine: end.line + lineBase,
           endColumn: end.column + columnBase,
+          instructionPointerReference,
         };
       }
       const where = s.listings.lineOf(code, pc);
@@ -67,6 +70,7 @@ export class Looking {
         ...(where && { source: this.sources.of(s, { kind: 'listing', file: where.listing.file }) }),
         line: (where?.line ?? 0) + lineBase,
         column: columnBase,
+        instructionPointerReference,
       };
     });
     return { stackFrames, totalFrames: stack.length };
@@ -127,11 +131,13 @@ export class Looking {
 
   private variableShown(s: Session, shown: Shown): P.Variable {
     const id = s.variables.locationOf(shown);
+    const memoryReference = shown.spot && s.frameOf(shown.spot);
     return {
       name: shown.name,
       ...this.value(shown),
       value: shown.value,
       ...(id !== undefined && { evaluateName: id }),
+      ...(memoryReference !== undefined && { memoryReference }),
       ...(id === undefined && { presentationHint: { attributes: ['readOnly'] } }),
     };
   }
@@ -181,7 +187,12 @@ export class Looking {
     const result = s.evaluate(expression, task, frame);
     if ('error' in result) throw errors.cannotEvaluate(result.error);
     const shown = s.variables.shown(expression, result.value);
-    return { ...this.value(shown), result: shown.value };
+    const memoryReference = s.memoryOf(expression, result.value, task, frame);
+    return {
+      ...this.value(shown),
+      result: shown.value,
+      ...(memoryReference !== undefined && { memoryReference }),
+    };
   }
 
   /** `$fault`: in the debug console its whole text. */
@@ -195,12 +206,23 @@ export class Looking {
     };
   }
 
-  /** The fields that a path in a kernel frame can go on with. */
+  /** The commands of the console, and the fields that a path in a kernel frame can go on with. */
   completions(s: Session, args: P.CompletionsArguments): P.CompletionsResponse['body'] {
+    const { text, column } = args;
+    const typed = text.slice(0, column - this.sources.columnBase).trimStart();
+    const words = /^[a-z ]+$/.test(typed) ? commandsFor(typed) : [];
+    const start = column - typed.length;
+    const commands = words.map(
+      (label): P.CompletionItem => ({ label, type: 'keyword', start, length: typed.length }),
+    );
+    return { targets: [...commands, ...this.fields(s, args)] };
+  }
+
+  private fields(s: Session, args: P.CompletionsArguments): P.CompletionItem[] {
     const { frameId, text, column } = args;
     const key = frameId === undefined ? undefined : this.references.frameOf(frameId);
     const frame = key && s.engine.stack(key.task).find((f) => f.at === key.at);
-    if (frame === undefined || isScenario(frame.code)) return { targets: [] };
+    if (frame === undefined || isScenario(frame.code)) return [];
     const typed = /((?:\w+(?:\[\d+\])?(?:\.|->))*)\w*$/.exec(
       text.slice(0, column - this.sources.columnBase),
     );
@@ -208,8 +230,6 @@ export class Looking {
     const root = { struct: frame.code.frame, at: frame.at };
     const spot = path === '' ? undefined : spotAt(s.engine, root, path);
     const owner = path === '' ? root : spot && placeOf(s.engine, spot);
-    return {
-      targets: (owner?.struct.slots ?? []).map(({ name }) => ({ label: name, type: 'field' })),
-    };
+    return (owner?.struct.slots ?? []).map(({ name }) => ({ label: name, type: 'field' }));
   }
 }

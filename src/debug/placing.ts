@@ -23,6 +23,7 @@ export interface Wanted {
     | { readonly kind: 'line'; readonly line: number }
     | { readonly kind: 'function'; readonly name: string }
     | { readonly kind: 'filter'; readonly filter: string }
+    | { readonly kind: 'instruction'; readonly reference: string; readonly offset: number }
     | { readonly kind: 'data'; readonly id: string; readonly access: Access };
   readonly condition: string | undefined;
   readonly hitCondition: string | undefined;
@@ -89,6 +90,14 @@ export function place(session: Session, wanted: Wanted, source?: SourceKey): Ans
       };
       return { placed, problem: undefined, range: undefined };
     }
+    case 'instruction': {
+      const { reference, offset } = wanted.at;
+      const { instructions } = session;
+      const op = instructions.byNumber((instructions.indexOf(reference) ?? Number.NaN) + offset);
+      if (op === undefined) return problem(`${reference} is the address of no micro-step`);
+      const made = breakpoint(`${op.of.routine.name}: ${op.text}`);
+      return { placed: { breakpoint: made, ops: [op] }, problem: undefined, range: undefined };
+    }
     case 'data': {
       const { id, access } = wanted.at;
       const location = session.debuggee.locations.at(id);
@@ -124,6 +133,23 @@ export function breakableLines(
   }
   const listing = session.listings.byFile(source.file);
   return listing === undefined ? [] : session.listings.linesWithin(listing, from, to);
+}
+
+/** The operations of the first line from `line` on at which one stands. */
+export function opsAtLine(
+  session: Session,
+  source: SourceKey,
+  line: number,
+): { readonly ops: readonly Op[]; readonly line: number } | undefined {
+  if (source.kind === 'listing') {
+    const listing = session.listings.byFile(source.file);
+    const found = listing && session.listings.opFrom(listing, line);
+    return found && { ops: [found.place.code.ops[found.place.pc]!], line: found.line };
+  }
+  const all = statements(session, source.path);
+  const at = Math.min(...all.map((s) => s.line).filter((l) => l >= line));
+  const here = all.filter((s) => s.line === at);
+  return here.length === 0 ? undefined : { ops: here.map((s) => s.op), line: at };
 }
 
 /** A span of the scenario as lines and columns, and the file that it is in. */

@@ -1,14 +1,18 @@
 // One debugged run: where it stands, why it stopped, how it goes on. Knows engines and time, not DAP: the adapter
 // asks it to begin a motion and lets it advance in chunks, so that a pause is heard in between.
 
+import { PAGE_SIZE, pte_pfn } from '../hardware/pte';
 import { isLocationName, type Location } from '../machine/locations';
 import { spotAt } from '../machine/spots';
 import type { Fault } from '../protocol/fault';
+import type { Choice } from '../routine/schedule';
 import type { LoggedEvent } from '../state/events';
-import { ScheduleMismatch, Timeline } from '../timeline/timeline';
+import type { U64 } from '../state/layout';
+import { type Outcome, ScheduleMismatch, Timeline } from '../timeline/timeline';
 import { type Breakpoint, Breakpoints } from './breakpoints';
 import type { Debuggee, DebugThread, Evaluated, Spot, Target, Value, Where } from './debuggee';
 import { Faults, rootOf } from './faults';
+import { Instructions } from './instructions';
 import { isScenario, Listings } from './listings';
 import { firstLine } from './placing';
 import {
@@ -31,6 +35,8 @@ export type StopReason =
   | 'breakpoint'
   | 'function breakpoint'
   | 'data breakpoint'
+  | 'instruction breakpoint'
+  | 'goto'
   | 'exception'
   | 'pause'
   | 'end';
@@ -66,7 +72,12 @@ export class Session {
   readonly listings: Listings;
   readonly variables: Variables;
   readonly faults: Faults;
+  readonly instructions: Instructions;
   readonly breakpoints = new Breakpoints();
+  /** Positions with names. */
+  readonly bookmarks = new Map<string, number>();
+  /** Agents that do not go unless they are chosen. */
+  held: ReadonlySet<number> = new Set();
   /** Hears what log points print. */
   output: (text: string) => void = () => {};
   private motion: Motion | undefined;
@@ -78,6 +89,7 @@ export class Session {
     this.timeline = new Timeline(debuggee.engine, debuggee.schedule);
     this.listings = new Listings(debuggee.engine.program);
     this.variables = new Variables(debuggee);
+    this.instructions = new Instructions(debuggee.engine.program);
     this.faults = new Faults(debuggee, this.timeline);
   }
 
@@ -158,7 +170,8 @@ export class Session {
 
   /** Goes to a position of the recorded run at once. */
   goto(position: number): Stop {
-    this.timeline.seek(Math.max(0, Math.min(position, this.timeline.end)));
+    const { start, end } = this.timeline;
+    this.timeline.seek(Math.max(start, Math.min(position, end)));
     return this.halt(this.quietStop('step', this.next(), `At step ${this.timeline.position}`));
   }
 
@@ -174,6 +187,61 @@ export class Session {
   /** Stops a run where it is. */
   pause(task: number | undefined): Stop {
     return this.halt(this.quietStop('pause', task ?? this.lastTask(), 'Paused'));
+  }
+
+  /** Sets out on a journey to a moment that is told by what happens there. */
+  travel(motion: Motion): void {
+    this.begin(motion);
+  }
+
+  /** One micro-step of the agent chosen, by the branch chosen. */
+  choose(choice: Choice): Stop {
+    const { engine, timeline } = this;
+    const task = taskOf(engine, choice.agent);
+    timeline.stepForward(choice);
+    const hits = this.count(this.hitsHere(), 1);
+    return this.halt(this.stopFor(hits) ?? this.quietStop('step', task, this.whereText(task)));
+  }
+
+  /** The agent of a number or a name, as `agents` lists them. */
+  agentOf(who: string): number | undefined {
+    const { engine } = this;
+    if (/^\d+$/.test(who)) return Number(who) < engine.agents ? Number(who) : undefined;
+    for (let agent = 0; agent < engine.agents; agent++) {
+      const task = engine.taskOfAgent(agent);
+      const names = [engine.agentName(agent), ...(task < 0 ? [] : [this.threadName(task)])];
+      if (names.includes(who)) return agent;
+    }
+    return undefined;
+  }
+
+  /** Why a choice cannot be made, or undefined. */
+  choiceProblem({ agent, branch }: Choice): string | undefined {
+    const { engine } = this;
+    if (agent < 0 || agent >= engine.agents)
+      return `there is no agent ${agent}; the last is ${engine.agents - 1}`;
+    const task = engine.taskOfAgent(agent);
+    const name = task < 0 ? engine.agentName(agent) : this.threadName(task);
+    if (!engine.runnable(agent)) {
+      if (task >= 0 && engine.isFinished(task)) return `${name} has finished`;
+      const why = task < 0 ? 'no interrupt can come now' : this.blockedText(task);
+      return `${name} cannot go on: ${why ?? 'it is stopped for good'}`;
+    }
+    const count = engine.branches(agent);
+    return branch < count ? undefined : `${name} has ${count} branches here, counted from 0`;
+  }
+
+  /** The position of a step's number or a bookmark. */
+  momentOf(text: string): number | undefined {
+    return /^\d{1,15}$/.test(text) ? Number(text) : this.bookmarks.get(text);
+  }
+
+  /** The bits of an entry of a page table. */
+  rawEntry(value: Value | Spot): U64 | undefined {
+    if (typeof value !== 'object' || !('field' in value) || value.field.kind !== 'pte')
+      return undefined;
+    const { store } = this.engine;
+    return { lo: store.peek(value.at), hi: store.peek(value.at + 1) };
   }
 
   /** Runs on for at most `budget` micro-steps; the stop, when there is one. */
@@ -218,6 +286,28 @@ export class Session {
     const { lookup } = this.naming(scope);
     const located = this.debuggee.locate(text, { task, frame: scope.frame, lookup });
     return 'error' in located ? located.error : locations.at(located.id);
+  }
+
+  /** The memory that the value of an expression is, or that it refers to. */
+  memoryOf(
+    expression: string,
+    value: Value | Spot,
+    task: number,
+    frame: number | undefined,
+  ): string | undefined {
+    if (typeof value === 'object' && 'field' in value) return this.frameOf(value);
+    const location = this.locate(expression, task, frame);
+    if (typeof location === 'string' || !location.isBytes) return undefined;
+    return location.id.replace(/:\d+$/, '');
+  }
+
+  /** The frame of memory that an entry of a page table maps. */
+  frameOf({ field, at }: Spot): string | undefined {
+    if (field.kind !== 'pte') return undefined;
+    const entry = { lo: this.engine.store.peek(at), hi: this.engine.store.peek(at + 1) };
+    const pfn = pte_pfn(entry);
+    const { memory } = this.engine.parts;
+    return memory?.isData(pfn) ? `phys:0x${(pfn * PAGE_SIZE).toString(16)}` : undefined;
   }
 
   /** The process that a task runs in, by its name; the first there is, for a task without one. */
@@ -292,6 +382,12 @@ export class Session {
 
   // Inside.
 
+  /** An event in words. */
+  explained(event: LoggedEvent): Explanation {
+    const fault = event.name === 'page_fault' ? this.faults.of(event) : undefined;
+    return explain(event, this.debuggee, fault);
+  }
+
   private begin(motion: Motion): void {
     this.motion = motion;
     this.stop = undefined;
@@ -323,9 +419,43 @@ export class Session {
       const stop = this.check(motion, 1);
       if (stop !== undefined) return this.halt(stop);
     }
-    const outcome = timeline.run(() => this.check(motion, 1), budget);
+    const outcome =
+      this.held.size > 0
+        ? this.runWithout(motion, budget)
+        : timeline.run(() => this.check(motion, 1), budget);
     if (outcome === 'budget') return undefined;
+    if (outcome === 'end' && motion.failing) return this.halt(this.failedStop(motion));
+    if (outcome === 'held') return this.halt(this.heldStop(motion));
     return this.halt(outcome === 'end' ? this.endStop(motion) : outcome.stop);
+  }
+
+  /** As `Timeline.run`, without the agents that are held: who goes instead is chosen. */
+  private runWithout(motion: Motion, budget: number): Outcome<Stop> | 'held' {
+    const { timeline, engine, held } = this;
+    for (let i = 0; i < budget; i++) {
+      const { nextAgent } = timeline;
+      if (nextAgent < 0) return 'end';
+      let agent = nextAgent;
+      for (let n = 0; n < engine.agents && (held.has(agent) || !engine.runnable(agent)); n++)
+        agent = (agent + 1) % engine.agents;
+      if (held.has(agent) || !engine.runnable(agent)) return 'held';
+      if (agent === nextAgent) timeline.stepForward();
+      else timeline.stepForward({ agent, branch: 0 });
+      const stop = this.check(motion, 1);
+      if (stop !== undefined) return { stop };
+    }
+    return 'budget';
+  }
+
+  private heldStop({ task }: Motion): Stop {
+    const names = [...this.held].map((agent) => this.engine.agentName(agent)).join(', ');
+    const stop = this.quietStop('pause', task, 'Only who is held could go on');
+    return { ...stop, text: `Held: ${names}. Step one of them, or let them run again.` };
+  }
+
+  private failedStop({ task, failing = '' }: Motion): Stop {
+    const title = `${failing[0]!.toUpperCase()}${failing.slice(1)}`;
+    return this.quietStop('goto', this.engine.isFinished(task) ? this.next() : task, title);
   }
 
   private advanceBack(motion: Motion, budget: number): Stop | undefined {
@@ -333,7 +463,9 @@ export class Session {
     const outcome = timeline.runBack(() => this.check(motion, -1), budget);
     const { position, start, budget: kept } = timeline;
     if (outcome === 'budget' && position > start) return undefined;
+    if (typeof outcome !== 'object' && motion.failing) return this.halt(this.failedStop(motion));
     if (position === 0) {
+      if (motion.arrive !== undefined && !motion.failing) return this.halt(motion.arrive());
       return this.halt(this.quietStop('entry', motion.task, 'At the beginning of the run'));
     }
     if (position === start) {
@@ -347,6 +479,7 @@ export class Session {
 
   /** Whether to stop at the position just reached. */
   private check(motion: Motion, direction: 1 | -1): Stop | undefined {
+    if (motion.arrive !== undefined) return motion.done() ? motion.arrive() : undefined;
     if (direction < 0) for (const { breakpoint } of this.leaving) breakpoint.hits--;
     const hits = this.hitsHere();
     const counted = direction > 0 ? this.count(hits, 1) : this.countBack(hits);
@@ -455,7 +588,6 @@ export class Session {
 
   /** The stop of several hits at one position: an event says more than a line; the last filter of the list most. */
   private stopFor(hits: readonly Hit[]): Stop | undefined {
-    const { debuggee } = this;
     const first = hits[0];
     if (first === undefined) return undefined;
     const ids = [...new Set(hits.map((h) => h.breakpoint.id))];
@@ -465,9 +597,7 @@ export class Session {
       ` The condition '${failed.breakpoint.condition}' could not be evaluated: ${failed.error}.`;
     const telling = hits.findLast((h) => h.event !== undefined);
     if (telling?.event !== undefined) {
-      const { event } = telling;
-      const fault = event.name === 'page_fault' ? this.faults.of(event) : undefined;
-      const said: Explanation = explain(event, debuggee, fault);
+      const said = this.explained(telling.event);
       const text = said.text + (because ?? '');
       return {
         reason: 'exception',
@@ -485,13 +615,13 @@ export class Session {
       return { ...stop, text: text + (because ?? ''), hits: ids };
     }
     const hit = hits.find((h) => h.breakpoint.kind === 'line') ?? first;
-    const reason = hit.breakpoint.kind === 'line' ? 'breakpoint' : 'function breakpoint';
+    const reason = reasons[hit.breakpoint.kind as keyof typeof reasons];
     const title = `Breakpoint at ${hit.breakpoint.what}`;
     return { ...this.quietStop(reason, hit.task, title), text: (because ?? '').trim(), hits: ids };
   }
 
   /** What happened to what is watched, and who did it where. */
-  private watchText({ watch: { location }, read }: WatchHit): { title: string; text: string } {
+  watchText({ watch: { location }, read }: WatchHit): { title: string; text: string } {
     const { timeline } = this;
     const now = shortened(location.text());
     const task = this.lastTask();
@@ -510,7 +640,7 @@ export class Session {
   }
 
   /** The operation that a task is at. */
-  private operationText(task: number): string | undefined {
+  operationText(task: number): string | undefined {
     const op = this.engine.opOf(task);
     return op && `${op.of.routine.name}: ${op.text}`;
   }
@@ -572,11 +702,11 @@ export class Session {
     return line === '' ? 'Stopped' : `Stopped before: ${shortened(line)}`;
   }
 
-  private quietStop(reason: StopReason, task: number, title: string): Stop {
+  quietStop(reason: StopReason, task: number, title: string): Stop {
     return { reason, task, title, text: '', causes: [], hits: [] };
   }
 
-  private lastTask(): number {
+  lastTask(): number {
     const { engine, timeline } = this;
     const choice = timeline.choiceAt(timeline.position - 1);
     return choice === undefined ? this.next() : taskOf(engine, choice.agent);
@@ -586,6 +716,13 @@ export class Session {
 /** What a location's text says as a number. */
 const numberIn = (text: string | undefined): number | undefined =>
   text !== undefined && /^(0x[\da-f]+|\d+)$/i.test(text) ? Number(text) : undefined;
+
+/** Why a run stops at a breakpoint on code. */
+const reasons = {
+  line: 'breakpoint',
+  function: 'function breakpoint',
+  instruction: 'instruction breakpoint',
+} as const;
 
 /** A statement as far as there is room for it beside a thread's name. */
 const shortened = (line: string): string => (line.length > 32 ? `${line.slice(0, 31)}…` : line);

@@ -6,6 +6,7 @@ import type { Choice } from '../routine/schedule';
 import type { Timeline } from '../timeline/timeline';
 import type { Target } from './debuggee';
 import { isScenario } from './listings';
+import type { Stop } from './session';
 
 export type Granularity = 'statement' | 'instruction';
 
@@ -20,6 +21,10 @@ export interface Motion {
   readonly done: () => boolean;
   /** Where it goes without stopping on the way. */
   readonly towards?: Target;
+  /** Of a journey: it is stopped by nothing on the way, and says where it has come to. */
+  readonly arrive?: () => Stop;
+  /** What is said when it comes to an end of the run instead. */
+  readonly failing?: string;
 }
 
 /** Whether the last micro-step moved the task: changed a cell of its stack. A queue or a CPU entered is no move. */

@@ -4,6 +4,7 @@
 import { X86_PF_PROT, X86_PF_WRITE } from '../hardware/pte';
 import { boxText, type SurfaceShape, type SVGA3dBox } from '../hardware/svga/shapes';
 import { warningTexts } from '../kernel/include/asm-generic/bug';
+import { TTM_PL_SYSTEM } from '../kernel/include/drm/ttm/ttm_bo_api';
 import { type Fault, faultSummary, faultTitle } from '../protocol/fault';
 import type { LoggedEvent } from '../state/events';
 import type { Debuggee, Value } from './debuggee';
@@ -110,6 +111,12 @@ export const filters: readonly Filter[] = [
     'Stale TLB entries',
     'An access through a translation that memory no longer grants',
     'tlb_stale',
+  ),
+  filter(
+    'evict',
+    'Evictions',
+    'A buffer object loses its place in device memory',
+    (e) => e.name === 'ttm_bo_move' && e.args.placement === TTM_PL_SYSTEM,
   ),
   on('submit', 'Submissions', 'A thread submits commands to the GPU', 'submit'),
   on('fence-signal', 'Fence signals', 'A fence has signalled', 'dma_fence_signaled'),
@@ -226,6 +233,12 @@ export function explain(event: LoggedEvent, debuggee: Debuggee, fault?: Fault): 
           'grants. Nothing faults, so the kernel does not hear of it.',
       );
     }
+    case 'ttm_bo_move':
+      return plain(
+        `Eviction of ${object('bo', 'vmw_buffer_object')}`,
+        `${who} moves ${object('bo', 'vmw_buffer_object')} out of device memory, which needs the room or is shut down. ` +
+          'Its mappings are torn down, and what the device had of it is read back.',
+      );
     case 'submit':
       return plain(
         `Submission ${n('submission')}`,

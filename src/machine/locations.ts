@@ -65,6 +65,8 @@ export interface MemoryRange {
   readonly size: number;
   /** The number of its first byte, as an address. */
   readonly base: number;
+  /** How far its first byte is behind the beginning of a page. */
+  readonly phase: number;
   /** Where a byte is, and the others of its page behind it; undefined where there is nothing. */
   readonly find: (at: number) => BytesFrom | undefined;
   /** The cells that say where the byte is. */
@@ -409,6 +411,7 @@ export class Locations {
         offset: offset - base,
         size: memory.frames * PAGE_SIZE,
         base,
+        phase: 0,
         find: (at) => ({
           contents: memory.frame(dataPfn + Math.floor(at / PAGE_SIZE)),
           at: at % PAGE_SIZE,
@@ -426,6 +429,7 @@ export class Locations {
         offset,
         size: bytes,
         base: 0,
+        phase: 0,
         find: (at) => {
           const contents = svga.copyNamed(index);
           return contents && { contents, at };
@@ -441,6 +445,7 @@ export class Locations {
       offset,
       size: bytes,
       base: 0,
+      phase: place.offset % PAGE_SIZE,
       find: (at) => {
         const { object, offset: first } = this.surface(owner) as SurfacePlace;
         return this.pageOf(object, first + at);
@@ -507,6 +512,7 @@ export class Locations {
       offset: 0,
       size,
       base: start,
+      phase: start % PAGE_SIZE,
       find: (at) => this.behind(mm, start + at),
       on: (at) => {
         const entry = this.at(`pte:${escaped(process)}:${hex(start + at)}`);
@@ -554,7 +560,7 @@ export class Locations {
     const find = () => {
       const at: Cells[number][] = [];
       const on: Cells[number][] = [];
-      for (const { from, to } of pieces(offset, length)) {
+      for (const { from, to } of pieces(range, offset, length)) {
         on.push(...range.on(from));
         const found = range.find(from);
         if (found?.contents === undefined) continue;
@@ -924,9 +930,14 @@ const memoryForms = memoryKinds.map((kind) => locationForms[kind]).join(', ');
 const byteText = (byte: number): string => byte.toString(16).padStart(2, '0');
 
 /** The pieces of [from, from + length) that lie in one page each. */
-function* pieces(from: number, length: number): Generator<{ from: number; to: number }> {
+function* pieces(
+  { phase }: MemoryRange,
+  from: number,
+  length: number,
+): Generator<{ from: number; to: number }> {
   for (let at = from; at < from + length; ) {
-    const to = Math.min(from + length, (Math.floor(at / PAGE_SIZE) + 1) * PAGE_SIZE);
+    const page = Math.floor((at + phase) / PAGE_SIZE) + 1;
+    const to = Math.min(from + length, page * PAGE_SIZE - phase);
     yield { from: at, to };
     at = to;
   }
@@ -935,7 +946,7 @@ function* pieces(from: number, length: number): Generator<{ from: number; to: nu
 /** Bytes of a range up to the first that is not there. */
 export function readBytes(range: MemoryRange, from: number, length: number): number[] {
   const bytes: number[] = [];
-  for (const piece of pieces(from, length)) {
+  for (const piece of pieces(range, from, length)) {
     const found = range.find(piece.from);
     if (found?.contents === undefined) break;
     const { contents, at } = found;
@@ -945,7 +956,7 @@ export function readBytes(range: MemoryRange, from: number, length: number): num
 }
 
 function writeBytes(range: MemoryRange, from: number, bytes: readonly number[]): void {
-  for (const piece of pieces(from, bytes.length)) {
+  for (const piece of pieces(range, from, bytes.length)) {
     const { contents, at } = range.find(piece.from) as { contents: Contents; at: number };
     const base = piece.from - from - at;
     contents.replace(at, piece.to - piece.from, (i) => bytes[base + i]!);
