@@ -6,7 +6,7 @@ import { outcome } from './outcome';
 
 const example = (name: string): string => readFileSync(`examples/${name}.coh`, 'utf8');
 
-test('two processes write the same page: one scan of two entries, one update, the TLB of the idle CPU left to itself', () => {
+test('two processes write the same page: one scan of two entries, one update, and the other CPU is interrupted', () => {
   const { verdict, events } = outcome(example('address-space/two-processes'));
   expect(verdict).toBe('holds');
   expect(
@@ -21,7 +21,8 @@ test('two processes write the same page: one scan of two entries, one update, th
     'tlb_flush cpu=1',
     'page_fault pid=2 cpu=0 error_code=6',
     'page_fault pid=4 cpu=1 error_code=6',
-    'tlb_flush cpu=0', // that of the scan; CPU 1 has nothing to run and keeps the other address space lazily
+    'tlb_flush cpu=0', // those of the scan; CPU 1 is running in the other address space
+    'tlb_flush cpu=1',
     'vmw_bo_dirty_scan method=0 count=2 start=0 end=1',
     'vmw_dirty_sync surface=0 x=0 w=4096',
   ]);

@@ -7,12 +7,114 @@ import { Timeline } from '../../src/timeline/timeline';
 import { exampleFiles } from '../examples';
 import { load, outcome } from './outcome';
 
-describe.each(exampleFiles)('%s', (path) => {
-  const text = readFileSync(path, 'utf8');
-  const { scenarios } = check(text, known);
+/** The shipped scenarios by file; those of the bug zoo are run by zoo.test.ts. */
+const files = exampleFiles.filter((path) => !path.startsWith('examples/bug-zoo/'));
+const textOf = (path: string): string => readFileSync(path, 'utf8');
+const scenariosOf = (path: string) =>
+  check(textOf(path), known).scenarios.map(({ meaning }) => meaning);
 
-  test.each(scenarios.map(({ meaning }) => meaning.title))('%s: holds', (scenario) => {
-    expect(outcome(text, { scenario }).verdict).toBe('holds');
+describe.each(files)('%s', (path) => {
+  test.each(scenariosOf(path).map(({ title }) => title))('%s: holds', (scenario) => {
+    const { problems, verdict } = outcome(textOf(path), { scenario });
+    const ofNote = problems.filter((p) => !/^(race|expected)/.test(p));
+    expect({ ofNote, verdict }).toEqual({ ofNote: [], verdict: 'holds' });
+  });
+});
+
+/**
+ * What scenarios made for the series show in Linux 6.1, where they do not hold there as well. `undefined`: they would, but
+ * for the first submission, which drops the entries (bz-53). Else what is left to show without that.
+ */
+const in61: Readonly<Record<string, Readonly<Record<string, RegExp | undefined>>>> = {
+  'examples/01-ring-buffer.coh': { 'three-section ring buffer, persistent coherent': undefined },
+  'examples/02-large-buffer.coh': { 'large buffer, one page a frame': undefined },
+  'examples/03-idle-buffer.coh': { 'idle coherent buffer': undefined },
+  'examples/05-soft-dirty.coh': {
+    'soft-dirty and dirty bits do not disturb each other':
+      /^assertion: assert not pte\(p\[0\]\)\.write/,
+    'soft-dirty and write protection do not disturb each other':
+      /^assertion: assert not pte\(p\[0\]\)\.softDirty/,
+    'soft-dirty misses a page that a fault puts back writable': undefined,
+  },
+  'examples/address-space/fork.coh': {
+    'fork with a coherent mapping, tracked by dirty bits': undefined,
+    'fork with a coherent mapping, tracked by write protection': undefined,
+    'a child that exits before the submission, tracked by dirty bits': undefined,
+  },
+  'examples/address-space/mapped-parts.coh': { 'parts of a surface mapped in a thread': undefined },
+  'examples/address-space/mprotect-and-back.coh': {
+    'mprotect read-only and back, tracked by dirty bits': /not pte\(p\[0\]\)\.write does not hold/,
+    'a submission while the mapping is read-only': /^finally: finally violation does not hold/m,
+  },
+  'examples/address-space/partial-unmap.coh': {
+    'the middle of a mapping is unmapped': undefined,
+    'the end of a mapping is unmapped': undefined,
+    'a layer is unmapped': undefined,
+    'a layer is unmapped, tracked by write protection': undefined,
+  },
+  'examples/address-space/private-mapping.coh': {
+    'a private writable mapping': /^error: mmap failed with -EINVAL/,
+  },
+  'examples/address-space/table-borders.coh': { 'ranges across page-table borders': undefined },
+  'examples/address-space/two-processes.coh': { 'one buffer mapped by two processes': undefined },
+  'examples/address-space/unmap-while-busy.coh': { 'munmap while the GPU is busy': undefined },
+  'examples/explicit/flush-beside-coherent.coh': { 'explicit flush beside coherent': undefined },
+  'examples/other-trackers/two-collectors.coh': {
+    'two threads submit work on two buffers': undefined,
+    'soft-dirty bits are cleared while a scan runs':
+      /^assertion: assert events\(tlb_flush, reason > 0\) == flushed/,
+  },
+  'examples/pressure/evict-gpu-dirty.coh': { 'evicting what the GPU has written': undefined },
+  'examples/pressure/suspend.coh': { 'suspend and resume': undefined },
+  'examples/several-cpus/context-switches.coh': {
+    'two processes take turns on one CPU while a third submits': undefined,
+  },
+  'examples/several-cpus/two-cpus.coh': {
+    'threads of one process on two CPUs, one of which scans': undefined,
+  },
+  'examples/sharing/coherent-beside-plain.coh': {
+    'a coherent and a plain surface in one object': /gpu\(plain\) == 2 is 0/,
+  },
+  'examples/sharing/two-surfaces-in-one-object.coh': {
+    'two surfaces in one buffer object': /^R1: the GPU read 0 instead of 2/,
+  },
+  'examples/sharing/two-vertex-arrays.coh': { 'two vertex arrays in one page': undefined },
+  'examples/streaming/heavy-writer.coh': { 'heavy writer of a large buffer': undefined },
+  'examples/streaming/orphaning.coh': { 'orphaning instead of waiting': undefined },
+  'examples/streaming/ring-buffer-step-by-step.coh': { 'the first turn of a ring': undefined },
+  'examples/textures/array-layer.coh': { 'a layer of an array': undefined },
+  'examples/textures/cube-face.coh': { 'a face of a cube': undefined },
+  'examples/textures/generated-mips.coh': { 'generate mips, read level 1': undefined },
+  'examples/textures/mip-in-a-page.coh': { 'a mip level inside of a page': undefined },
+  'examples/textures/rectangle.coh': { 'a rectangle of a texture': undefined },
+  'examples/vulkan/counter-ping-pong.coh': { 'compute counter ping-pong': undefined },
+  'examples/vulkan/staging-copy.coh': {
+    'staging buffer copied to a surface of the device': undefined,
+  },
+};
+
+describe.each(files)('%s in Linux 6.1', (path) => {
+  const differing = in61[path] ?? {};
+  const problems = (scenario: string, ...without: string[]) =>
+    outcome(textOf(path), { kernel: 'linux-6.1', scenario, without }).problems.filter(
+      (problem) => !problem.startsWith('race'),
+    );
+  // A scenario that names a kernel but the default one is made for that.
+  const others = scenariosOf(path).filter(({ machine }) => machine.kernel !== 'linux-6.1');
+
+  test.each(others.map(({ title }) => title))('%s', (scenario) => {
+    if (!(scenario in differing)) {
+      expect(problems(scenario)).toEqual([]);
+      return;
+    }
+    expect(problems(scenario)).not.toEqual([]);
+    const left = problems(scenario, 'bz-53').join('\n');
+    expect(left).toMatch(differing[scenario] ?? /^$/);
+  });
+
+  test('its head tells of the difference, if there is one', () => {
+    const head = /^(\/\/.*\n)+/.exec(textOf(path))?.[0] ?? '';
+    if (path in in61) expect(head.replaceAll('\n// ', ' ')).toContain('Linux 6.1');
   });
 });
 
@@ -37,7 +139,7 @@ describe('faults put in are found', () => {
 
   test('bz-03: generated mips are not seen by the CPU', () => {
     const { problems } = found('textures/generated-mips.coh', 'bz-03');
-    expect(problems.join('\n')).toMatch(/^R2: the CPU read 0 instead of 80/m);
+    expect(problems.join('\n')).toMatch(/^R2: the CPU read 0 instead of 2/m);
   });
 
   test('bz-04: the layer of an array stays old', () => {
@@ -59,55 +161,12 @@ describe('faults put in are found', () => {
   });
 });
 
-describe('what memory pressure shows of the kernels', () => {
-  test('bz-05: what the GPU wrote is not read back when its object goes', () => {
-    const text = readFileSync('examples/pressure/evict-gpu-dirty.coh', 'utf8');
-    const { problems } = outcome(text, { with: ['bz-05'] });
-    expect(problems.join('\n')).toMatch(/^R2: the CPU read 0 instead of 7/m);
-    expect(problems.join('\n')).toMatch(/^device: the device refused READBACK_GB_IMAGE/m);
+test('bz-05: what the GPU wrote is not read back when its object goes', () => {
+  const { problems } = outcome(textOf('examples/pressure/evict-gpu-dirty.coh'), {
+    with: ['bz-05'],
   });
-
-  const usage = (file: string) => readFileSync(`examples/${file}`, 'utf8');
-  const in61 = (text: string) =>
-    text.replace(/^machine \{|^(?=surface)/m, (found) =>
-      found === '' ? 'machine { kernel linux-6.1 }\n\n' : 'machine { kernel linux-6.1, ',
-    );
-
-  test('6.1 takes the entries of evicted objects away; no byte is lost by that', () => {
-    const { problems } = outcome(in61(usage('pressure/evict-gpu-dirty.coh')));
-    expect(problems).toEqual([
-      expect.stringMatching(/^assertion: assert pte\(q\[0\]\)\.dirty does not hold/),
-    ]);
-    const without = usage('pressure/evict-gpu-dirty.coh').replace(
-      /(evict target[^]*?)    assert pte\(q\[0\]\)\.dirty\n/,
-      '$1',
-    );
-    expect(outcome(in61(without)).problems).toEqual([]);
-  });
-
-  test.each([
-    'streaming/orphaning',
-    'pressure/swap',
-    'pressure/swap-notified',
-    'pressure/pinned',
-    'pressure/suspend',
-  ])('%s holds in 6.1 as well, but for what the first move takes', (name) => {
-    // A store before the first submission is lost by that move (bz-53), whatever comes then.
-    const { problems } = outcome(in61(usage(`${name}.coh`)), { without: ['bz-53'] });
-    expect(problems).toEqual([]);
-  });
-
-  test.each(['series-v2', 'linux-6.1'])(
-    'what is stored before the first submission does not survive swap when dirty bits are all there is (%s)',
-    (kernel) => {
-      const text = usage('pressure/swap-notified.coh').replace(
-        'tracking mkwrite',
-        `kernel ${kernel}`,
-      );
-      const { problems } = outcome(text);
-      expect(problems.join('\n')).toMatch(/^R1: the GPU read 0 instead of 8/m);
-    },
-  );
+  expect(problems.join('\n')).toMatch(/^R2: the CPU read 0 instead of 7/m);
+  expect(problems.join('\n')).toMatch(/^device: the device refused READBACK_GB_IMAGE/m);
 });
 
 test('a deadlock lists who waits for what, and where', () => {
