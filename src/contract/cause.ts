@@ -80,8 +80,33 @@ export function causeOf(
   );
   if (noted !== undefined) chain.push(sentence(k, noted, `the layer noted page ${pageOf(offset)}`));
   const byUser = isKeptByUser(events, surface);
+  const store = args(lost);
+  const before = lastBefore(
+    events,
+    lost,
+    (e) => ['vmw_bo_dirty_scan', 'vmw_bo_dirty_transfer'].includes(e.name) && of(e, bo),
+  );
+  if (before !== undefined && !byUser) {
+    for (const e of events.slice(before.index + 1, lost.index)) {
+      if (isProtected(e, store))
+        chain.push(
+          sentence(
+            k,
+            e,
+            'mprotect changed what the page allows: an entry that is dirty may have become writable without the driver being asked',
+          ),
+        );
+    }
+  }
   let scanned = false;
+  let taken = false;
   for (const e of events.slice(lost.index + 1)) {
+    const change = scanned || byUser ? undefined : changeOf(e, store);
+    if (change !== undefined) chain.push(sentence(k, e, change));
+    taken ||= !byUser && isTaken(e, store);
+    if (taken && !scanned && e.name === 'ttm_bo_move' && of(e, bo))
+      chain.push(sentence(k, e, 'that was for a move of the buffer object'));
+    if (e.name === 'svga_error' && args(e).sid === sid) chain.push(sentence(k, e, refused));
     if (e.name === 'vmw_bo_dirty_scan' && of(e, bo)) {
       scanned = true;
       const { count, start, end } = args(e);
@@ -134,14 +159,17 @@ function afterGpuStore(
   { surface, sid, offset }: { surface: number; sid: number | undefined; offset: number },
 ): string[] {
   const later = events.slice(lost.index + 1);
-  const readbacks = later.filter(
-    (e) =>
-      (e.name === 'vmw_readback' && args(e).sid === sid) ||
-      (e.name === 'user_readback' && args(e).surface === surface),
-  );
-  const over = later.filter((e) => isUserUpdate(e, surface)).map((e) => pushed(k, e, offset));
-  if (readbacks.length === 0) return [...over, 'no readback of the surface was sent after it'];
-  return [...over, ...readbacks.map((e) => sentence(k, e, 'a readback of the surface was sent'))];
+  const isReadback = (e: LoggedEvent): boolean =>
+    (e.name === 'vmw_readback' && args(e).sid === sid) ||
+    (e.name === 'user_readback' && args(e).surface === surface);
+  const about = later.flatMap((e): string[] => {
+    if (isUserUpdate(e, surface)) return [pushed(k, e, offset)];
+    if (e.name === 'svga_error' && args(e).sid === sid) return [sentence(k, e, refused)];
+    return isReadback(e) ? [sentence(k, e, 'a readback of the surface was sent')] : [];
+  });
+  return later.some(isReadback)
+    ? about
+    : [...about, 'no readback of the surface was sent after it'];
 }
 
 const isUserUpdate = (e: LoggedEvent, surface: number): boolean =>
@@ -157,6 +185,40 @@ function pushed(k: Engine, e: LoggedEvent, offset: number): string {
   const has = boxHolds(shape, image, box, offset);
   const what = `user space sent ${boxText(shape, image, box)}`;
   return sentence(k, e, `${what}${has ? '' : ', the byte not among them'}`);
+}
+
+const refused = 'the device refused a command for the surface';
+
+/** Events of mmu notifiers, as the kernel numbers them. */
+const MMU_NOTIFY_UNMAP = 0;
+const MMU_NOTIFY_CLEAR = 1;
+const MMU_NOTIFY_PROTECTION_VMA = 2;
+
+/** Whether an event is about the address space and the address of a store; each may say the end or the length. */
+function touches(e: LoggedEvent, store: Numbers): boolean {
+  const { root, address, start = address!, length = 0, end = start + length } = args(e);
+  return root === store.root && start <= store.address! && store.address! < end;
+}
+
+const isProtected = (e: LoggedEvent, store: Numbers): boolean =>
+  e.name === 'mmu_notifier_range_start' &&
+  args(e).event === MMU_NOTIFY_PROTECTION_VMA &&
+  touches(e, store);
+
+const isTaken = (e: LoggedEvent, store: Numbers): boolean =>
+  e.name === 'mmu_notifier_range_start' &&
+  [MMU_NOTIFY_UNMAP, MMU_NOTIFY_CLEAR].includes(args(e).event!) &&
+  touches(e, store);
+
+/** What became of the entry that a store went through, before anybody looked at it. */
+function changeOf(e: LoggedEvent, store: Numbers): string | undefined {
+  if (isProtected(e, store))
+    return 'mprotect changed what the page allows: a scan may pass it over';
+  if (e.name === 'surface_unmapped' && touches(e, store))
+    return 'the mapping was taken away, and with the entry its dirty bit';
+  return isTaken(e, store)
+    ? 'the entry was taken out of the page table, and its dirty bit with it'
+    : undefined;
 }
 
 /** The last store to the byte before the access: of a CPU through a mapping, or of the GPU. */

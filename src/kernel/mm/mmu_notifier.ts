@@ -22,9 +22,10 @@ const event = oneOf({
 });
 const args = { mm: ref('mm_struct'), event, start: long, end: long };
 
-/** The two edges of a notified range. */
+/** The two edges of a notified range. `root`: the root table of the address space. */
 export const mmu_notifier_range_start = tracepoint('mmu_notifier_range_start', {
   mm: int,
+  root: int,
   event: int,
   start: long,
   end: long,
@@ -44,6 +45,7 @@ export const mmu_notifier_invalidate_range_start = routine(
     step('call the notifiers of mm', (f, k) => {
       k.emit(mmu_notifier_range_start, {
         mm: f.mm.at,
+        root: f.mm.pgd,
         event: f.event,
         start: f.start,
         end: f.end,
