@@ -534,7 +534,7 @@ export type VariantId = (typeof registry)[number]['id'];
 export const variants: readonly Variant[] = registry;
 
 const presetSets = {
-  'series-v2': ['mprotect-escape', 'bz-23', 'bz-24', 'bz-28', 'bz-35', 'hz-4'],
+  'series-v2': ['mprotect-escape', 'bz-23', 'bz-24', 'bz-28', 'bz-29', 'bz-35', 'hz-4'],
   'linux-6.1': [
     'mm-6.1',
     'tlb-6.1',

@@ -7,8 +7,8 @@ import { Timeline } from '../../src/timeline/timeline';
 import { exampleFiles } from '../examples';
 import { load, outcome } from './outcome';
 
-/** The shipped scenarios by file; those of the bug zoo are run by zoo.test.ts. */
-const files = exampleFiles.filter((path) => !path.startsWith('examples/bug-zoo/'));
+/** The ways of use, by file; bugs and reports are run by zoo.test.ts. */
+const files = exampleFiles.filter((path) => !/\/(bug-zoo|reports)\//.test(path));
 const textOf = (path: string): string => readFileSync(path, 'utf8');
 const scenariosOf = (path: string) =>
   check(textOf(path), known).scenarios.map(({ meaning }) => meaning);
@@ -16,7 +16,7 @@ const scenariosOf = (path: string) =>
 describe.each(files)('%s', (path) => {
   test.each(scenariosOf(path).map(({ title }) => title))('%s: holds', (scenario) => {
     const { problems, verdict } = outcome(textOf(path), { scenario });
-    const ofNote = problems.filter((p) => !/^(race|expected)/.test(p));
+    const ofNote = problems.filter((p) => !/^(race|expected|missing)/.test(p));
     expect({ ofNote, verdict }).toEqual({ ofNote: [], verdict: 'holds' });
   });
 });
@@ -97,7 +97,7 @@ describe.each(files)('%s in Linux 6.1', (path) => {
   const differing = in61[path] ?? {};
   const problems = (scenario: string, ...without: string[]) =>
     outcome(textOf(path), { kernel: 'linux-6.1', scenario, without }).problems.filter(
-      (problem) => !problem.startsWith('race'),
+      (problem) => !/^(race|missing)/.test(problem),
     );
   // A scenario that names a kernel but the default one is made for that.
   const others = scenariosOf(path).filter(({ machine }) => machine.kernel !== 'linux-6.1');
