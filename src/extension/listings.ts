@@ -11,6 +11,10 @@ const scheme = 'coherence-listing';
 export const listingUri = (file: string): string =>
   vscode.Uri.from({ scheme, path: `/${file}` }).toString();
 
+/** The kernel file of a listing's address; undefined for any other. */
+export const listingFile = (uri: string): string | undefined =>
+  uri.startsWith(`${scheme}:/`) ? uri.slice(scheme.length + 2) : undefined;
+
 /** Answers for open listings; they are printed anew for each program, whose variants they show. */
 export class Listings implements vscode.TextDocumentContentProvider, vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<vscode.Uri>();

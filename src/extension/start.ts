@@ -14,6 +14,7 @@ import type { MarkedNode } from '../protocol/difference';
 import { type Ended, endedEvent } from '../protocol/messages';
 import { bufferObjects, fences, pageTables } from '../protocol/outline';
 import { Configurations, languageId, readProgram, uriOf } from './debugging';
+import { KernelSource } from './kernelSource';
 import { Listings, listingUri } from './listings';
 import { debugType, Moments } from './moments';
 import { OutlineView } from './outlineView';
@@ -66,6 +67,7 @@ export async function start(
       if (node?.text !== undefined) await vscode.env.clipboard.writeText(node.text);
     }),
     new Listings(),
+    new KernelSource(),
     scenarioCommands(),
     new Searches(),
     recordingCommand(),
