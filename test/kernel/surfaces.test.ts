@@ -132,6 +132,27 @@ describe('dirty pages become boxes', () => {
       ],
     ],
     [
+      'the small levels of a face, and the beginning of the next face',
+      rgba8(128, 128, { layers: 6, mips: 8, cube: true }),
+      run1(20, 22),
+      [
+        '2 x=0 y=0 z=0 w=32 h=32 d=1',
+        '3 x=0 y=0 z=0 w=16 h=16 d=1',
+        '4 x=0 y=0 z=0 w=8 h=8 d=1',
+        '5 x=0 y=0 z=0 w=4 h=4 d=1',
+        '6 x=0 y=0 z=0 w=2 h=2 d=1',
+        '7 x=0 y=0 z=0 w=1 h=1 d=1',
+        '8 x=0 y=0 z=0 w=128 h=14 d=1',
+      ],
+    ],
+    [
+      'pages of a buffer are one range',
+      bufferShape(20000),
+      [1, 3],
+      ['0 x=4096 y=0 z=0 w=12288 h=1 d=1'],
+    ],
+    ['which ends with the buffer', bufferShape(20000), [4], ['0 x=16384 y=0 z=0 w=3616 h=1 d=1']],
+    [
       'the first of two samples',
       rgba8(64, 64, { samples: 2 }),
       [0],
@@ -163,6 +184,10 @@ describe('what is known to go wrong', () => {
     expect(written(rgba8(64, 64, { depth: 4 }), [2, 4], with_)).toEqual({
       boxes: ['0 x=0 y=0 z=0 w=64 h=16 d=2'],
       stale: [2],
+    });
+    expect(written(rgba8(64, 64, { depth: 4 }), [3, 8], with_)).toEqual({
+      boxes: ['0 x=0 y=0 z=0 w=64 h=16 d=3'],
+      stale: [3],
     });
     expect(written(rgba8(2048, 16), [1, 4], with_)).toEqual({
       boxes: ['0 x=0 y=0 z=0 w=1024 h=3 d=1'],

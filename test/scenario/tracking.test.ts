@@ -69,3 +69,47 @@ test('of the variants of tracking one is on, the one added last', () => {
     'tracking-off',
   ]);
 });
+
+describe('what votes for the other method', () => {
+  /** Writes so many pages a frame of a buffer, through as many mappings, and says what each scan counted and decided. */
+  const frames = (pages: number, counts: readonly number[], mappings = 1): string[] => {
+    const names = ['p', 'q'].slice(0, mappings);
+    const { problems, events } = outcome(`scenario "votes"
+surface big: buffer ${pages} pages coherent
+process app {
+  ${names.map((p) => `let ${p} = map big`).join('\n  ')}
+  thread render on cpu0 {
+    ${counts
+      .map((n, i) =>
+        [
+          ...(n > 0 ? names.map((p) => `write ${p}[0 .. ${n} pages] = ${i + 1}`) : []),
+          `submit { draw reads big[0] } as done[${i}]`,
+          `wait done[${i}]`,
+        ].join('\n    '),
+      )
+      .join('\n    ')}
+  }
+}`);
+    expect(problems).toEqual([]);
+    return events({ vmw_bo_dirty_scan: 'count', vmw_bo_dirty_method: 'method' });
+  };
+  const changes = (...args: Parameters<typeof frames>): number[] =>
+    frames(...args).flatMap((line, i) => (line.startsWith('vmw_bo_dirty_method') ? [i] : []));
+
+  test('eleven percent, rounded down from what is written, three times; scans of nothing do not count', () => {
+    expect(changes(512, [57, 57, 57])).toHaveLength(1);
+    expect(changes(512, [56, 56, 56, 56])).toEqual([]);
+    expect(changes(1024, [113, 0, 113, 0, 113])).toHaveLength(1);
+    expect(changes(1024, [113, 113, 112, 113, 113])).toEqual([]);
+  });
+
+  test('with dirty bits three scans of nothing, one after the other', () => {
+    expect(changes(511, [0, 0, 0])).toHaveLength(1);
+    expect(changes(511, [0, 0, 1, 0, 0])).toEqual([]);
+  });
+
+  test('entries count, not pages: two mappings of 60 pages are 120', () => {
+    expect(changes(1024, [60, 60, 60])).toEqual([]);
+    expect(changes(1024, [60, 60, 60], 2)).toHaveLength(1);
+  });
+});
