@@ -96,8 +96,8 @@ function runByChance(timeline: Timeline, seed: number): void {
 
 test.each(exampleFiles)('%s: where a fault goes another way, somebody came in between', (path) => {
   let seen = 0;
+  const text = readFileSync(path, 'utf8');
   for (const kernel of ['series-v2', 'linux-6.1']) {
-    const text = readFileSync(path, 'utf8');
     const loaded = load(text, { kernel, schedule: [] }); // a schedule may be of one kernel only
     const { engine } = loaded.run;
     const timeline = new Timeline(engine);
@@ -122,7 +122,8 @@ test.each(exampleFiles)('%s: where a fault goes another way, somebody came in be
     });
     seen += all.length;
   }
-  expect(seen).toBeGreaterThan(0);
+  // In some scenarios no CPU looks at a surface.
+  if (/^ +(write|read) /m.test(text)) expect(seen).toBeGreaterThan(0);
 });
 
 test.each(['series-v2', 'linux-6.1'])('huge faults of %s are predicted too', (kernel) => {
