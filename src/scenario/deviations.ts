@@ -1,5 +1,7 @@
 // What is said of a deviation that no operation answers to.
-import { didYouMean } from '../base/suggest';
+import { type Fix, replaced } from '../base/fixes';
+import { didYouMean, nearest } from '../base/suggest';
+import type { Span } from '../base/text';
 import { deviationId } from '../kernel/variants';
 import { deedsIn, type Program } from '../routine/program';
 import type { Deviation } from '../routine/routine';
@@ -17,4 +19,11 @@ export function missedText(program: Program, deviation: Deviation): string {
     return `${id}: in \`${of}\` the two do not stand beside each other, so they cannot change places`;
   const list = deeds.map((name) => `\`${name}\``).join(', ');
   return `${id}: \`${of}\` neither calls nor sets \`${absent}\`, but ${list || 'nothing'}`;
+}
+
+/** The fix of a function that is misspelt, where its word stands at `at`. */
+export function missedFix(program: Program, deviation: Deviation, at: Span): Fix | undefined {
+  if (program.named(deviation.of) !== undefined) return undefined;
+  const of = nearest(deviation.of, program.names());
+  return of === undefined ? undefined : replaced(at, deviationId({ ...deviation, of }));
 }

@@ -26,7 +26,7 @@ import type {
 } from '../syntax/tree';
 import { agentCount, composeProgram, variantsOf } from './compose';
 import type { Place } from './declare';
-import { missedText } from './deviations';
+import { missedFix, missedText } from './deviations';
 import { resolveDirectives } from './directives';
 import { isPath, resolveTyped, resolveValue } from './expressions';
 import type { Known } from './known';
@@ -228,8 +228,11 @@ export function resolve(given: Given, reportTo: Report): Resolved {
   };
   if (machine.with.some((id) => deviationOf(id) !== undefined)) {
     functions();
-    for (const deviation of program?.missed ?? [])
-      report(settingOf(body, deviation), missedText(program!, deviation));
+    for (const deviation of program?.missed ?? []) {
+      const at = settingOf(body, deviation);
+      const fix = missedFix(program!, deviation, at);
+      report(at, missedText(program!, deviation), 'error', fix);
+    }
   }
   if (schedule?.text !== undefined)
     checkChoices(schedule.text, complete ? meaning : undefined, report);
