@@ -291,6 +291,49 @@ const registry = [
     releases: 'up to 4.20, there in vhost',
   },
   {
+    id: 'bz-12',
+    sentence:
+      'A sync file does not keep the fence interrupt on: who only polls it is never woken while nobody else waits.',
+    source:
+      'vmw_execbuf_process() of vmwgfx_execbuf.c, 4.14 to 6.15 (fixed by 0039a3b35b10, 6.16, and in 5.4 to 6.12)',
+    releases: '4.14 to 6.15',
+  },
+  {
+    id: 'bz-13',
+    sentence:
+      'Asked whether all fences of a buffer are signaled, a reservation with shared ones forgets the exclusive one.',
+    source:
+      'reservation_object_test_signaled_rcu() and dma_resv_test_signaled() of dma-resv.c (fixed by 9d38814d1e34, 5.15)',
+    releases: 'up to 5.14',
+  },
+  {
+    id: 'bz-14',
+    sentence:
+      'A fence array that is only looked at never gets signaled: it counts signals that nobody asked its members for.',
+    source: 'dma_fence_array_signaled() of dma-fence-array.c (fixed by 78ac1c355881, 6.13)',
+    releases: 'up to 6.12',
+  },
+  {
+    id: 'bz-15',
+    sentence: 'A wait of no time for a reservation sleeps a tick instead of returning at once.',
+    source: 'dma_resv_wait_timeout() of dma-resv.c ("fix timeout handling", 6.16)',
+    releases: 'up to 6.15',
+  },
+  {
+    id: 'bz-16',
+    sentence: 'A fault that waits for a move keeps a reference to its fence for ever.',
+    source: 'ttm_bo_vm_fault_reserved() of ttm_bo_vm.c, 5.7 ("Fix dma_fence refcnt leak", 5.8)',
+    releases: '5.7',
+  },
+  {
+    id: 'goal-later',
+    sentence:
+      'A fence event replaces the goal of the device by a later one: events of earlier fences come late.',
+    source:
+      'vmw_fence_goal_check_locked() of vmwgfx_fence.c, whose comparison is the other way round than its comment',
+    releases: 'up to 6.1 and later',
+  },
+  {
     id: 'bz-53',
     sentence:
       'Every move of a buffer object zaps its PTEs, so dirty bits set before the first submission are lost.',
@@ -552,6 +595,7 @@ const presetSets = {
     'bz-28',
     'bz-35',
     'bz-53',
+    'goal-later',
   ],
 } as const satisfies Record<string, readonly VariantId[]>;
 

@@ -20,6 +20,7 @@ import {
   failureWords,
   fenceFields,
   fieldsOf,
+  grabWords,
   looks,
   machineSettings,
   mapWords,
@@ -33,6 +34,7 @@ import {
   statementMeanings,
   surfaceAttributes,
   trackings,
+  waitWords,
 } from '../scenario/vocabulary';
 import { forms, statementWords } from '../syntax/forms';
 import { describeEntity } from './hover';
@@ -317,7 +319,8 @@ function operandItems(place: Place): readonly Item[] {
     );
   if (/^fail\s+\w+\s+(?:.*\s)?$/.test(before)) return entries(failureWords, 'keyword');
   if (verb === 'fork' || verb === 'clear_refs') return named(place, ['process']);
-  if (verb === 'poll') return named(place, ['fence']);
+  if (verb === 'poll' || verb === 'attach') return named(place, ['fence']);
+  if (verb === 'kill') return named(place, ['thread']);
   if (verb === 'wait') return named(place, ['fence', 'event']);
   if (verb === 'signal') return named(place, ['event']);
   if (/^copy\b.*\bto\s+$/.test(before) && !inSubmit) return mappings(place);
@@ -337,6 +340,9 @@ const onSurfaces: ReadonlySet<string> = new Set([
   'pin',
   'unpin',
   'destroy',
+  'grab',
+  'release',
+  'export',
 ]);
 
 const onMappings: ReadonlySet<string> = new Set([
@@ -355,8 +361,9 @@ const onMappings: ReadonlySet<string> = new Set([
 
 /** The words that can stand behind what an operation works on. */
 function wordsBehind(before: string): Readonly<Record<string, Entry>> | undefined {
-  const verb = /\b(map|protect|advise)\s+\w+(?:\[[^\]]*\])?\s+$/.exec(before)?.[1];
-  return { map: mapWords, protect: protections, advise: advices }[verb ?? ''];
+  const verb = /\b(map|protect|advise|wait|grab)\s+\w+(?:\[[^\]]*\])?\s+$/.exec(before)?.[1];
+  const words = { map: mapWords, protect: protections, advise: advices, wait: waitWords };
+  return { ...words, grab: grabWords }[verb ?? ''];
 }
 
 function expressionItems(place: Place): readonly Item[] {

@@ -256,6 +256,8 @@ export interface Builder<F, L> {
    * step is done, and what it allocates there is none of. No step (`[]`): one that only fails.
    */
   fallible(point: string, step: Node, instead?: (f: F, k: Engine) => void): Node;
+  /** Operations that only a machine with this point of failure has, or one that uses this. */
+  having(what: string, nodes: Node[]): Node;
   /** The active one of two branches: with the variant, without it. */
   variant(id: string, on: Node[], off?: Node[]): Node;
   /** Operations of one statement of a scenario, or of one command or item: a turn of the default schedule. */
@@ -302,6 +304,8 @@ export interface VariantSet {
   /** Points that can be made to fail. */
   readonly points?: ReadonlySet<string>;
   readonly deviations?: readonly Deviation[];
+  /** What is used of that for which most machines need no operations: `signals`, `sync files`. */
+  readonly uses?: ReadonlySet<string>;
 }
 
 /**
@@ -405,6 +409,8 @@ export function builderFor(variants: VariantSet): AnyBuilder {
     ret: (text = '', value) => ({ kind: 'ret', text: `return ${text}`.trim(), value }),
     fallible: (point, node, instead) =>
       variants.points?.has(point) === true ? failing(point, node, instead) : node,
+    having: (what, nodes) =>
+      variants.points?.has(what) === true || variants.uses?.has(what) === true ? nodes : [],
     variant: (id, on, off = []) => {
       assert(variants.known.has(id), `a variant called ${id}`);
       return variants.active.has(id) ? on : off;

@@ -29,7 +29,14 @@ import { bufferCommands } from '../user/limits';
 import { transferParts } from '../user/transfer';
 import { Counters } from './counters';
 import { MachineLook, type Whereabouts } from './look';
-import { allSteps, deviceCommands, innerSteps, type ScenarioMeaning, type Step } from './meaning';
+import {
+  allSteps,
+  deviceCommands,
+  exportedFences,
+  innerSteps,
+  type ScenarioMeaning,
+  type Step,
+} from './meaning';
 import { localName, type PlannedTask, planTasks } from './plan';
 import { Run, type RunTask } from './run';
 import type { Sources } from './sources';
@@ -72,7 +79,7 @@ export function agentCount(meaning: ScenarioMeaning): number {
 function specOf(meaning: ScenarioMeaning, kernel: VariantSet) {
   const tasks = planTasks(meaning);
   const points = failurePointsOf(meaning);
-  const variants = { ...kernel, points };
+  const variants = { ...kernel, points, uses: usesOf(meaning) };
   const sizes = sizesOf(meaning, tasks, variants);
   const struct = scenarioStruct(meaning);
   const device = deviceParts(sizes.device);
@@ -151,6 +158,8 @@ export function composeRun(
     state,
     look,
     mm: where.mm,
+    task: (process, thread) =>
+      tasks.findIndex((t) => t.thread === thread && meaning.processes[t.process]?.name === process),
     arm: (point, attr) => faults?.arm(point, attr),
     fail: (kind, message, place) => run.fail(kind, message, place),
     textOf: (span) => run.textOf(span),
@@ -166,6 +175,14 @@ function keepsMemory(meaning: ScenarioMeaning, { active }: VariantSet): boolean 
   return (
     active.has('memory-explicit') || active.has('memory-layer') || [...allSteps(meaning)].some(asks)
   );
+}
+
+/** What a scenario uses that leaves operations in its machine. */
+function usesOf(meaning: ScenarioMeaning): ReadonlySet<string> {
+  const uses = new Set<string>();
+  if ([...allSteps(meaning)].some(({ kind }) => kind === 'kill')) uses.add('signals');
+  if (exportedFences(meaning).size > 0) uses.add('sync files');
+  return uses;
 }
 
 /** The points that a scenario makes fail: all others are left out of its machine. */
@@ -238,6 +255,7 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
       objects,
       objectPages: most,
       ringCommands,
+      lastSeqno: meaning.machine.lastSeqno,
     },
     driver: {
       surfaces: objects,
@@ -249,6 +267,11 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
       userCommands: bufferCommands * tasks.length,
       mobPages: meaning.machine.mobPages,
       destroys: [...allSteps(meaning)].some(({ kind }) => kind === 'destroy'),
+      lastSeqno: meaning.machine.lastSeqno,
+      syncFiles: exportedFences(meaning).size > 0 ? submissions : 0,
+      events: [...allSteps(meaning)].some((s) => s.kind === 'wait' && s.how === 'event')
+        ? tasks.length
+        : 0,
       swap: [...allSteps(meaning)].some(({ kind }) => kind === 'swapout' || kind === 'suspend'),
     },
   };

@@ -15,6 +15,7 @@ import type {
   ProtectionName,
   TrackerField,
   Tracking,
+  WaitWord,
 } from './vocabulary';
 
 export interface ScenarioMeaning extends Span {
@@ -76,6 +77,8 @@ export interface MachineOptions {
   readonly atom: number;
   /** Pages that the device can know of at a time; 0: no limit. */
   readonly mobPages: number;
+  /** The last sequence number of fences before the run. */
+  readonly lastSeqno: number;
   readonly with: readonly string[];
   readonly without: readonly string[];
 }
@@ -256,9 +259,45 @@ export type Step = Span &
         readonly kind: 'submit';
         readonly commands: readonly Command[];
         readonly fence: Member | undefined;
+        /** The fence is a sync file too. */
+        readonly exported: boolean;
+        /** It waits for the sync file of another one first. */
+        readonly behind: Member | undefined;
         readonly error: Variable | undefined;
       }
-    | { readonly kind: 'wait'; readonly for: 'fence' | 'event'; readonly member: Member }
+    | {
+        readonly kind: 'wait';
+        readonly for: 'fence' | 'event';
+        readonly member: Member;
+        /** Not as usual. */
+        readonly how: WaitWord | undefined;
+        readonly error: Variable | undefined;
+      }
+    | {
+        readonly kind: 'grab';
+        readonly surface: SurfaceMeaning;
+        readonly shared: boolean;
+        readonly nowait: boolean;
+        readonly error: Variable | undefined;
+      }
+    | {
+        readonly kind: 'release';
+        readonly surface: SurfaceMeaning;
+        readonly error: Variable | undefined;
+      }
+    | {
+        readonly kind: 'export';
+        readonly surface: SurfaceMeaning;
+        readonly fence: Member;
+        readonly error: Variable | undefined;
+      }
+    | {
+        readonly kind: 'attach';
+        readonly surface: SurfaceMeaning;
+        readonly member: Member;
+        readonly error: Variable | undefined;
+      }
+    | { readonly kind: 'kill'; readonly thread: string; readonly process: string }
     | { readonly kind: 'signal'; readonly member: Member }
     | { readonly kind: 'let'; readonly into: Variable; readonly value: Value }
     | {
@@ -309,6 +348,23 @@ export function innerSteps(step: Step): readonly Step[] {
     default:
       return [];
   }
+}
+
+/** The names of fences that are sync files, or can be. */
+export function exportedFences(meaning: ScenarioMeaning): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const s of allSteps(meaning))
+    if (s.kind === 'export' || (s.kind === 'submit' && s.exported && s.fence !== undefined))
+      found.add((s.fence as Member).family.name);
+  return found;
+}
+
+/** The surfaces of which somebody asks whether the GPU has done with them, beside asking fences. */
+export function askedSurfaces(meaning: ScenarioMeaning): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const s of allSteps(meaning))
+    if (s.kind === 'grab' || s.kind === 'export') found.add(s.surface.name);
+  return found;
 }
 
 /** Bytes of a mapping, as offsets from its start; undefined `end`: to the mapping's end. */

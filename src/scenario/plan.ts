@@ -14,6 +14,7 @@ import {
   svgaCommand,
 } from '../hardware/svga/commands';
 import { SVGA3D_BUFFER } from '../hardware/svga/shapes';
+import { MAX_SCHEDULE_TIMEOUT } from '../kernel/drivers/dma-buf/dma-fence';
 import { CLEAR_REFS_SOFT_DIRTY, clear_refs_write } from '../kernel/fs/proc/task_mmu';
 import { EINVAL, errnoName } from '../kernel/include/linux/errno';
 import { PROT_READ, PROT_WRITE } from '../kernel/include/linux/mm';
@@ -68,16 +69,25 @@ import {
   transferLock,
 } from '../user/transfer';
 import {
+  attach_fence,
   exit_process,
+  export_surface,
+  exportedFile,
+  fence_event_wait,
   fence_forget,
   fence_poll,
   fence_wait,
   fork,
   gb_surface_create,
   gb_surface_destroy,
+  grab_surface,
   map_surface,
   move_surface,
+  release_surface,
   submit,
+  sync_close,
+  sync_poll,
+  sync_wait,
   unmap_surface,
   user_copy,
   user_ramp,
@@ -87,8 +97,11 @@ import {
 import { evaluate, type Look } from './evaluate';
 import {
   allSteps,
+  askedSurfaces,
   type Command,
   type Extent,
+  exportedFences,
+  type Family,
   innerSteps,
   isLocal,
   type Member,
@@ -136,6 +149,8 @@ export interface ScenarioParts {
   readonly look: Look;
   /** Address of the mm_struct of a process. */
   readonly mm: (process: string) => number;
+  /** The number of a thread. */
+  readonly task: (process: string, thread: string) => number;
   /** Asks a point to fail. */
   readonly arm: (point: FailurePoint, attr: FaultAttr) => void;
   /** Notes a failed statement. */
@@ -187,7 +202,7 @@ export function planTasks(meaning: ScenarioMeaning): PlannedTask[] {
 
 /** Whether a task may learn from these steps that a submission is over. */
 const asksFences = (steps: readonly Step[]): boolean =>
-  steps.some((s) => s.kind === 'wait' || s.kind === 'poll' || asksFences(innerSteps(s)));
+  steps.some((s) => ['wait', 'poll', 'grab'].includes(s.kind) || asksFences(innerSteps(s)));
 
 /** How a task begins. */
 interface Beginning {
@@ -250,6 +265,7 @@ function localsOf(
   for (const name of temporaries.map((n) => `(${n})`)) {
     locals[name] = long;
   }
+  if (exportedFences(meaning).size > 0) locals['(behind)'] = long;
   for (const s of controlsIn(body)) locals[temporary(s)] = long;
   return locals;
 }
@@ -296,7 +312,12 @@ class StatementBuilder {
   /** Numbers of the surfaces whose memory is flushed or invalidated somewhere. */
   private readonly flushed: ReadonlySet<number>;
 
+  private readonly exported: ReadonlySet<string>;
+  private readonly asked: ReadonlySet<string>;
+
   constructor(private readonly meaning: ScenarioMeaning) {
+    this.exported = exportedFences(meaning);
+    this.asked = askedSurfaces(meaning);
     const steps = [...allSteps(meaning)];
     this.flushed = new Set(
       steps.flatMap((s) =>
@@ -665,7 +686,16 @@ class StatementBuilder {
       case 'submit':
         return this.submit(b, s);
       case 'wait':
-        return s.for === 'fence' ? this.waitFence(b, s.member) : this.waitEvent(b, s.member);
+        return s.for === 'fence' ? this.waitFence(b, s) : this.waitEvent(b, s.member);
+      case 'grab':
+      case 'release':
+      case 'export':
+      case 'attach':
+        return this.shared(b, s);
+      case 'kill':
+        return [
+          b.step('kill', (_f: F, k) => k.signal(k.parts.scenario.task(s.process, s.thread), true)),
+        ];
       case 'signal':
         return [
           b.step('signal', (_f: F, k) => {
@@ -912,6 +942,7 @@ class StatementBuilder {
       ({ surface }) => surface.coherent || flushed.some((u) => u.surface === surface),
     );
     return [
+      ...(s.behind === undefined ? [] : this.sourceOf(b, s.behind)),
       b.variant('memory-explicit', this.submission(b, s, kept), [
         b.variant(
           'memory-layer',
@@ -919,10 +950,17 @@ class StatementBuilder {
           this.submission(b, s, flushed),
         ),
       ]),
+      ...this.used(b, s),
       ...this.returned(b, s, 'execbuf', s.error),
       ...(s.fence === undefined
         ? []
-        : [b.when('it has a fence', (f: F) => f['(result)'] >= 0, this.name(b, s.fence))]),
+        : [
+            b.when(
+              'it has a fence',
+              (f: F) => f['(result)'] >= 0,
+              this.name(b, s.fence, s.exported ? (_f, k) => exportedFile(k) : undefined),
+            ),
+          ]),
     ];
   }
 
@@ -943,6 +981,8 @@ class StatementBuilder {
         count: first + parts.length - f['(first)'],
         submission: f['(index)'],
         forget: s.fence === undefined,
+        exported: s.exported,
+        behind: s.behind === undefined ? 0 : f['(behind)'],
       }),
       '(result)',
     );
@@ -1042,10 +1082,112 @@ class StatementBuilder {
     });
   }
 
+  /** Where somebody asks surfaces themselves: the last submission that has used each of these. */
+  private used(b: AnyBuilder, s: Step & { kind: 'submit' }): Node[] {
+    const surfaces = usedSurfaces(s.commands)
+      .map(({ surface }) => surface)
+      .filter(({ name }) => this.asked.has(name));
+    if (surfaces.length === 0) return [];
+    return [
+      b.when('it was submitted', (f: F) => f['(result)'] >= 0, [
+        ...surfaces.map(({ name }) =>
+          b.atomic(`what has used ${name}`, (f: F, k) => {
+            const before = state(k).get(`used ${name}`);
+            state(k).set(`used ${name}`, Math.max(before, f['(index)']));
+          }),
+        ),
+      ]),
+    ];
+  }
+
+  /** What is asked of the memory of a surface, which others may share. */
+  private shared(
+    b: AnyBuilder,
+    s: Step & { kind: 'grab' | 'release' | 'export' | 'attach' },
+  ): Node[] {
+    const { name } = s.surface;
+    const handle = b.step('its handle', (f: F, k) => {
+      f['(handle)'] = state(k).get(`surface ${name}`);
+    });
+    const used = b.step('what has used it', (f: F, k) => {
+      f['(index)'] = state(k).get(`used ${name}`);
+    });
+    const result = this.returned(b, s, s.kind, s.error);
+    switch (s.kind) {
+      case 'grab':
+        return [
+          handle,
+          used,
+          b.call(
+            grab_surface,
+            (f: F) => ({
+              handle: f['(handle)'],
+              submission: f['(index)'],
+              shared: s.shared,
+              nowait: s.nowait,
+            }),
+            '(result)',
+          ),
+          ...result,
+        ];
+      case 'release':
+        return [
+          handle,
+          b.call(release_surface, (f: F) => ({ handle: f['(handle)'] }), '(result)'),
+          ...result,
+        ];
+      case 'export':
+        return [
+          handle,
+          used,
+          b.call(export_surface, (f: F) => ({ handle: f['(handle)'] }), '(result)'),
+          ...result,
+          b.when('there is one', (f: F) => f['(result)'] >= 0, [
+            b.step('a number for it', (f: F) => {
+              f['(value)'] = f['(result)'];
+              f['(index)'] = f['(index)'] || -1; // nothing has used it
+              f['(result)'] = 0; // it has no handle
+            }),
+            ...this.name(b, s.fence, (f) => f['(value)']),
+          ]),
+        ];
+      case 'attach':
+        return [
+          handle,
+          b.step('its sync file', (f: F, k) => {
+            const { family, index } = s.member;
+            f['(address)'] = state(k).peekMember(family, now(index, k), ' file') - 1;
+          }),
+          b.call(
+            attach_fence,
+            (f: F) => ({ handle: f['(handle)'], fd: f['(address)'] }),
+            '(result)',
+          ),
+          ...result,
+        ];
+    }
+  }
+
   /** The fence gets its name; the handle of another one that had it goes back to the driver. */
-  private name(b: AnyBuilder, { family, index }: Member): Node[] {
+  private name(
+    b: AnyBuilder,
+    { family, index }: Member,
+    fileOf: ((f: F, k: Engine) => number) | undefined,
+  ): Node[] {
     return [
       // First the handle, then the submission; who waits looks for the submission first, and never claims too much.
+      ...(this.exported.has(family.name)
+        ? [
+            b.atomic('its sync file', (f: F, k) => {
+              f['(address)'] = state(k).peekMember(family, now(index, k), ' file') - 1;
+              const file = fileOf === undefined ? 0 : fileOf(f, k) + 1;
+              state(k).setMember(family, now(index, k), file, ' file');
+            }),
+            b.when('another sync file had the name', (f: F) => f['(address)'] > 0, [
+              b.call(sync_close, (f: F) => ({ fd: f['(address)'] }), '(length)'),
+            ]),
+          ]
+        : []),
       b.atomic('the fence', (f: F, k) => {
         f['(handle)'] = state(k).peekMember(family, now(index, k)) - 1;
         state(k).setMember(family, now(index, k), f['(result)'] + 1);
@@ -1171,10 +1313,19 @@ class StatementBuilder {
         b.step('its handle', (f: F, k) => {
           f['(handle)'] = k.store.read(state(k).at(familyField(family), f['(index)'])) - 1;
         }),
-        b.call(
-          fence_poll,
-          (f: F) => ({ handle: f['(handle)'], submission: f['(value)'] }),
-          '(result)',
+        ...this.bySyncFile(
+          b,
+          family,
+          b.call(
+            sync_poll,
+            (f: F) => ({ fd: f['(address)'], submission: f['(value)'] }),
+            '(result)',
+          ),
+          b.call(
+            fence_poll,
+            (f: F) => ({ handle: f['(handle)'], submission: f['(value)'] }),
+            '(result)',
+          ),
         ),
       ]),
       b.step(`${into.name} = whether it is over`, (f: F, k) =>
@@ -1183,7 +1334,55 @@ class StatementBuilder {
     ];
   }
 
-  private waitFence(b: AnyBuilder, { family, index }: Member): Node[] {
+  /** Asks the sync file of a fence where it has one, in a family some of which do; else the fence. */
+  private bySyncFile(b: AnyBuilder, family: Family, file: Node, fence: Node): Node[] {
+    if (!this.exported.has(family.name)) return [fence];
+    return [
+      b.step('its sync file', (f: F, k) => {
+        f['(address)'] = k.store.read(state(k).at(`${familyField(family)} file`, f['(index)'])) - 1;
+      }),
+      b.when('it has one', (f: F) => f['(address)'] >= 0, [file], [fence]),
+    ];
+  }
+
+  /** The sync file that a submission gets, when the other one has been made. */
+  private sourceOf(b: AnyBuilder, { family, index }: Member): Node[] {
+    return [
+      b.step('which sync file', (f: F, k) => {
+        f['(index)'] = now(index, k);
+      }),
+      b.wait(
+        'until it was submitted',
+        (f: F, k) => state(k).peekMember(family, f['(index)'], ' submission') !== 0,
+      ),
+      b.step('its descriptor', (f: F, k) => {
+        f['(behind)'] = state(k).peekMember(family, f['(index)'], ' file') - 1;
+      }),
+    ];
+  }
+
+  private waitFence(
+    b: AnyBuilder,
+    { member: { family, index }, how, error, ...span }: Step & { kind: 'wait' },
+  ): Node[] {
+    const args = (f: F) => ({ handle: f['(handle)'], submission: f['(value)'] });
+    const timeout = { event: 0, nowait: 0, timeout: 1, none: MAX_SCHEDULE_TIMEOUT }[how ?? 'none'];
+    const ask = b.call(fence_wait, (f: F) => ({ ...args(f), timeout }), '(result)');
+    const waits =
+      how === 'event'
+        ? [b.call(fence_event_wait, args, '(result)')]
+        : how !== undefined
+          ? [ask]
+          : this.bySyncFile(
+              b,
+              family,
+              b.call(
+                sync_wait,
+                (f: F) => ({ fd: f['(address)'], submission: f['(value)'] }),
+                '(result)',
+              ),
+              ask,
+            );
     return [
       b.step('which fence', (f: F, k) => {
         f['(index)'] = now(index, k);
@@ -1202,13 +1401,10 @@ class StatementBuilder {
         b.step('its handle', (f: F, k) => {
           f['(handle)'] = k.store.read(state(k).at(familyField(family), f['(index)'])) - 1;
         }),
-        b.call(
-          fence_wait,
-          (f: F) => ({ handle: f['(handle)'], submission: f['(value)'] }),
-          '(result)',
-        ),
+        ...waits,
         b.when('it was', (f: F) => f['(result)'] !== -EINVAL, [b.leave()]),
       ]),
+      ...(how === undefined && error === undefined ? [] : this.returned(b, span, 'wait', error)),
     ];
   }
 

@@ -274,6 +274,15 @@ class Rehearsal {
       case 'sigaction':
       case 'fail':
       case 'clear_refs':
+      case 'kill':
+      case 'grab':
+      case 'release':
+        break;
+      case 'export':
+        this.give(step.fence);
+        break;
+      case 'attach':
+        this.look(step.member.index);
         break;
       case 'write':
         this.range(step.target);
@@ -297,6 +306,7 @@ class Rehearsal {
         break;
       case 'submit':
         for (const command of step.commands) this.command(command);
+        if (step.behind !== undefined) this.awaits(step.behind, step);
         if (step.fence !== undefined) this.give(step.fence);
         break;
       case 'signal':
@@ -304,6 +314,7 @@ class Rehearsal {
         break;
       case 'wait':
         this.wait(step);
+        if (step.error !== undefined) this.variables.delete(step.error.slot);
         break;
       case 'let': {
         this.look(step.value);
@@ -548,6 +559,10 @@ class Rehearsal {
   }
 
   private wait({ member, for: what, from, to }: Step & { kind: 'wait' }): void {
+    this.awaits(member, { from, to }, what);
+  }
+
+  private awaits(member: Member, { from, to }: Span, what: Awaited['what'] = 'fence'): void {
     const index = this.know(member.index);
     if (index === undefined) return;
     const { span } = this.shown({ from, to }, '');

@@ -31,6 +31,8 @@ import { resolveDirectives } from './directives';
 import { isPath, resolveTyped, resolveValue } from './expressions';
 import type { Known } from './known';
 import {
+  allSteps,
+  exportedFences,
   type Failure,
   type Family,
   type Fork,
@@ -68,6 +70,7 @@ import {
   machineSettings,
   memories,
   operations,
+  SEQNO_MAX,
   type Tracking,
   trackings,
 } from './vocabulary';
@@ -103,6 +106,7 @@ const DEFAULT_MACHINE: MachineOptions = {
   kernel: 'series-v2',
   cpus: 2,
   mobPages: 0,
+  lastSeqno: 0,
   tracking: 'auto',
   memory: 'coherent',
   atom: 64,
@@ -218,6 +222,7 @@ export function resolve(given: Given, reportTo: Report): Resolved {
     outcomes: resolveOutcomes(body, { scope, notes, variables, processes, report }),
     explore: resolveExplore(body, report),
   };
+  checkSyncFiles(meaning, report);
   const sizeOf = rehearse(meaning, report, errors > 0, threads);
   for (const family of [...families.fences, ...families.events]) family.size = sizeOf(family);
   const complete = errors === 0; // what is wrong with a schedule is in nobody's way
@@ -277,6 +282,22 @@ function checkChoices(text: Name, meaning: ScenarioMeaning | undefined, report: 
   if (other === undefined) return;
   const where = `there is no agent ${other}: this scenario has 0 to ${agents - 1}`;
   report(text, `${where}; a schedule holds for the scenario whose run printed it`);
+}
+
+/** A submission can only be given a fence that is a sync file. */
+function checkSyncFiles(meaning: ScenarioMeaning, report: Report): void {
+  const exported = exportedFences(meaning);
+  for (const step of allSteps(meaning)) {
+    const fence =
+      step.kind === 'submit' ? step.behind : step.kind === 'attach' ? step.member : undefined;
+    if (fence === undefined) continue;
+    const { name } = fence.family;
+    if (exported.has(name)) continue;
+    report(
+      step,
+      `this needs a sync file, and \`${name}\` is none; name it with \`as ${name} exported\``,
+    );
+  }
 }
 
 function misplacedLet(statement: Let, report: Report): void {
@@ -348,7 +369,7 @@ function resolveMachine(
       removed(second, 'this machine'),
     );
   if (machine === undefined) return DEFAULT_MACHINE;
-  let { kernel, cpus, tracking, memory, atom, mobPages } = DEFAULT_MACHINE;
+  let { kernel, cpus, tracking, memory, atom, mobPages, lastSeqno } = DEFAULT_MACHINE;
   const added: Name[] = [];
   const dropped: Name[] = [];
   const once = new Set<string>();
@@ -365,6 +386,9 @@ function resolveMachine(
         break;
       case 'mobs':
         mobPages = checkCount(value, MOB_PAGES_MAX, 'pages', report) ?? mobPages;
+        break;
+      case 'seqno':
+        lastSeqno = checkCount(value, SEQNO_MAX, 'fences', report) ?? lastSeqno;
         break;
       case 'tracking':
         if (checkWord(value, 'way of tracking', trackings, report))
@@ -392,7 +416,7 @@ function resolveMachine(
   checkVariants(with_, without, { kernel, tracking, memory }, known, report);
   const texts = (names: readonly Name[]): string[] => names.map(({ text }) => text);
   const variants = { with: texts(with_), without: texts(without) };
-  return { kernel, cpus, tracking, memory, atom, mobPages, ...variants };
+  return { kernel, cpus, tracking, memory, atom, mobPages, lastSeqno, ...variants };
 }
 
 /** What is said of variants must not contradict itself; what changes nothing is probably a mistake. */
@@ -515,7 +539,7 @@ function checkWord(
 }
 
 function checkCount(name: Name, most: number, what: string, report: Report): number | undefined {
-  const count = /^[0-9]+$/.test(name.text) ? Number(name.text) : Number.NaN;
+  const count = /^(?:[0-9]+|0x[0-9a-fA-F]+)$/.test(name.text) ? Number(name.text) : Number.NaN;
   if (count >= 1 && count <= most) return count;
   const limit = most === Number.MAX_SAFE_INTEGER ? 'from 1 up' : `from 1 to ${most}`;
   report(name, `a number of ${what} ${limit} is needed here`);
@@ -625,7 +649,7 @@ function namedIn(
   known = new Map<string, readonly Named[]>(),
 ): readonly Named[] {
   return operationsOf(body).flatMap(({ verb, target, result, parameters }): Named[] => {
-    if (verb.text === 'submit')
+    if (verb.text === 'submit' || verb.text === 'export')
       return result === undefined ? [] : [{ kind: 'fence', path: result }];
     if (verb.text === 'signal')
       return target === undefined ? [] : [{ kind: 'event', path: target }];

@@ -5,7 +5,14 @@ import type { Engine } from '../routine/engine';
 import type { LoggedEvent } from '../state/events';
 import { array, type Field, int, long, type Slot, type Struct, structOf } from '../state/layout';
 import type { StaticSize } from '../state/objects';
-import { type Family, isLocal, type ScenarioMeaning, type Variable } from './meaning';
+import {
+  askedSurfaces,
+  exportedFences,
+  type Family,
+  isLocal,
+  type ScenarioMeaning,
+  type Variable,
+} from './meaning';
 
 /** Name of the static. */
 export const scenarioStatic = 'scenario';
@@ -26,6 +33,7 @@ export const mappedFields = (name: string) => ({
 /** The struct of a scenario's own state. */
 export function scenarioStruct(meaning: ScenarioMeaning): Struct {
   const slots: Slot[] = [];
+  const exported = exportedFences(meaning);
   let offset = 0;
   const add = (
     name: string,
@@ -45,16 +53,19 @@ export function scenarioStruct(meaning: ScenarioMeaning): Struct {
     add(`ready ${name}`, int, 'shared'); // the task of its own statements, plus 1
   }
   for (const s of meaning.surfaces) add(`surface ${s.name}`, int, 'fixed'); // handle
+  for (const name of askedSurfaces(meaning)) add(`used ${name}`, int, 'shared'); // the last submission
   for (const v of meaning.variables) {
     if (!isLocal(v)) add(fieldName(v), long, 'fixed');
     if (!isLocal(v) && v.type === 'mapping') {
       for (const name of Object.values(mappedFields(fieldName(v)))) add(name, int, 'fixed');
     }
   }
-  // A fence is a handle plus 1, then its submission; an event is the task that signaled it plus 1.
+  // A fence is a handle plus 1, then its submission, then its sync file plus 1; an event is the task that signaled it plus 1.
   for (const f of meaning.fences) {
     add(familyField(f), array(int, f.size) as Field<unknown>, 'shared');
     add(`${familyField(f)} submission`, array(int, f.size) as Field<unknown>, 'shared');
+    if (exported.has(f.name))
+      add(`${familyField(f)} file`, array(int, f.size) as Field<unknown>, 'shared');
   }
   for (const f of meaning.events)
     add(familyField(f), array(int, f.size) as Field<unknown>, 'shared');

@@ -47,7 +47,9 @@ import {
   deviceCommands,
   type Extent,
   type Failure,
+  type Member,
   type Step,
+  type SurfaceMeaning,
   type Value,
   type Variable,
 } from './meaning';
@@ -58,10 +60,14 @@ import {
   commands,
   type Entry,
   failureWords,
+  grabWords,
   mapWords,
   type OperationName,
   operations,
   protections,
+  submitWords,
+  type WaitWord,
+  waitWords,
 } from './vocabulary';
 
 /** The steps of a block; names introduced in it end with it. */
@@ -357,9 +363,21 @@ const shapes: Readonly<Record<OperationName, Shape>> = {
   flush: bare,
   invalidate: bare,
   poll: { ...bare, result: true },
-  submit: { ...bare, target: 'none', result: true, fails: true, body: true },
-  wait: bare,
+  submit: {
+    ...bare,
+    target: 'none',
+    words: submitWords,
+    result: true,
+    fails: true,
+    body: true,
+  },
+  wait: { ...bare, words: waitWords, fails: true },
   signal: bare,
+  kill: bare,
+  grab: { ...bare, words: grabWords, fails: true },
+  release: { ...bare, fails: true },
+  export: { ...bare, result: true, fails: true },
+  attach: { ...bare, clauses: ['to'], fails: true },
 };
 
 const commandShapes: Readonly<Record<CommandName, Shape>> = {
@@ -368,6 +386,7 @@ const commandShapes: Readonly<Record<CommandName, Shape>> = {
   clear: { ...bare, value: true },
   genmips: bare,
   present: bare,
+  wait: bare,
   update: bare,
   readback: bare,
 };
@@ -516,9 +535,94 @@ function operation(
     case 'poll':
       return poll(node, span, result, scope, place);
     case 'wait':
+      return wait(node, span, scope, place);
     case 'signal':
       return meet(node, name, span, scope, report);
+    case 'kill':
+      return kill(node, span, scope, place);
+    case 'grab':
+    case 'release': {
+      const surface = surfaceAt(node.target, name, scope, report);
+      const error = errorName(node, scope, place);
+      if (surface === undefined) return undefined;
+      if (name === 'release') return { kind: name, ...span, surface, error };
+      const has = (word: keyof typeof grabWords) => node.words.some(({ text }) => text === word);
+      return { kind: name, ...span, surface, shared: has('shared'), nowait: has('nowait'), error };
+    }
+    case 'export': {
+      const surface = surfaceAt(node.target, name, scope, report);
+      const fence = fenceNamed(node, named?.name, span, scope, place);
+      if (fence === undefined && node.result === undefined && named === undefined)
+        report(node.verb, `name the fence: \`${operations.export.form}\``);
+      const error = errorName(node, scope, place);
+      return surface && fence && { kind: 'export', ...span, surface, fence, error };
+    }
+    case 'attach': {
+      const met = meet(node, 'wait', span, scope, report);
+      const to = node.clauses[0]?.target;
+      if (to === undefined) report(node.verb, `say to what: \`${operations.attach.form}\``);
+      const surface = surfaceAt(to, name, scope, report);
+      const error = errorName(node, scope, place);
+      if (met?.kind !== 'wait' || surface === undefined) return undefined;
+      if (met.for === 'event') {
+        report(node.target ?? span, 'only a fence can guard memory, not an event');
+        return undefined;
+      }
+      return { kind: 'attach', ...span, surface, member: met.member, error };
+    }
   }
+}
+
+/** The surface that a path names. */
+function surfaceAt(
+  path: Path | undefined,
+  verb: OperationName,
+  scope: Scope,
+  report: Report,
+): SurfaceMeaning | undefined {
+  const thing = path && resolvePath(path, scope, report);
+  if (path === undefined || thing === undefined) return undefined;
+  if (thing.kind === 'surface') return thing.surface;
+  report(path, `\`${verb}\` needs a surface, not ${describe(thing)}: \`${operations[verb].form}\``);
+  return undefined;
+}
+
+/** A signal for a thread of the process, which stands above. */
+function kill(node: Operation, span: Span, scope: Scope, place: Place): Step | undefined {
+  const { target } = node;
+  if (target === undefined) return undefined;
+  const name = target.kind === 'reference' ? target.name : '';
+  const { from, to } = span;
+  if (name !== '' && scope.find(name)?.kind === 'thread') {
+    scope.use({ from: target.from, to: target.to, text: name });
+    return { kind: 'kill', from, to, thread: name, process: place.process };
+  }
+  const guess = scope.suggestion(name, ['thread']);
+  const fix = guess === undefined ? undefined : replaced(target, guess);
+  const help =
+    guess === undefined ? `: \`${operations.kill.form}\`` : `; did you mean \`${guess}\`?`;
+  const needs = 'needs a thread of this process that stands above';
+  place.report(target, `\`kill\` ${needs}${help}`, 'error', fix);
+  return undefined;
+}
+
+/** Waits for a fence or an event; for a fence there are several ways. */
+function wait(node: Operation, span: Span, scope: Scope, place: Place): Step | undefined {
+  const met = meet(node, 'wait', span, scope, place.report);
+  if (met?.kind !== 'wait') return undefined;
+  const [word, second] = node.words;
+  if (second !== undefined) {
+    const fix = removed(second, `\`${second.text}\``);
+    place.report(second, 'one waits in one way', 'error', fix);
+    return undefined;
+  }
+  const odd = word ?? node.failure;
+  if (met.for === 'event' && odd !== undefined) {
+    place.report(odd, 'one just waits for an event of threads', 'error', removed(odd, 'this'));
+    return undefined;
+  }
+  const error = errorName(node, scope, place);
+  return { ...met, how: word?.text as WaitWord | undefined, error };
 }
 
 /** Everything that a statement of a thread can begin with. */
@@ -591,6 +695,27 @@ function read(
   return target && { kind: 'read', from: span.from, to: span.to, target, into, error };
 }
 
+/** The fence that gets a name: `local` behind `let`, or what stands behind `as`. */
+function fenceNamed(
+  node: Operation,
+  local: Name | undefined,
+  span: Span,
+  scope: Scope,
+  { report, newFence }: Place,
+): Member | undefined {
+  let thing: Thing | undefined;
+  if (local !== undefined) {
+    const entity = newFence(local);
+    scope.declare(entity, report);
+    thing = { kind: 'fence', family: entity.family, index: undefined, indexed: false };
+  } else if (node.result !== undefined) thing = resolvePath(node.result, scope, report);
+  if (thing !== undefined && thing.kind !== 'fence') {
+    report(node.result ?? span, `${describe(thing)} cannot be the name of a fence; choose another`);
+    return undefined;
+  }
+  return thing && oneOf(thing, node.result ?? span, report);
+}
+
 function submit(
   node: Operation,
   span: Span,
@@ -599,20 +724,19 @@ function submit(
   place: Place,
 ): Step | undefined {
   const { report } = place;
-  const made = (node.body?.statements ?? []).map((statement) => command(statement, scope, report));
-  let thing: Thing | undefined;
-  if (local !== undefined) {
-    const entity = place.newFence(local);
-    scope.declare(entity, report);
-    thing = { kind: 'fence', family: entity.family, index: undefined, indexed: false };
-  } else if (node.result !== undefined) thing = resolvePath(node.result, scope, report);
-  if (thing !== undefined && thing.kind !== 'fence') {
-    report(node.result ?? span, `${describe(thing)} cannot be the name of a fence; choose another`);
-    return undefined;
-  }
-  const fence = thing && oneOf(thing, node.result ?? span, report);
+  const [first, ...others] = node.body?.statements ?? [];
+  const waits = first?.kind === 'operation' && first.verb.text === 'wait' ? first : undefined;
+  const behind = waits && awaited(waits, scope, report);
+  const listed = waits === undefined ? (node.body?.statements ?? []) : others;
+  const made = listed.map((statement) => command(statement, scope, report));
+  const fence = fenceNamed(node, local, span, scope, place);
+  if (fence === undefined && node.result !== undefined) return undefined;
   if (node.body !== undefined && node.body.statements.length === 0)
     report(node.verb, 'nothing is submitted', 'warning');
+  const exported = node.words.length > 0;
+  const [word] = node.words;
+  if (word !== undefined && fence === undefined)
+    report(word, `name the fence that is exported: \`submit { … } as done ${word.text}\``);
   const error = errorName(node, scope, place);
   const list = made.filter((one) => one !== undefined);
   const count = deviceCommands(list);
@@ -622,8 +746,27 @@ function submit(
       `a submission has room for ${commandsMax} commands of the device; these are ${count}`,
     );
   return list.length === made.length
-    ? { kind: 'submit', from: span.from, to: span.to, commands: list, fence, error }
+    ? {
+        kind: 'submit',
+        from: span.from,
+        to: span.to,
+        commands: list,
+        fence,
+        exported,
+        behind,
+        error,
+      }
     : undefined;
+}
+
+/** The fence that a submission waits for. */
+function awaited(node: Operation, scope: Scope, report: Report): Member | undefined {
+  if (!checkShape(node, commandShapes.wait, commands.wait.form, report)) return undefined;
+  const met = meet(node, 'wait', node, scope, report);
+  if (met?.kind !== 'wait') return undefined;
+  if (met.for === 'fence') return met.member;
+  report(node.target ?? node, 'a submission waits for fences; wait for the event in front of it');
+  return undefined;
 }
 
 function meet(
@@ -661,7 +804,15 @@ function meet(
   if (member === undefined) return undefined;
   return verb === 'signal'
     ? { kind: 'signal', from: span.from, to: span.to, member }
-    : { kind: 'wait', from: span.from, to: span.to, for: thing.kind, member };
+    : {
+        kind: 'wait',
+        from: span.from,
+        to: span.to,
+        for: thing.kind,
+        member,
+        how: undefined,
+        error: undefined,
+      };
 }
 
 /** Asks a fence: the name behind `as` tells whether it has signaled. */
@@ -730,6 +881,13 @@ function command(statement: Statement, scope: Scope, report: Report): Command | 
   const name = verb as CommandName;
   if (!checkShape(statement, commandShapes[name], commands[name].form, report)) return undefined;
   if (name === 'draw') return draw(statement, scope, report);
+  if (name === 'wait') {
+    report(
+      statement.verb,
+      'a submission waits for one fence, before anything else: put it in front',
+    );
+    return undefined;
+  }
   const target = extentOf(statement.target, verb, scope, report);
   if (name === 'clear') {
     const value = deviceValue(statement, scope, report);

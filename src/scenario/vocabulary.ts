@@ -176,11 +176,37 @@ export const operations = {
     does:
       'Hands commands to the GPU: vmw_execbuf_process(). Validation reserves the buffers, scans for written pages ' +
       '(vmw_bo_dirty_scan), emits an update for what is dirty, then the commands and a fence. The ' +
-      'name behind `as` is that fence.',
+      'name behind `as` is that fence; with `exported` behind that, it is a sync file, which is polled like any file.',
   },
   wait: {
     form: 'wait done[2]',
-    does: 'Sleeps until a fence has signaled (dma_fence_wait) or until another thread has signaled the event.',
+    does:
+      'Sleeps until a fence has signaled (dma_fence_wait), or until another thread has signaled the event. Behind a fence ' +
+      'may stand `event` (FENCE_EVENT: the driver sends one), `timeout` (a time that may run out), `nowait` (no time at ' +
+      'all). A sync file is waited for by poll(2).',
+  },
+  grab: {
+    form: 'grab ring',
+    does:
+      'The CPU takes the memory of a surface (SYNCCPU): waits until the GPU has done with it, and submissions that use it ' +
+      'are refused with EBUSY until `release`. With `shared` it only waits; with `nowait` it does not, but says EBUSY.',
+  },
+  release: { form: 'release ring', does: 'SYNCCPU release: undoes one `grab`.' },
+  export: {
+    form: 'export ring as busy',
+    does:
+      'A sync file of all that guards the memory of a surface (DMA_BUF_IOCTL_EXPORT_SYNC_FILE): one fence, or an array of ' +
+      'them. The name behind `as` is a fence like any other.',
+  },
+  attach: {
+    form: 'attach done to ring',
+    does: 'A sync file guards the memory of a surface from here on, as a reader of it does (DMA_BUF_IOCTL_IMPORT_SYNC_FILE).',
+  },
+  kill: {
+    form: 'kill render',
+    does:
+      'A signal for a thread of this process, with a handler that does nothing: what waits interruptibly in the kernel ' +
+      'returns, and is done again when the handler has run.',
   },
   signal: {
     form: 'signal ready',
@@ -213,6 +239,12 @@ export const commands = {
     does:
       'The device computes the lower levels of a texture from the level above each: SVGA_3D_CMD_DX_GENMIPS. A write, as ' +
       'that of a draw.',
+  },
+  wait: {
+    form: 'wait done',
+    does:
+      'The submission gets the sync file of another (DRM_VMW_EXECBUF_FLAG_IMPORT_FENCE_FD). vmwgfx waits for it in the ' +
+      'ioctl, before it looks at the commands; it stands in front of them.',
   },
   present: {
     form: 'present target',
@@ -470,6 +502,12 @@ export const machineSettings = {
       'How much memory can be known to the device at a time; more drives out what was used longest ago. Without it there ' +
       'is no limit.',
   },
+  seqno: {
+    form: 'seqno 0xfffffffe',
+    does:
+      'The sequence number of the last fence before the run: the first one has the next. They are counted modulo 2^32, and ' +
+      '0 is left out.',
+  },
   with: {
     form: 'with bz-01',
     does:
@@ -489,6 +527,7 @@ export type Memory = (typeof memories)[number];
 
 export const ATOM_MAX = 4096;
 export const CPUS_MAX = 8;
+export const SEQNO_MAX = 0xffffffff;
 export const MOB_PAGES_MAX = 262144;
 export const SURFACE_BYTES_MAX = 1024 * 1024 * 1024;
 
@@ -583,6 +622,29 @@ export const mapWords = {
   },
   readonly: { form: 'readonly', does: 'PROT_READ: a store is an error of the application.' },
 } as const satisfies Record<string, Entry>;
+
+/** Behind `submit { … } as done`. */
+export const submitWords = {
+  exported: {
+    form: 'exported',
+    does: 'DRM_VMW_EXECBUF_FLAG_EXPORT_FENCE_FD: the fence is a sync file as well.',
+  },
+} as const satisfies Record<string, Entry>;
+
+/** Behind `grab ring`. */
+export const grabWords = {
+  shared: { form: 'shared', does: 'drm_vmw_synccpu_allow_cs: submissions may go on.' },
+  nowait: { form: 'nowait', does: 'drm_vmw_synccpu_dontblock: EBUSY instead of waiting.' },
+} as const satisfies Record<string, Entry>;
+
+/** Behind `wait done`: how, or how long. */
+export const waitWords = {
+  event: { form: 'event', does: 'FENCE_EVENT, and read(2) until the driver has sent the event.' },
+  timeout: { form: 'timeout', does: 'The time may run out, which is a choice: EBUSY.' },
+  nowait: { form: 'nowait', does: 'No time at all: EBUSY when the fence has not signaled.' },
+} as const satisfies Record<string, Entry>;
+
+export type WaitWord = keyof typeof waitWords;
 
 /** Behind `protect p`. */
 export const protections = {

@@ -18,6 +18,7 @@ import {
   svgaCommand,
 } from '../hardware/svga/commands';
 import { boxRuns, type SurfaceShape, shapeBytes, shapeField } from '../hardware/svga/shapes';
+import { MAX_SCHEDULE_TIMEOUT } from '../kernel/drivers/dma-buf/dma-fence';
 import { vmw_execbuf_process } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_execbuf';
 import {
   vmw_fence_obj_unref_ioctl,
@@ -161,7 +162,12 @@ export const queue_updates = routine(
       when('the command buffer is full', (f) => f.first === 0, [
         call(
           vmw_execbuf_process,
-          (f, k) => ({ commands: k.task * bufferCommands, count: f.end, submission: f.submission }),
+          (f, k) => ({
+            commands: k.task * bufferCommands,
+            count: f.end,
+            submission: f.submission,
+            flags: 0,
+          }),
           'ret',
         ),
         when('ret < 0', (f) => f.ret < 0, [ret('ret', (f) => f.ret)]),
@@ -240,11 +246,16 @@ export const transfer_readback = routine(
         commands: k.task * bufferCommands + f.first,
         count: bufferCommands - f.first,
         submission: 0,
+        flags: 0,
       }),
       'fence',
     ),
     when('fence < 0', (f) => f.fence < 0, [ret('fence', (f) => f.fence)]),
-    call(vmw_fence_obj_wait_ioctl, (f) => ({ handle: f.fence }), 'ret'),
+    call(
+      vmw_fence_obj_wait_ioctl,
+      (f) => ({ handle: f.fence, timeout: MAX_SCHEDULE_TIMEOUT }),
+      'ret',
+    ),
     call(vmw_fence_obj_unref_ioctl, (f) => ({ handle: f.fence }), 'ret'),
     step('the memory has it', (f, k) => {
       const t = transferOf(k, f.surface);

@@ -15,8 +15,18 @@
 //   user_read {address, length}                                      -> 0, or a signal | code << 8
 //   user_copy {from, to, length}                                     -> as before
 //   user_ramp {address, length, first}                               -> as before; bytes that count up
-//   submit {first, count, submission, forget}                        -> handle of a fence (0: forgotten), or an errno
-//   fence_wait {handle, submission}                                  -> 0, or a negative errno
+//   submit {first, count, submission, forget, exported, behind}             -> handle of a fence (0: forgotten), or an errno; a
+//                                                                       sync file too (`exportedFile`); behind the
+//                                                                       fence of a sync file
+//   fence_wait {handle, submission, timeout}                         -> 0, or a negative errno
+//   fence_event_wait {handle, submission}                            -> as before, by an event
+//   sync_wait, sync_poll {fd, submission}                            -> as fence_wait and fence_poll; 0: nothing to wait
+//                                                                       for any more
+//   grab_surface {handle, submission, shared, nowait}                -> 0, or a negative errno
+//   release_surface {handle}                                         -> 0, or a negative errno
+//   export_surface {handle}                                          -> a descriptor, 0, or a negative errno
+//   attach_fence {handle, fd}                                        -> 0, or a negative errno
+//   sync_close {fd}                                                  -> 0, or a negative errno
 //   fence_poll {handle, submission}                                  -> 1 when it is over, 0, or a negative errno
 //   fence_forget {handle}                                            -> 0, or a negative errno
 //
@@ -27,17 +37,34 @@ import { load, load_bytes, store, store_bytes } from '../hardware/cpu';
 import { rampByte } from '../hardware/memory';
 import { PAGE_SIZE } from '../hardware/pte';
 import { shapeBytes, shapeField } from '../hardware/svga/shapes';
-import { vmw_execbuf_process } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_execbuf';
 import {
+  dma_buf_export_sync_file,
+  dma_buf_import_sync_file,
+} from '../kernel/drivers/dma-buf/dma-buf';
+import { close_fd, do_poll, sync_file_ioctl_fence_info } from '../kernel/drivers/dma-buf/sync_file';
+import {
+  vmw_user_bo_synccpu_grab,
+  vmw_user_bo_synccpu_release,
+} from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_bo';
+import {
+  DRM_VMW_EXECBUF_FLAG_EXPORT_FENCE_FD,
+  vmw_execbuf_ioctl,
+  vmw_execbuf_process,
+} from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_execbuf';
+import {
+  drm_read,
+  vmw_fence_event_ioctl,
   vmw_fence_obj_signaled_ioctl,
   vmw_fence_obj_unref_ioctl,
   vmw_fence_obj_wait_ioctl,
 } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_fence';
+import { vmw_resource_unreference } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_resource';
 import {
   vmw_gb_surface_define_ioctl,
   vmw_surface_destroy_ioctl,
+  vmw_user_surface_lookup_handle,
 } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_surface';
-import { EINVAL } from '../kernel/include/linux/errno';
+import { EINVAL, ENOMEM, ERESTARTSYS } from '../kernel/include/linux/errno';
 import {
   MAP_FIXED,
   MAP_PRIVATE,
@@ -51,7 +78,7 @@ import { __vm_munmap, TASK_SIZE, vm_mmap_pgoff } from '../kernel/mm/mmap';
 import { mremap_to } from '../kernel/mm/mremap';
 import type { Engine } from '../routine/engine';
 import { type AnyBuilder, type Node, routine } from '../routine/routine';
-import { bool, int, long, ref, structNamed } from '../state/layout';
+import { bool, int, isNull, long, ref, type Structs, structNamed } from '../state/layout';
 import * as edges from './edges';
 import { segv_handler } from './layer';
 import { bufferCommands } from './limits';
@@ -427,60 +454,239 @@ export const submit = routine(
   'submit',
   {
     mode: 'user',
-    args: { first: int, count: int, submission: int, forget: bool },
+    args: { first: int, count: int, submission: int, forget: bool, exported: bool, behind: int },
     locals: { handle: int, ignored: int },
     returns: int,
   },
-  ({ call, when, ret }) => [
-    call(
-      vmw_execbuf_process,
-      (f, k) => ({
-        commands: k.task * bufferCommands + f.first,
-        count: f.count,
-        submission: f.submission,
-      }),
-      'handle',
-    ),
-    when('nobody will wait', (f) => f.forget && f.handle > 0, [
-      call(vmw_fence_obj_unref_ioctl, (f) => ({ handle: f.handle }), 'ignored'),
-      ret('0', () => 0),
+  ({ step, call, when, loop, leave, ret }) => {
+    const args = (
+      f: { first: number; count: number; submission: number; exported: boolean },
+      k: Engine,
+    ) => ({
+      commands: k.task * bufferCommands + f.first,
+      count: f.count,
+      submission: f.submission,
+      flags: f.exported ? DRM_VMW_EXECBUF_FLAG_EXPORT_FENCE_FD : 0,
+    });
+    return [
+      loop('drmIoctl()', [
+        when(
+          'behind another',
+          (f) => f.behind > 0,
+          [
+            call(
+              vmw_execbuf_ioctl,
+              (f, k) => ({ ...args(f, k), imported_fence_fd: f.behind }),
+              'handle',
+            ),
+          ],
+          [call(vmw_execbuf_process, args, 'handle')],
+        ),
+        when('no signal came', (f) => f.handle !== -ERESTARTSYS, [leave()]),
+        step('the handler returns; again', (_f, k) => k.signal(k.task, false)),
+      ]),
+      when('nobody will wait', (f) => f.forget && f.handle > 0, [
+        call(vmw_fence_obj_unref_ioctl, (f) => ({ handle: f.handle }), 'ignored'),
+        ret('0', () => 0),
+      ]),
+      ret('handle', (f) => f.handle),
+    ];
+  },
+);
+
+/** The descriptor of the sync file that the running task's last submission gave, 0 when it has none. */
+export const exportedFile = (k: Engine): number =>
+  Math.max(0, k.the('user_fence_reps', 'drm_vmw_fence_rep').fd.get(k.task));
+
+const asked = { submission: int };
+const answer = { ret: int };
+
+/** When the kernel has answered `over`, the thread knows that the submission is. */
+const learn = ({ step, when }: AnyBuilder, text: string, over: number): Node =>
+  when(text, (f: { ret: number; submission: number }) => f.ret === over && f.submission > 0, [
+    step('the submission is over', (f: { submission: number }, k: Engine) => {
+      k.emit(edges.fence_waited, { submission: f.submission });
+    }),
+  ]);
+
+/** Asks again when a signal has come in between, whose handler does nothing. */
+const restarted = ({ step, when, loop, leave }: AnyBuilder, ask: Node[]): Node =>
+  loop('drmIoctl()', [
+    ...ask,
+    when('no signal came', (f: { ret: number }) => f.ret !== -ERESTARTSYS, [leave()]),
+    step('the handler returns; again', (_f: unknown, k: Engine) => k.signal(k.task, false)),
+  ]);
+
+/** Waits until a submission is over, or a time. */
+export const fence_wait = routine(
+  file,
+  'fence_wait',
+  {
+    mode: 'user',
+    args: { handle: int, ...asked, timeout: int },
+    locals: answer,
+    returns: int,
+  },
+  (b) => [
+    restarted(b, [
+      b.call(vmw_fence_obj_wait_ioctl, (f) => ({ handle: f.handle, timeout: f.timeout }), 'ret'),
     ]),
-    ret('handle', (f) => f.handle),
+    learn(b, 'ok', 0),
+    b.ret('ret', (f) => f.ret),
   ],
 );
 
-/** Asks the kernel about a fence by `ioctl`; when that answers `over`, the thread knows that the submission is. */
-const fenceRoutine = (
-  name: string,
-  ioctl: typeof vmw_fence_obj_wait_ioctl,
-  text: string,
-  over: number,
-) =>
-  routine(
-    file,
-    name,
-    {
-      mode: 'user',
-      args: { handle: int, submission: int },
-      locals: { ret: int },
-      returns: int,
-    },
-    ({ step, call, when, ret }) => [
-      call(ioctl, (f) => ({ handle: f.handle }), 'ret'),
-      when(text, (f) => f.ret === over, [
-        step('the submission is over', (f, k) => {
-          k.emit(edges.fence_waited, { submission: f.submission });
-        }),
-      ]),
-      ret('ret', (f) => f.ret),
-    ],
-  );
-
-/** Waits until a submission is over. */
-export const fence_wait = fenceRoutine('fence_wait', vmw_fence_obj_wait_ioctl, 'ok', 0);
-
 /** Asks whether a submission is over. */
-export const fence_poll = fenceRoutine('fence_poll', vmw_fence_obj_signaled_ioctl, 'signaled', 1);
+export const fence_poll = routine(
+  file,
+  'fence_poll',
+  { mode: 'user', args: { handle: int, ...asked }, locals: answer, returns: int },
+  (b) => [
+    b.call(vmw_fence_obj_signaled_ioctl, (f) => ({ handle: f.handle }), 'ret'),
+    learn(b, 'signaled', 1),
+    b.ret('ret', (f) => f.ret),
+  ],
+);
+
+/** Asks for an event when a submission is over, and sleeps until it can be read. */
+export const fence_event_wait = routine(
+  file,
+  'fence_event_wait',
+  {
+    mode: 'user',
+    args: { handle: int, ...asked },
+    locals: { ...answer, event: ref('vmw_event_fence_action') },
+    returns: int,
+  },
+  (b) => [
+    b.call(vmw_fence_event_ioctl, (f) => ({ handle: f.handle }), 'event'),
+    b.when('no event', (f) => isNull(f.event), [b.ret('-ENOMEM', () => -ENOMEM)]),
+    restarted(b, [b.call(drm_read, (f) => ({ action: f.event }), 'ret')]),
+    learn(b, 'ok', 0),
+    b.ret('ret', (f) => f.ret),
+  ],
+);
+
+/** Waits for a sync file as for any file: poll(2). */
+export const sync_wait = routine(
+  file,
+  'sync_wait',
+  { mode: 'user', args: { fd: int, ...asked }, locals: answer, returns: int },
+  (b) => [
+    b.when('there is one', (f) => f.fd > 0, [
+      restarted(b, [b.call(do_poll, (f) => ({ fd: f.fd }), 'ret')]),
+    ]),
+    learn(b, 'ok', 0),
+    b.ret('ret', (f) => f.ret),
+  ],
+);
+
+/** Asks a sync file for the state of its fence: SYNC_IOC_FILE_INFO. */
+export const sync_poll = routine(
+  file,
+  'sync_poll',
+  { mode: 'user', args: { fd: int, ...asked }, locals: answer, returns: int },
+  (b) => [
+    b.when(
+      'there is one',
+      (f) => f.fd > 0,
+      [b.call(sync_file_ioctl_fence_info, (f) => ({ fd: f.fd }), 'ret')],
+      [
+        b.step('it has been waited for', (f) => {
+          f.ret = 1;
+        }),
+      ],
+    ),
+    learn(b, 'signaled', 1),
+    b.ret('ret', (f) => f.ret),
+  ],
+);
+
+/** close(2) of a sync file. */
+export const sync_close = routine(
+  file,
+  'sync_close',
+  { mode: 'user', args: { fd: int }, locals: answer, returns: int },
+  ({ call, ret }) => [call(close_fd, (f) => ({ fd: f.fd }), 'ret'), ret('ret', (f) => f.ret)],
+);
+
+/** Does something with the buffer object of a surface, whose handle is given; -EINVAL without one. */
+const onBuffer = ({ unlocked, call, when, ret }: AnyBuilder, then: Node[]): Node[] => [
+  call(vmw_user_surface_lookup_handle, (f: { handle: number }) => ({ handle: f.handle }), 'res'),
+  when('!res', (f: { res: Structs['vmw_resource'] }) => isNull(f.res), [
+    ret('-EINVAL', () => -EINVAL),
+  ]),
+  unlocked(
+    'vbo = res->backup',
+    (f: { res: Structs['vmw_resource']; vbo: Structs['vmw_buffer_object'] }) => {
+      f.vbo = f.res.backup;
+    },
+  ),
+  ...then,
+  call(vmw_resource_unreference, (f: { res: Structs['vmw_resource'] }) => ({ res: f.res })),
+];
+
+const buffer = { res: ref('vmw_resource'), vbo: ref('vmw_buffer_object') };
+
+/** Waits until the GPU has done with a surface's memory, and keeps it off unless it is `shared`. */
+export const grab_surface = routine(
+  file,
+  'grab_surface',
+  {
+    mode: 'user',
+    args: { handle: int, ...asked, shared: bool, nowait: bool },
+    locals: { ...answer, ...buffer },
+    returns: int,
+  },
+  (b) => [
+    onBuffer(b, [
+      restarted(b, [
+        b.call(
+          vmw_user_bo_synccpu_grab,
+          (f) => ({ vbo: f.vbo, allow_cs: f.shared, dontblock: f.nowait }),
+          'ret',
+        ),
+      ]),
+    ]),
+    learn(b, 'ok', 0),
+    b.ret('ret', (f) => f.ret),
+  ],
+);
+
+/** Lets the GPU have it again. */
+export const release_surface = routine(
+  file,
+  'release_surface',
+  { mode: 'user', args: { handle: int }, locals: { ...answer, ...buffer }, returns: int },
+  (b) => [
+    onBuffer(b, [b.call(vmw_user_bo_synccpu_release, (f) => ({ vbo: f.vbo }), 'ret')]),
+    b.ret('ret', (f) => f.ret),
+  ],
+);
+
+/** A sync file of all that guards a surface's memory: a descriptor, 0 when nothing does, or an errno. */
+export const export_surface = routine(
+  file,
+  'export_surface',
+  { mode: 'user', args: { handle: int }, locals: { ...answer, ...buffer }, returns: int },
+  (b) => [
+    onBuffer(b, [b.call(dma_buf_export_sync_file, (f) => ({ resv: f.vbo.base.resv }), 'ret')]),
+    b.ret('ret', (f) => f.ret),
+  ],
+);
+
+/** A sync file guards a surface's memory from here on. */
+export const attach_fence = routine(
+  file,
+  'attach_fence',
+  { mode: 'user', args: { handle: int, fd: int }, locals: { ...answer, ...buffer }, returns: int },
+  (b) => [
+    onBuffer(b, [
+      b.call(dma_buf_import_sync_file, (f) => ({ resv: f.vbo.base.resv, fd: f.fd }), 'ret'),
+    ]),
+    b.ret('ret', (f) => f.ret),
+  ],
+);
 
 /** Gives a fence's handle back. */
 export const fence_forget = routine(

@@ -4,6 +4,7 @@ import type { SvgaCommand } from '../../src/hardware/svga/commands';
 import { svgaCommand } from '../../src/hardware/svga/commands';
 import { deviceParts } from '../../src/hardware/svga/device';
 import { bufferShape, type SurfaceShape } from '../../src/hardware/svga/shapes';
+import { MAX_SCHEDULE_TIMEOUT } from '../../src/kernel/drivers/dma-buf/dma-fence';
 import { driverParts } from '../../src/kernel/drivers/gpu/drm/vmwgfx/vmwgfx_drv';
 import { vmw_irq_handler } from '../../src/kernel/drivers/gpu/drm/vmwgfx/vmwgfx_irq';
 import { type Preset, variantSet } from '../../src/kernel/variants';
@@ -152,13 +153,24 @@ export const submit = (
     ),
     b.call(
       winsys.submit,
-      () => ({ first: 0, count: commands.length, submission, forget: false }),
+      () => ({
+        first: 0,
+        count: commands.length,
+        submission,
+        forget: false,
+        exported: false,
+        behind: 0,
+      }),
       'fence',
     ),
   ]);
 export const wait = (b: AnyBuilder, submission: number): Node =>
   b.statement(undefined, [
-    b.call(winsys.fence_wait, (f) => ({ handle: f.fence, submission }), 'result'),
+    b.call(
+      winsys.fence_wait,
+      (f) => ({ handle: f.fence, submission, timeout: MAX_SCHEDULE_TIMEOUT }),
+      'result',
+    ),
   ]);
 
 export const forget = (b: AnyBuilder): Node =>

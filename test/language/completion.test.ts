@@ -61,6 +61,11 @@ describe('what can stand at the cursor', () => {
       'poll',
       'submit',
       'wait',
+      'grab',
+      'release',
+      'export',
+      'attach',
+      'kill',
       'signal',
     ]);
     expect(labels(inThread('wr|'))).toContain('write');
@@ -77,6 +82,7 @@ describe('what can stand at the cursor', () => {
       'copy',
       'clear',
       'genmips',
+      'wait',
       'present',
       'update',
       'readback',
@@ -92,6 +98,7 @@ describe('what can stand at the cursor', () => {
       'memory',
       'atom',
       'mobs',
+      'seqno',
       'with',
       'without',
     ]);

@@ -2,42 +2,12 @@
 // nobody follows NULL, nobody is stuck, and the contract holds for what was not refused.
 import { describe, expect, test } from 'vitest';
 import { type FailurePoint, failurePoints } from '../../src/kernel/lib/fault-inject';
-import { variantSet } from '../../src/kernel/variants';
 import type { Engine } from '../../src/routine/engine';
-import { composeRun } from '../../src/scenario/compose';
+import { composeRun, variantsOf } from '../../src/scenario/compose';
 import { stepsMax } from '../../src/scenario/run';
 import { Timeline } from '../../src/timeline/timeline';
+import { everywhere, journey } from './journey';
 import { load } from './outcome';
-
-/** Comes to every point: creation, mapping, private copies, splits, moves, children, submissions. */
-const everywhere = (failure: string): string => `scenario "every point"
-${failure}
-surface ring: buffer 4 pages coherent
-surface other: buffer 1 page
-process app {
-  let p = map ring at 0x10000000 else noMap
-  let c = map other private else noCopy
-  thread render on cpu0 {
-    repeat 2 as n {
-      write p[n pages] = 1 else signal
-      write c[0] = 2 else killed
-    }
-    submit { draw reads ring, draw reads other } as done[0] else refused
-    if refused == 0 { wait done[0] }
-    protect p[3 pages .. 4 pages] readonly else split
-    remap p[2 pages .. 3 pages] at 0x40000000 as q else moved
-    write p[1 page] = 3 else signal2
-    fork child else alone
-    submit { draw reads ring } as done[1] else refused2
-    if refused2 == 0 { wait done[1] }
-  }
-}
-process child forks app {
-  thread run on cpu1 {
-    read p[1 page] else signal
-    exit
-  }
-}`;
 
 interface Ended {
   readonly problems: readonly string[];
@@ -49,7 +19,7 @@ interface Ended {
 /** What a run ended with, its accesses held to the rules of routines. */
 function ended(text: string): Ended {
   const { meaning, run: sample } = load(text);
-  const run = composeRun(meaning, sample.sources, variantSet('series-v2'), true);
+  const run = composeRun(meaning, sample.sources, variantsOf(meaning), true);
   const { engine } = run;
   const over = new Timeline(engine).run(() => undefined, stepsMax) === 'end';
   return {
@@ -66,19 +36,79 @@ const heldLocks = (engine: Engine): string[] =>
   );
 
 const points = Object.keys(failurePoints) as FailurePoint[];
+const kernels = ['series-v2', 'linux-6.1'];
+const often = ['once', 'once after 1', 'always'];
 
-describe.each(points)('%s', (point) => {
-  for (const often of ['once', 'once after 1', 'always'])
-    test(`${often}: errors are returned, locks are given back`, () => {
-      const { problems, failed, held, broken } = ended(everywhere(`fail ${point} ${often}`));
-      if (often !== 'once after 1') expect(failed).toBeGreaterThan(0);
-      expect(held).toEqual([]);
-      expect(broken).toEqual([]);
-      // What fails while the surfaces are made is told; all else was given a name.
-      expect(
-        problems.filter((problem) => !problem.startsWith('error: creating it failed')),
-      ).toEqual([]);
-    });
+/** Of a run in which these fail: what is left held, which rules are broken, and what was not meant to be. */
+function leftOver(text: string, point?: FailurePoint): Omit<Ended, 'failed'> {
+  const { problems, failed, held, broken } = ended(text);
+  if (failed > 0 && point !== undefined) failedHere.add(point);
+  // What fails while the surfaces are made is told; all else was given a name.
+  const odd = problems.filter((problem) => !problem.startsWith('error: creating it failed'));
+  return { problems: odd, held, broken };
+}
+
+const nothing = { problems: [], held: [], broken: [] };
+
+/** What failed in one of these tests. */
+const failedHere = new Set<string>();
+
+const managing = points.filter((point) => /^(pte_|alloc_page|vm_area)/.test(point));
+
+test.each(managing)(
+  '%s: errors are returned, locks are given back, no reference is lost',
+  (point) => {
+    for (const times of often)
+      expect([times, leftOver(everywhere(`fail ${point} ${times}`), point)]).toEqual([
+        times,
+        nothing,
+      ]);
+  },
+);
+
+describe.each(kernels)('a submission, a fault, an eviction on %s', (kernel) => {
+  test('without a failure all of it holds', () => {
+    expect(leftOver(journey(kernel, []))).toEqual(nothing);
+  });
+
+  const driving = points.filter((point) => !managing.includes(point));
+  test.each(driving)('%s fails: coherence is kept, or an error is returned', (point) => {
+    for (const times of often) {
+      const left = leftOver(journey(kernel, [`fail ${point} ${times}`]), point);
+      expect([times, left]).toEqual([times, nothing]);
+    }
+  });
+});
+
+test('every point was come to', () => {
+  expect(points.filter((point) => !failedHere.has(point))).toEqual([]);
+});
+
+/** Those that a driver's paths come to one after the other: a second failure on the way out of the first. */
+const pairs = [
+  ['ttm_tt_populate', 'vmw_surface_clean'],
+  ['vmw_mob_bind', 'vmw_cmd_send_fence'],
+  ['vmw_gb_surface_bind', 'vmw_resource_create'],
+  ['vmw_surface_dirty_sync', 'vmw_fence_create'],
+  ['vmw_fence_create', 'vmw_surface_clean'],
+  ['vmw_user_fence_create', 'vmw_cmd_send_fence'],
+  ['sync_file_create', 'vmw_execbuf_copy_fence_user'],
+  ['vmw_cmd_ctx_reserve', 'vmw_event_fence_action_queue'],
+] as const satisfies readonly (readonly [FailurePoint, FailurePoint])[];
+
+test.each(pairs)('%s and then %s', (first, second) => {
+  for (const kernel of kernels)
+    for (const [one, other] of [
+      ['once', 'once'],
+      ['always', 'once after 1'],
+    ]) {
+      const failures = [`fail ${first} ${one}`, `fail ${second} ${other}`];
+      expect([kernel, ...failures, leftOver(journey(kernel, failures))]).toEqual([
+        kernel,
+        ...failures,
+        nothing,
+      ]);
+    }
 });
 
 test('without a failure nothing of it is in the machine: no point, no step more', () => {

@@ -10,6 +10,7 @@ import { routine } from '../../routine/routine';
 import { blockBytes } from '../../state/blocks';
 import { tracepoint } from '../../state/events';
 import {
+  bool,
   type FieldsView,
   int,
   NULL,
@@ -61,12 +62,16 @@ import {
 } from './shapes';
 
 export const SVGA_IRQFLAG_ANY_FENCE = 1 << 0;
+export const SVGA_IRQFLAG_FENCE_GOAL = 1 << 2;
+/** Sequence numbers are compared modulo 2^32: one that is fewer than so many ahead has been reached. */
+export const SVGA_FENCE_WRAP = 2 ** 31;
 
 /** Registers, as the guest sees them. */
 export const svga_regs = struct('svga_regs', {
   shared: {
     queued: int, // commands handed over and not yet taken
     fence: u32, // last sequence number completed
+    fence_goal: u32, // the guest wants an interrupt when this one is
     irq_status: int,
     irq_mask: int,
   },
@@ -98,8 +103,8 @@ export const svga_surface = struct('svga_surface', {
   },
 });
 
-/** The engine's own state: where it takes the next command. */
-export const svga_engine = struct('svga_engine', { own: { stop: int } });
+/** The engine's own state: where it takes the next command; SVGA_REG_BUSY, in machines that ask for it. */
+export const svga_engine = struct('svga_engine', { own: { stop: int, busy: bool } });
 
 declare module '../../state/layout' {
   interface Structs {
@@ -517,18 +522,25 @@ export const destroy_gb_surface = routine(
 export const fence = routine(
   file,
   'fence',
-  { mode: 'device', args: { seqno: u32 }, locals: { mask: int } },
-  ({ step, when }) => [
+  { mode: 'device', args: { seqno: u32 }, locals: { mask: int, status: int, goal: u32 } },
+  ({ step, atomic, when }) => [
     step('SVGA_REG_FENCE = seqno', (f, k) => {
       k.the('svga', 'svga_regs').fence = f.seqno;
       k.emit(svga_fence, { seqno: f.seqno });
     }),
     step('mask = SVGA_REG_IRQMASK', (f, k) => {
       f.mask = k.the('svga', 'svga_regs').irq_mask;
+      f.status = f.mask & SVGA_IRQFLAG_ANY_FENCE;
     }),
-    when('mask & ANY_FENCE', (f) => (f.mask & SVGA_IRQFLAG_ANY_FENCE) !== 0, [
-      step('IRQ_STATUS |= ANY_FENCE; raise the line', (_f, k) => {
-        k.the('svga', 'svga_regs').irq_status = SVGA_IRQFLAG_ANY_FENCE;
+    when('mask & FENCE_GOAL', (f) => (f.mask & SVGA_IRQFLAG_FENCE_GOAL) !== 0, [
+      step('goal = SVGA_REG_FENCE_GOAL', (f, k) => {
+        f.goal = k.the('svga', 'svga_regs').fence_goal;
+        if ((f.seqno - f.goal) >>> 0 < SVGA_FENCE_WRAP) f.status |= SVGA_IRQFLAG_FENCE_GOAL;
+      }),
+    ]),
+    when('status', (f) => f.status !== 0, [
+      atomic('IRQ_STATUS |= status; raise the line', (f, k) => {
+        k.the('svga', 'svga_regs').irq_status |= f.status;
         k.emit(svga_irq, {});
         k.raise(0, DEVICE_VECTOR);
       }),
@@ -611,10 +623,15 @@ export const svga_device = routine(
   file,
   'svga_device',
   { mode: 'device', locals: nothing },
-  ({ step, atomic, wait, when, loop, call, statement }) => [
+  ({ step, atomic, wait, when, loop, call, having, statement }) => [
     loop('for (;;)', [
       statement(undefined, [
         wait('wait for commands', (_f, k) => k.the('svga', 'svga_regs').queued > 0),
+        having('vmw_cmd_send_fence', [
+          step('SVGA_REG_BUSY = 1', (_f, k) => {
+            k.the('svga_engine', 'svga_engine').busy = true;
+          }),
+        ]),
         step('command = ring[stop]', (f, k) => {
           const ring = k.the('svga_ring', 'svga_ring');
           const engine = k.the('svga_engine', 'svga_engine');
@@ -723,6 +740,11 @@ export const svga_device = routine(
             to: value,
           })),
         ]),
+        having('vmw_cmd_send_fence', [
+          step('SVGA_REG_BUSY = 0', (_f, k) => {
+            k.the('svga_engine', 'svga_engine').busy = false;
+          }),
+        ]),
       ]),
     ]),
   ],
@@ -735,11 +757,12 @@ export interface DeviceLimits {
   readonly objects: number; // MOBs
   readonly objectPages: number; // of the largest
   readonly ringCommands: number;
+  readonly lastSeqno?: number; // completed before the machine begins; 0 when it is not given
 }
 
 /** What the device adds to a machine. Call `boot` before the machine's first step. */
 export function deviceParts(limits: DeviceLimits) {
-  const { surfaces, surfaceBytes, objects, objectPages, ringCommands } = limits;
+  const { surfaces, surfaceBytes, objects, objectPages, ringCommands, lastSeqno = 0 } = limits;
   const pools: PoolSize[] = [
     { struct: svga_surface, count: surfaces },
     { struct: svga_mob, count: objects },
@@ -747,7 +770,7 @@ export function deviceParts(limits: DeviceLimits) {
     { struct: svga_mob_pt, count: 2 * objects, tail: objectPages },
   ];
   const statics: StaticSize[] = [
-    { name: 'svga', struct: svga_regs },
+    { name: 'svga', struct: svga_regs, initial: { fence: lastSeqno } },
     {
       name: 'svga_ring',
       struct: svga_ring,

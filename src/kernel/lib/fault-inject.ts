@@ -27,6 +27,23 @@ export const failurePoints = {
   vmw_validation_add_resource: 'an entry of the list of surfaces of a submission: -ENOMEM',
   vmw_validation_add_bo: 'an entry of the list of buffer objects of a submission: -ENOMEM',
   vmw_cmd_ctx_reserve: 'room in the command buffer for the commands of a submission: -ENOMEM',
+  vmw_mob_bind: 'room for the command that makes a buffer object known to the device: -ENOMEM',
+  vmw_gb_surface_create: 'room for the command that defines a surface: -ENOMEM',
+  vmw_gb_surface_bind: 'room for the command that binds a surface: it is destroyed again, -ENOMEM',
+  vmw_surface_dirty_sync:
+    'room for update commands: the boxes stay for the next submission, -ENOMEM',
+  vmw_surface_clean: 'room for a readback: the fault ends with SIGBUS',
+  vmw_cmd_send_fence:
+    'room in the command buffer for a fence: the kernel waits until the device is idle',
+  vmw_fence_create:
+    'a fence: the kernel waits for the device; a submission is done then, and returns -ENOMEM',
+  vmw_user_fence_create: 'the handle of a fence: as when there is no fence',
+  sync_file_create: 'the sync file of a fence: the kernel waits for the fence instead',
+  vmw_execbuf_copy_fence_user:
+    'what a submission says of its fence cannot be written: the kernel waits for it, -EFAULT',
+  vmw_event_fence_action_queue: 'the event of a fence: -ENOMEM',
+  dma_resv_reserve_fences:
+    'room for a fence of a buffer object (linux-6.1): the kernel waits for it instead',
   copy_from_user: "a command of the application's command buffer cannot be read: -EFAULT",
 } as const;
 

@@ -3,13 +3,13 @@
 import type { Engine } from '../../../routine/engine';
 import { type AnyBuilder, type Node, routine } from '../../../routine/routine';
 import { tracepoint } from '../../../state/events';
-import { int, isNull, NULL, ref, type Structs, u32 } from '../../../state/layout';
+import { embed, int, isNull, NULL, ref, type Structs, same, u32 } from '../../../state/layout';
 import { refcount_dec, refcount_inc } from '../../include/asm-generic/bug';
 import {
   DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT,
   DMA_FENCE_FLAG_SIGNALED_BIT,
 } from '../../include/linux/dma-fence';
-import { EINVAL, ENOENT } from '../../include/linux/errno';
+import { EINVAL, ENOENT, ERESTARTSYS } from '../../include/linux/errno';
 
 type Fence = Structs['dma_fence'];
 const file = 'drivers/dma-buf/dma-fence.c';
@@ -86,16 +86,34 @@ export const dma_fence_put = routine(
   ],
 );
 
-/** Whether the signaled bit is set. A fence that the device has passed may still lack it. */
+/**
+ * Whether the fence is signalled: 0, or not. Without `ops->signaled` the bit alone tells, and a fence that the device
+ * has passed may still lack it.
+ */
 export const dma_fence_is_signaled = routine(
   file,
   'dma_fence_is_signaled',
-  { args, locals: { flags: int }, returns: int },
-  ({ step, ret }) => [
+  { args, locals: { flags: int, passed: int }, returns: int },
+  ({ step, call, callPointer, when, ret }) => [
     step('flags = fence->flags', (f) => {
       f.flags = f.fence.flags;
     }),
-    ret('flags & SIGNALED', (f) => f.flags & DMA_FENCE_FLAG_SIGNALED_BIT),
+    when('flags & SIGNALED', (f) => (f.flags & DMA_FENCE_FLAG_SIGNALED_BIT) !== 0, [
+      ret('true', () => 1),
+    ]),
+    when('fence->ops->signaled', (f) => f.fence.ops.signaled !== 0, [
+      callPointer(
+        'fence->ops->signaled(fence)',
+        (f) => f.fence.ops.signaled,
+        (f) => ({ fence: f.fence }),
+        'passed',
+      ),
+      when('it has', (f) => f.passed !== 0, [
+        call(dma_fence_signal, (f) => ({ fence: f.fence }), 'flags'),
+        ret('true', () => 1),
+      ]),
+    ]),
+    ret('false', () => 0),
   ],
 );
 
@@ -209,26 +227,128 @@ export const dma_fence_add_callback = routine(
   ],
 );
 
+/** Takes a callback back: 1, or 0 when it has run, or is running. */
+export const dma_fence_remove_callback = routine(
+  file,
+  'dma_fence_remove_callback',
+  { args: { ...args, cb: ref('dma_fence_cb') }, locals: { found: int }, returns: int },
+  (b) => [
+    spin_lock_irqsave<{ fence: Fence }>(b, 'fence->lock', (f) => f.fence.lock),
+    b.step('list_del_init(&cb->node)', (f) => {
+      let before = f.fence.cb_list;
+      f.found = isNull(before) ? 0 : 1;
+      if (same(before, f.cb)) f.fence.cb_list = f.cb.next;
+      else {
+        while (!isNull(before) && !same(before.next, f.cb)) before = before.next;
+        if (isNull(before)) f.found = 0;
+        else before.next = f.cb.next;
+      }
+      f.cb.next = NULL;
+    }),
+    spin_unlock_irqrestore<{ fence: Fence }>(b, 'fence->lock', (f) => f.fence.lock),
+    b.ret('found', (f) => f.found),
+  ],
+);
+
+/** No end to a wait. There is no clock: any other time but none may run out, or not, which is a choice. */
+export const MAX_SCHEDULE_TIMEOUT = 0x7fffffff;
+
+interface Waiting {
+  readonly fence: Fence;
+  readonly intr: number;
+  readonly timeout?: number;
+}
+
+/** A wait between its two tracepoints; what it gave goes to `ret`. */
+const tracedWait = ({ step, callPointer }: AnyBuilder): Node[] => [
+  step('trace_dma_fence_wait_start(fence)', ({ fence }: Waiting, k: Engine) => {
+    k.emit(dma_fence_wait_start, { fence, seqno: fence.seqno, task: k.task });
+  }),
+  callPointer(
+    'fence->ops->wait(fence, intr, timeout)',
+    (f: Waiting) => f.fence.ops.wait,
+    ({ fence, intr, timeout = MAX_SCHEDULE_TIMEOUT }: Waiting) => ({ fence, intr, timeout }),
+    'ret',
+  ),
+  step('trace_dma_fence_wait_end(fence)', ({ fence }: Waiting, k: Engine) => {
+    k.emit(dma_fence_wait_end, { fence, seqno: fence.seqno, task: k.task });
+  }),
+];
+
 /** Sleeps until the fence is signalled: 0, or -ERESTARTSYS when a signal cut an interruptible wait short. */
 export const dma_fence_wait = routine(
   file,
   'dma_fence_wait',
   { args: { ...args, intr: int }, locals: { ret: int }, returns: int },
-  ({ step, callPointer, ret }) => [
-    step('trace_dma_fence_wait_start(fence)', (f, k) => {
-      const { fence } = f;
-      k.emit(dma_fence_wait_start, { fence, seqno: fence.seqno, task: k.task });
+  (b) => [tracedWait(b), b.ret('ret < 0 ? ret : 0', (f) => Math.min(f.ret, 0))],
+);
+
+/** As `dma_fence_wait`, until a time runs out: what is left of it, 0 when it has, or -ERESTARTSYS. */
+export const dma_fence_wait_timeout = routine(
+  file,
+  'dma_fence_wait_timeout',
+  { args: { ...args, intr: int, timeout: int }, locals: { ret: int }, returns: int },
+  (b) => [tracedWait(b), b.ret('ret', (f) => f.ret)],
+);
+
+/** Sleeps until the fence is signalled, or the time has run out: in the default way of a choice, it has not. */
+export function sleepOnFence(
+  b: AnyBuilder,
+  { timedOut, interrupted }: { timedOut: string; interrupted: string },
+): Node[] {
+  const signaled = ({ fence }: Waiting) => (fence.flags & DMA_FENCE_FLAG_SIGNALED_BIT) !== 0;
+  return [
+    b.when('timeout', (f: Waiting) => f.timeout !== MAX_SCHEDULE_TIMEOUT, [
+      b.choose('the time', ['is enough', 'runs out'], timedOut),
+    ]),
+    b.when('it is enough', (f: Record<string, number>) => f[timedOut] === 0, [
+      b.when(
+        'intr',
+        (f: Waiting) => f.intr !== 0,
+        [
+          b.wait('schedule_timeout(timeout)', signaled, {
+            interruptible: true,
+            into: interrupted,
+          }),
+        ],
+        [b.wait('schedule_timeout(timeout)', signaled)],
+      ),
+    ]),
+  ];
+}
+
+/** Wakes the sleeper. */
+export const dma_fence_default_wait_cb = routine(
+  file,
+  'dma_fence_default_wait_cb',
+  { args: { ...args, cb: ref('dma_fence_cb') } },
+  ({ step }) => [step('wake_up_state(wait->task, TASK_NORMAL)', () => undefined)],
+);
+
+/** `ops->wait` of fences that have none of their own: asks for the signal and sleeps. */
+export const dma_fence_default_wait = routine(
+  file,
+  'dma_fence_default_wait',
+  {
+    args: { ...args, intr: int, timeout: int },
+    locals: { cb: embed('dma_fence_cb'), ret: int, timedOut: int, interrupted: int },
+    returns: int,
+  },
+  (b) => [
+    b.step('cb.base.func = dma_fence_default_wait_cb', (f, k) => {
+      f.cb.func = k.fn(dma_fence_default_wait_cb);
     }),
-    callPointer(
-      'fence->ops->wait(fence, intr)',
-      (f) => f.fence.ops.wait,
-      (f) => ({ fence: f.fence, intr: f.intr }),
-      'ret',
+    b.call(dma_fence_add_callback, (f) => ({ fence: f.fence, cb: f.cb }), 'ret'),
+    b.when('ret', (f) => f.ret !== 0, [b.ret('timeout ?: 1', (f) => f.timeout || 1)]),
+    b.when(
+      '!timeout',
+      (f) => f.timeout === 0,
+      [],
+      sleepOnFence(b, { timedOut: 'timedOut', interrupted: 'interrupted' }),
     ),
-    step('trace_dma_fence_wait_end(fence)', (f, k) => {
-      const { fence } = f;
-      k.emit(dma_fence_wait_end, { fence, seqno: fence.seqno, task: k.task });
-    }),
-    ret('ret', (f) => f.ret),
+    b.call(dma_fence_remove_callback, (f) => ({ fence: f.fence, cb: f.cb }), 'ret'),
+    b.when('interrupted', (f) => f.interrupted !== 0, [b.ret('-ERESTARTSYS', () => -ERESTARTSYS)]),
+    b.when('it was still there', (f) => f.ret !== 0, [b.ret('0', () => 0)]),
+    b.ret('what is left of the timeout', (f) => f.timeout || 1),
   ],
 );

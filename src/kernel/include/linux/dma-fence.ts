@@ -1,5 +1,5 @@
 // include/linux/dma-fence.h: fences. The lock that a fence is signalled under belongs to its context, as in the kernel;
-// here it is a struct of its own, for fences to point to. Left out: timestamps, deadlines, names, arrays and chains.
+// here it is a struct of its own, for fences to point to. Left out: timestamps, deadlines, names and chains.
 import { spinlock } from '../../../routine/locks';
 import { fnptr } from '../../../routine/routine';
 import { flags, int, ref, refcount, struct, u32, type View } from '../../../state/layout';
@@ -18,7 +18,8 @@ export const dma_fence_cb = struct('dma_fence_cb', {
 export const dma_fence_ops = struct('dma_fence_ops', {
   fixed: {
     enable_signaling: fnptr({ fence: ref('dma_fence') }, int),
-    wait: fnptr({ fence: ref('dma_fence'), intr: int }, int),
+    signaled: fnptr({ fence: ref('dma_fence') }, int), // may be absent: then the flag alone tells
+    wait: fnptr({ fence: ref('dma_fence'), intr: int, timeout: int }, int),
     release: fnptr({ fence: ref('dma_fence') }),
   },
 });

@@ -51,7 +51,7 @@ export const exc_page_fault = routine(
   'arch/x86/mm/fault.c',
   'exc_page_fault',
   { args: fault_args, locals: { ret: int }, returns: int },
-  ({ step, call, ret }) => [
+  ({ step, call, when, having, ret }) => [
     step('trace_page_fault_entries(regs, error_code, address)', (f, k) => {
       const { address, error_code } = f;
       const process = current(k);
@@ -59,6 +59,14 @@ export const exc_page_fault = routine(
       k.emit(page_fault, { address, error_code, cpu: k.cpu, pid });
     }),
     call(do_user_addr_fault, (f) => ({ address: f.address, error_code: f.error_code }), 'ret'),
+    having('signals', [
+      when('user_mode(regs)', (f) => (f.error_code & X86_PF_USER) !== 0, [
+        // Threads of a scenario have handlers that do nothing; then the instruction is tried again.
+        step('exit_to_usermode_loop(): a pending signal is delivered', (_f, k) =>
+          k.signal(k.task, false),
+        ),
+      ]),
+    ]),
     ret('to the faulting instruction', (f) => f.ret),
   ],
 );

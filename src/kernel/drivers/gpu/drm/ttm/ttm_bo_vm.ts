@@ -30,7 +30,12 @@ import {
   vmf_insert_pfn_pud_prot,
 } from '../../../../mm/huge_memory';
 import { vmf_insert_mixed_prot, vmf_insert_pfn_prot } from '../../../../mm/memory';
-import { dma_fence_is_signaled, dma_fence_put, dma_fence_wait } from '../../../dma-buf/dma-fence';
+import {
+  dma_fence_get,
+  dma_fence_is_signaled,
+  dma_fence_put,
+  dma_fence_wait,
+} from '../../../dma-buf/dma-fence';
 import { ttm_bo_get, ttm_bo_put, ttm_bo_vm_lookup } from './ttm_bo';
 import { ttm_tt_populate } from './ttm_tt';
 
@@ -134,6 +139,7 @@ export const ttm_bo_vm_fault_idle = routine(
         f.moving = f.bo.resv.fence_kernel;
       }),
       b.when('!moving', (f) => isNull(f.moving), [b.ret('0', () => 0)]),
+      b.variant('bz-16', [b.call(dma_fence_get, (f) => ({ fence: f.moving }))]), // and nobody puts it
       b.call(dma_fence_is_signaled, (f) => ({ fence: f.moving }), 'signaled'),
       b.when('signaled', (f) => f.signaled !== 0, [forget, b.ret('0', () => 0)]),
       whenRetryAllowed(b, [

@@ -1,9 +1,12 @@
-// drivers/gpu/drm/vmwgfx/vmwgfx_bo.c: the driver's buffer objects. Linux 5.1. Left out: kernel maps, synccpu, pins.
+// drivers/gpu/drm/vmwgfx/vmwgfx_bo.c: the driver's buffer objects. Linux 5.1. Left out: kernel maps, pins.
 import { PAGE_SIZE } from '../../../../../hardware/pte';
 import { routine } from '../../../../../routine/routine';
-import { bool, int, isNull, NULL, ref } from '../../../../../state/layout';
+import { bool, int, isNull, NULL, ref, type Structs } from '../../../../../state/layout';
 import { WARN_BO_RESOURCES, WARN_BO_TRACKED, warn } from '../../../../include/asm-generic/bug';
-import { ttm_bo_init } from '../ttm/ttm_bo';
+import { EBUSY, EINVAL, ERESTARTSYS } from '../../../../include/linux/errno';
+import { dma_fence_wait, MAX_SCHEDULE_TIMEOUT } from '../../../dma-buf/dma-fence';
+import { dma_resv_test_signaled, dma_resv_wait_timeout } from '../../../dma-buf/dma-resv';
+import { ttm_bo_init, ttm_bo_unreserve } from '../ttm/ttm_bo';
 import { vmw_priv } from './vmwgfx_cmd';
 
 const file = 'drivers/gpu/drm/vmwgfx/vmwgfx_bo.c';
@@ -73,5 +76,94 @@ export const vmw_bo_bo_free = routine(
       f.bo = NULL;
       k.free(vbo);
     }),
+  ],
+);
+
+/**
+ * SYNCCPU grab: waits until the GPU has done with an object, and keeps submissions from it (-EBUSY) until as many
+ * releases; with `allow_cs` it only waits. 0, -ERESTARTSYS, or -EBUSY where it would wait and is not to (`dontblock`).
+ */
+export const vmw_user_bo_synccpu_grab = routine(
+  file,
+  'vmw_user_bo_synccpu_grab',
+  {
+    args: { vbo: ref('vmw_buffer_object'), allow_cs: bool, dontblock: bool },
+    locals: { fence: ref('dma_fence'), got: int, ret: int },
+    returns: int,
+  },
+  ({ step, atomic, call, acquire, trylock, when, ret }) => {
+    const idle = (slot: 'fence_excl' | 'fence_kernel' | 'fence_shared') => [
+      step(
+        `fence = bo->resv->${slot}`,
+        (f: { vbo: Structs['vmw_buffer_object']; fence: Structs['dma_fence']; ret: number }) => {
+          f.fence = f.ret === 0 ? f.vbo.base.resv[slot] : NULL;
+        },
+      ),
+      when('fence', (f) => !isNull(f.fence), [
+        call(dma_fence_wait, (f) => ({ fence: f.fence, intr: 1 }), 'ret'),
+      ]),
+    ];
+    return [
+      when('flags & drm_vmw_synccpu_allow_cs', (f) => f.allow_cs, [
+        call(
+          dma_resv_wait_timeout,
+          (f) => ({
+            resv: f.vbo.base.resv,
+            intr: 1,
+            timeout: f.dontblock ? 0 : MAX_SCHEDULE_TIMEOUT,
+          }),
+          'ret',
+        ),
+        when('!ret', (f) => f.ret === 0, [ret('-EBUSY', () => -EBUSY)]),
+        ret('ret < 0 ? ret : 0', (f) => Math.min(f.ret, 0)),
+      ]),
+      when(
+        'ttm_bo_reserve(bo, true, dontblock, NULL)',
+        (f) => f.dontblock,
+        [
+          trylock('got = dma_resv_trylock(bo->resv)', (f) => f.vbo.base.resv.lock, { into: 'got' }),
+          when('!got', (f) => f.got === 0, [ret('-EBUSY', () => -EBUSY)]),
+          call(dma_resv_test_signaled, (f) => ({ resv: f.vbo.base.resv }), 'got'),
+          when('!got', (f) => f.got === 0, [
+            step('ret = -EBUSY', (f) => {
+              f.ret = -EBUSY;
+            }),
+          ]),
+        ],
+        [
+          acquire(
+            'ret = dma_resv_lock_interruptible(bo->resv, NULL)',
+            (f) => f.vbo.base.resv.lock,
+            { interruptible: true, into: 'ret' },
+          ),
+          when('ret', (f) => f.ret !== 0, [ret('-ERESTARTSYS', () => -ERESTARTSYS)]),
+          ...idle('fence_excl'),
+          ...idle('fence_shared'),
+          ...idle('fence_kernel'),
+        ],
+      ),
+      when('!ret', (f) => f.ret === 0, [
+        atomic('atomic_inc(&vbo->cpu_writers)', (f) => {
+          f.vbo.cpu_writers++;
+        }),
+      ]),
+      call(ttm_bo_unreserve, (f) => ({ bo: f.vbo.base })),
+      ret('ret', (f) => f.ret),
+    ];
+  },
+);
+
+/** SYNCCPU release: 0, or -EINVAL when it was not grabbed. */
+export const vmw_user_bo_synccpu_release = routine(
+  file,
+  'vmw_user_bo_synccpu_release',
+  { args: { vbo: ref('vmw_buffer_object') }, locals: { left: int }, returns: int },
+  ({ atomic, when, ret }) => [
+    atomic('left = atomic_dec_return(&vbo->cpu_writers)', (f) => {
+      f.left = f.vbo.cpu_writers - 1;
+      if (f.left >= 0) f.vbo.cpu_writers = f.left;
+    }),
+    when('left < 0', (f) => f.left < 0, [ret('-EINVAL', () => -EINVAL)]),
+    ret('0', () => 0),
   ],
 );

@@ -79,12 +79,30 @@ function handOver(k: Engine): void {
   dev_priv.pending = 0;
 }
 
-/** Writes a fence command with the next sequence number, which it returns, and flushes. */
+/**
+ * Writes a fence command with the next sequence number, which it returns, and flushes. Without room: waits until the
+ * device is idle, and returns the number of the last one, which has passed.
+ */
 export const vmw_cmd_send_fence = routine(
   file,
   'vmw_cmd_send_fence',
-  { locals: { seqno: int }, returns: int },
-  ({ step, atomic, call, loop, leave, when, ret }) => [
+  { locals: { seqno: int, ret: int }, returns: int },
+  ({ step, atomic, fallible, call, wait, loop, leave, when, ret }) => [
+    fallible('vmw_cmd_send_fence', [], (f) => {
+      f.ret = -ENOMEM;
+    }),
+    when('!fm', (f) => f.ret !== 0, [
+      call(vmw_cmd_reserve, () => ({ count: 0 })),
+      call(vmw_cmd_commit_flush, () => ({})),
+      wait('vmw_cmdbuf_idle(dev_priv->cman)', (_f, k) => {
+        const { busy } = k.the('svga_engine', 'svga_engine');
+        return k.the('svga', 'svga_regs').queued === 0 && !busy;
+      }),
+      step('seqno = atomic_read(&dev_priv->marker_seq)', (f, k) => {
+        f.seqno = vmw_priv(k).marker_seq | 0;
+      }),
+      ret('seqno', (f) => f.seqno),
+    ]),
     call(vmw_cmd_reserve, () => ({ count: 1 })),
     loop('do', [
       atomic('seqno = atomic_add_return(1, &dev_priv->marker_seq)', (f, k) => {

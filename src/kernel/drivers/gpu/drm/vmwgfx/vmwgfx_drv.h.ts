@@ -123,14 +123,34 @@ export const vmw_surface = struct('vmw_surface', {
   fixed: { res: embed('vmw_resource'), shape: shapeField }, // res first: the addresses are equal
 });
 
+/** An event that an application gets when a fence has passed; the action of a fence as well. */
+export const vmw_event_fence_action = struct('vmw_event_fence_action', {
+  fixed: { fence: holding(ref('dma_fence')) }, // kept alive by it
+  shared: { delivered: bool },
+  under: { fence_lock: { next: ref('vmw_event_fence_action') } },
+});
+
 export const vmw_fence_obj = struct('vmw_fence_obj', {
   fixed: { base: embed('dma_fence') }, // first: the addresses are equal
-  under: { fence_lock: { next: ref('vmw_fence_obj') } },
+  under: {
+    fence_lock: { next: ref('vmw_fence_obj'), seq_passed_actions: ref('vmw_event_fence_action') },
+  },
 });
 
 export const vmw_fence_manager = struct('vmw_fence_manager', {
-  own: { lock: embed('fence_lock_t') },
-  under: { fence_lock: { fence_list: ref('vmw_fence_obj') } }, // in order of submission
+  own: { lock: embed('fence_lock_t'), goal_irq_mutex: sleepingLock('goal_irq_mutex') },
+  under: {
+    fence_lock: {
+      fence_list: ref('vmw_fence_obj'), // in order of submission
+      seqno_valid: bool, // the device has a goal
+    },
+    goal_irq_mutex: { goal_irq_on: bool },
+  },
+});
+
+/** Who waits for a sync file with the interrupt on, until its fence is signalled. */
+export const seqno_waiter_rm_context = struct('seqno_waiter_rm_context', {
+  fixed: { base: embed('dma_fence_cb') }, // first: the addresses are equal
 });
 
 const ids = 256; // resources and MOBs at a time
@@ -153,7 +173,11 @@ export const vmw_private = struct('vmw_private', {
   shared: { marker_seq: u32 },
   under: {
     cur_mutex: { next: int, reserved: int, pending: int, block_submission: bool }, // place in the ring; commands written, not handed over
-    waiter_lock: { fence_queue_waiters: int, irq_mask: flags({ ANY_FENCE: 1 }) },
+    waiter_lock: {
+      fence_queue_waiters: int,
+      goal_queue_waiters: int,
+      irq_mask: flags({ ANY_FENCE: 1, FENCE_GOAL: 4 }),
+    },
     resource_lock: { res_ids: array(int, ids) }, // 1: in use
   },
 });
@@ -201,6 +225,9 @@ export const vmw_sw_context = struct('vmw_sw_context', {
   },
 });
 
+/** What submissions say of their fences beside the handle: a sync file for each task, 0 when it has none. */
+export const drm_vmw_fence_rep = struct('drm_vmw_fence_rep', { own: { fd: tail(int) } });
+
 /** A command buffer of user space, commands one after the other; `sid` is a handle there. */
 export const user_command_buffer = struct('user_command_buffer', {
   shared: { commands: tail(command) },
@@ -216,6 +243,9 @@ declare module '../../../../../state/layout' {
     vmw_surface: View<typeof vmw_surface>;
     vmw_fence_obj: View<typeof vmw_fence_obj>;
     vmw_fence_manager: View<typeof vmw_fence_manager>;
+    vmw_event_fence_action: View<typeof vmw_event_fence_action>;
+    seqno_waiter_rm_context: View<typeof seqno_waiter_rm_context>;
+    drm_vmw_fence_rep: View<typeof drm_vmw_fence_rep>;
     vmwgfx_gmrid_man: View<typeof vmwgfx_gmrid_man>;
     vmw_private: View<typeof vmw_private>;
     vmw_fpriv: View<typeof vmw_fpriv>;

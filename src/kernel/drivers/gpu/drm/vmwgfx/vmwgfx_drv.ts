@@ -8,6 +8,7 @@ import type { PoolSize, StaticSize } from '../../../../../state/objects';
 import type { StorePlan } from '../../../../../state/store';
 import { ttm_bo_driver, ttm_tt } from '../../../../include/drm/ttm/ttm_bo_api';
 import { dma_fence_ops } from '../../../../include/linux/dma-fence';
+import { dma_fence_array } from '../../../../include/linux/dma-fence-array';
 import { FMODE_READ, FMODE_WRITE } from '../../../../include/linux/mm';
 import {
   address_space,
@@ -15,7 +16,16 @@ import {
   file_operations,
   vm_operations_struct,
 } from '../../../../include/linux/mm_types';
+import { fdtable, sync_file } from '../../../../include/linux/sync_file';
 import { Shmem } from '../../../../mm/shmem';
+import { dma_fence_default_wait, dma_fence_default_wait_cb } from '../../../dma-buf/dma-fence';
+import {
+  dma_fence_array_cb_func,
+  dma_fence_array_enable_signaling,
+  dma_fence_array_release,
+  dma_fence_array_signaled,
+} from '../../../dma-buf/dma-fence-array';
+import { fence_check_cb_func } from '../../../dma-buf/sync_file';
 import { drm_get_unmapped_area } from '../drm_file';
 import { ttm_bo_delayed_workqueue } from '../ttm/ttm_bo';
 import { ttm_bo_mmap, ttm_bo_vm_close, ttm_bo_vm_open } from '../ttm/ttm_bo_vm';
@@ -23,9 +33,12 @@ import { vmw_bo_bo_free } from './vmwgfx_bo';
 import { vmw_priv } from './vmwgfx_cmd';
 import {
   boxCells,
+  drm_vmw_fence_rep,
+  seqno_waiter_rm_context,
   user_command_buffer,
   vmw_bo_dirty,
   vmw_buffer_object,
+  vmw_event_fence_action,
   vmw_fence_manager,
   vmw_fence_obj,
   vmw_fpriv,
@@ -38,7 +51,12 @@ import {
   vmw_validation_res_node,
   vmwgfx_gmrid_man,
 } from './vmwgfx_drv.h';
-import { vmw_fence_enable_signaling, vmw_fence_obj_destroy, vmw_fence_wait } from './vmwgfx_fence';
+import {
+  seqno_waiter_rm_cb,
+  vmw_fence_enable_signaling,
+  vmw_fence_obj_destroy,
+  vmw_fence_wait,
+} from './vmwgfx_fence';
 import { vmw_gmrid_man_get_node, vmw_gmrid_man_put_node } from './vmwgfx_gmrid_manager';
 import { vmw_irq_handler } from './vmwgfx_irq';
 import { vmw_bo_vm_fault, vmw_bo_vm_huge_fault, vmw_bo_vm_mkwrite } from './vmwgfx_page_dirty';
@@ -106,6 +124,9 @@ export interface DriverLimits {
   readonly mobPages?: number; // pages in MOB placement at a time; no limit when it is not given
   readonly swap?: boolean; // whether objects can be swapped out
   readonly destroys?: boolean; // whether objects are destroyed while the GPU is busy: then there is a worker
+  readonly syncFiles?: number; // descriptors of sync files at a time; none when it is not given
+  readonly events?: number; // that are waited for at a time; as before
+  readonly lastSeqno?: number; // the last sequence number given out before the machine begins; 0 when it is not given
 }
 
 /** What the driver adds to a machine. Call `boot` before the machine's first step. */
@@ -114,7 +135,8 @@ export function driverParts(limits: DriverLimits) {
   const nodes = surfaces * submitters;
   const swapPages = limits.swap === true ? surfacePages : 0;
   // Besides handles: the exclusive fence and the moving fence of each object, and one being made by each thread.
-  const fenceObjects = fences + 2 * surfaces + 2 * submitters + 4;
+  const fenceObjects = fences + 3 * surfaces + 2 * submitters + 4;
+  const { syncFiles = 0, events = 0, lastSeqno = 0 } = limits;
   const pools: PoolSize[] = [
     { struct: ttm_tt, count: surfaces, tail: surfacePages },
     { struct: vmw_buffer_object, count: surfaces },
@@ -122,11 +144,15 @@ export function driverParts(limits: DriverLimits) {
     { struct: vmw_surface, count: surfaces },
     { struct: vmw_surface_dirty, count: surfaces, tail: boxCells * limits.subresources },
     { struct: vmw_fence_obj, count: fenceObjects },
+    { struct: vmw_event_fence_action, count: events },
+    { struct: seqno_waiter_rm_context, count: syncFiles },
+    { struct: sync_file, count: syncFiles },
+    { struct: dma_fence_array, count: syncFiles },
     { struct: vmw_validation_res_node, count: nodes },
     { struct: vmw_validation_bo_node, count: nodes },
   ];
   const statics: StaticSize[] = [
-    { name: 'dev_priv', struct: vmw_private },
+    { name: 'dev_priv', struct: vmw_private, initial: { marker_seq: lastSeqno } },
     { name: 'fman', struct: vmw_fence_manager },
     {
       name: 'gman',
@@ -137,6 +163,8 @@ export function driverParts(limits: DriverLimits) {
     { name: 'drm_file', struct: file },
     { name: 'surface_handles', struct: vmw_fpriv, tail: surfaces, initial: { size: surfaces } },
     { name: 'fence_handles', struct: vmw_fpriv, tail: fences, initial: { size: fences } },
+    { name: 'sync_files', struct: fdtable, tail: syncFiles, initial: { size: syncFiles } },
+    { name: 'user_fence_reps', struct: drm_vmw_fence_rep, tail: submitters },
     { name: 'sw_context', struct: vmw_sw_context, tail: commands * command.cells },
     { name: 'user_commands', struct: user_command_buffer, tail: userCommands * command.cells },
     {
@@ -178,6 +206,16 @@ export function driverParts(limits: DriverLimits) {
       },
     },
     {
+      name: 'dma_fence_array_ops',
+      struct: dma_fence_ops,
+      initial: {
+        enable_signaling: dma_fence_array_enable_signaling,
+        signaled: dma_fence_array_signaled,
+        wait: dma_fence_default_wait,
+        release: dma_fence_array_release,
+      },
+    },
+    {
       name: 'vmw_gb_surface_func',
       struct: vmw_res_func,
       initial: {
@@ -205,6 +243,12 @@ export function driverParts(limits: DriverLimits) {
     pools,
     statics,
     tasks: limits.destroys === true ? [worker] : [],
+    roots: [
+      seqno_waiter_rm_cb,
+      fence_check_cb_func,
+      dma_fence_array_cb_func,
+      dma_fence_default_wait_cb,
+    ] as unknown as readonly Routine[],
     regions: (plan: StorePlan): void => Shmem.reserve(plan, surfaces, swapPages),
     rules: [Shmem.rule],
     /** Handler of the device's interrupt, DEVICE_VECTOR. */

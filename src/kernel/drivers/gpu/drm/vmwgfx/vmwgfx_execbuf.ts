@@ -1,6 +1,6 @@
 // drivers/gpu/drm/vmwgfx/vmwgfx_execbuf.c: the EXECBUF ioctl. Checks a buffer of the application's commands, validates
 // what they use, and puts them into the command stream with a fence behind them. Linux 5.1 with the series. Left out:
-// contexts and their bindings, command verification beyond handles, fence file descriptors.
+// contexts and their bindings, command verification beyond handles.
 import {
   GPU_CMD_READ,
   GPU_CMD_WRITE,
@@ -18,12 +18,27 @@ import {
 import type { Engine } from '../../../../../routine/engine';
 import { routine } from '../../../../../routine/routine';
 import { tracepoint } from '../../../../../state/events';
-import { bool, embed, int, isNull, ref, u32 } from '../../../../../state/layout';
+import {
+  bool,
+  embed,
+  int,
+  isNull,
+  NULL,
+  ref,
+  type Structs,
+  u32,
+} from '../../../../../state/layout';
 import { EFAULT, EINVAL, ENOMEM, ERESTARTSYS } from '../../../../include/linux/errno';
-import { dma_fence_put } from '../../../dma-buf/dma-fence';
+import { dma_fence_is_signaled, dma_fence_put, dma_fence_wait } from '../../../dma-buf/dma-fence';
+import { close_fd, sync_file_get_fence } from '../../../dma-buf/sync_file';
 import { putCommand, vmw_cmd_commit, vmw_cmd_reserve, vmw_priv } from './vmwgfx_cmd';
 import { VMW_RES_DIRTY_CLEAR, VMW_RES_DIRTY_NONE, VMW_RES_DIRTY_SET } from './vmwgfx_drv.h';
-import { vmw_execbuf_fence_commands, vmw_user_fence_create } from './vmwgfx_fence';
+import {
+  vmw_execbuf_export,
+  vmw_execbuf_fence_commands,
+  vmw_fence_obj_unref_ioctl,
+  vmw_user_fence_create,
+} from './vmwgfx_fence';
 import { vmw_resource_unreference } from './vmwgfx_resource';
 import {
   vmw_user_resource_noref_lookup_handle,
@@ -131,21 +146,29 @@ const vmw_cmd_check = routine(
   ],
 );
 
+export const DRM_VMW_EXECBUF_FLAG_EXPORT_FENCE_FD = 1 << 1;
+
+/** Where a submission of this task says what became of its sync file. */
+const fence_rep = (k: Engine) => k.the('user_fence_reps', 'drm_vmw_fence_rep').fd;
+
 /**
  * Submits `count` commands from `commands` on of the user's command buffer. Returns the handle of a fence behind them,
- * or -EINVAL, -ENOMEM, -EBUSY, -ERESTARTSYS: then nothing of the user's was submitted (save without a fence handle).
+ * or -EINVAL, -EFAULT, -ENOMEM, -EBUSY, -ERESTARTSYS: then nothing of the user's was submitted; or, when -ENOMEM and
+ * -EFAULT are about the fence itself, all is done already. With EXPORT_FENCE_FD the reply has a sync file too, or none
+ * (-1), and then the fence has been waited for.
  */
 export const vmw_execbuf_process = routine(
   file,
   'vmw_execbuf_process',
   {
-    args: { commands: int, count: int, submission: int },
+    args: { commands: int, count: int, submission: int, flags: int },
     locals: {
       ctx: embed('vmw_validation_context'),
       i: int,
       ret: int,
       handle: int,
       fence: ref('dma_fence'),
+      fd: int,
     },
     returns: int,
   },
@@ -169,6 +192,10 @@ export const vmw_execbuf_process = routine(
         unref,
         ret('ret', (f) => f.ret),
       ]);
+    const waitFor = call(dma_fence_wait, (f: { fence: Structs['dma_fence'] }) => ({
+      fence: f.fence,
+      intr: 0,
+    }));
     return [
       acquire(
         'ret = mutex_lock_interruptible(&dev_priv->cmdbuf_mutex)',
@@ -225,6 +252,14 @@ export const vmw_execbuf_process = routine(
       ]),
       call(vmw_cmd_commit, () => ({})),
       call(vmw_execbuf_fence_commands, () => ({}), 'fence'),
+      call(vmw_user_fence_create, (f) => ({ fence: f.fence }), 'handle'),
+      when('fence && !handle', (f) => !isNull(f.fence) && f.handle < 0, [
+        waitFor, // vmw_fallback_wait()
+        call(dma_fence_put, (f) => ({ fence: f.fence })),
+        step('*p_fence = NULL', (f) => {
+          f.fence = NULL;
+        }),
+      ]),
       when('fence', (f) => !isNull(f.fence), [
         step('trace_vmw_execbuf(current, fence->seqno)', (f, k) => {
           k.emit(vmw_execbuf, { task: k.task, seqno: f.fence.seqno });
@@ -232,7 +267,31 @@ export const vmw_execbuf_process = routine(
       ]),
       call(vmw_validation_res_unreserve, (f) => ({ ctx: f.ctx, backoff: false })),
       call(vmw_validation_bo_fence, (f) => ({ ctx: f.ctx, fence: f.fence })),
-      call(vmw_user_fence_create, (f) => ({ fence: f.fence }), 'handle'),
+      when(
+        'fence && flags & EXPORT_FENCE_FD',
+        (f) => !isNull(f.fence) && (f.flags & DRM_VMW_EXECBUF_FLAG_EXPORT_FENCE_FD) !== 0,
+        [call(vmw_execbuf_export, (f) => ({ fence: f.fence }), 'fd')],
+      ),
+      when(
+        'flags & EXPORT_FENCE_FD',
+        (f) => (f.flags & DRM_VMW_EXECBUF_FLAG_EXPORT_FENCE_FD) !== 0,
+        [
+          step('fence_rep.fd = fd', (f, k) => {
+            fence_rep(k).set(k.task, f.fd);
+          }),
+        ],
+      ),
+      fallible('vmw_execbuf_copy_fence_user', [], (f) => {
+        f.ret = f.handle > 0 ? -EFAULT : 0;
+      }),
+      when('the fence_rep cannot be written', (f) => f.ret !== 0, [
+        when('fd', (f) => f.fd > 0, [call(close_fd, (f) => ({ fd: f.fd }), 'i')]),
+        call(vmw_fence_obj_unref_ioctl, (f) => ({ handle: f.handle }), 'i'),
+        waitFor,
+        step('fence_rep.error = -EFAULT', (f) => {
+          f.handle = f.ret;
+        }),
+      ]),
       call(dma_fence_put, (f) => ({ fence: f.fence })),
       dropTable,
       unlock,
@@ -240,4 +299,37 @@ export const vmw_execbuf_process = routine(
       ret('handle', (f) => f.handle),
     ];
   },
+);
+
+/**
+ * EXECBUF with a fence to wait for (IMPORT_FENCE_FD), which it does itself, before it looks at the commands. As
+ * `vmw_execbuf_process`; -EINVAL also for a descriptor that names nothing.
+ */
+export const vmw_execbuf_ioctl = routine(
+  file,
+  'vmw_execbuf_ioctl',
+  {
+    args: { commands: int, count: int, submission: int, flags: int, imported_fence_fd: int },
+    locals: { in_fence: ref('dma_fence'), ret: int },
+    returns: int,
+  },
+  ({ call, when, ret }) => [
+    call(sync_file_get_fence, (f) => ({ fd: f.imported_fence_fd }), 'in_fence'),
+    when('!in_fence', (f) => isNull(f.in_fence), [ret('-EINVAL', () => -EINVAL)]),
+    call(dma_fence_is_signaled, (f) => ({ fence: f.in_fence }), 'ret'),
+    when(
+      'vmw_wait_dma_fence(dev_priv->fman, in_fence)',
+      (f) => f.ret !== 0,
+      [],
+      [call(dma_fence_wait, (f) => ({ fence: f.in_fence, intr: 1 }), 'ret')],
+    ),
+    call(dma_fence_put, (f) => ({ fence: f.in_fence })),
+    when('ret < 0', (f) => f.ret < 0, [ret('ret', (f) => f.ret)]),
+    call(
+      vmw_execbuf_process,
+      ({ commands, count, submission, flags }) => ({ commands, count, submission, flags }),
+      'ret',
+    ),
+    ret('ret', (f) => f.ret),
+  ],
 );

@@ -1,7 +1,11 @@
 // drivers/gpu/drm/vmwgfx/vmwgfx_irq.c: the device's interrupt, wanted only while somebody waits for a fence. Linux
 // 5.1; the work of the interrupt thread is done in the handler.
-import { SVGA_IRQFLAG_ANY_FENCE } from '../../../../../hardware/svga/device';
-import { routine } from '../../../../../routine/routine';
+import {
+  SVGA_IRQFLAG_ANY_FENCE,
+  SVGA_IRQFLAG_FENCE_GOAL,
+} from '../../../../../hardware/svga/device';
+import type { Engine } from '../../../../../routine/engine';
+import { type AnyBuilder, type Node, routine } from '../../../../../routine/routine';
 import { bool, int } from '../../../../../state/layout';
 import { vmw_priv } from './vmwgfx_cmd';
 import { vmw_fences_update } from './vmwgfx_fence';
@@ -24,31 +28,46 @@ export const vmw_irq_handler = routine(
         k.the('svga', 'svga_regs').irq_status &= ~f.status;
       }),
     ]),
-    when('status & ANY_FENCE', (f) => (f.status & SVGA_IRQFLAG_ANY_FENCE) !== 0, [
-      call(vmw_fences_update, () => ({})),
-    ]),
+    when(
+      'status & (ANY_FENCE | FENCE_GOAL)',
+      (f) => (f.status & (SVGA_IRQFLAG_ANY_FENCE | SVGA_IRQFLAG_FENCE_GOAL)) !== 0,
+      [call(vmw_fences_update, () => ({}))],
+    ),
     step('iret', (_f, k) => k.unmaskInterrupts()),
   ],
 );
+
+const waiter_lock = (_f: unknown, k: Engine) => vmw_priv(k).waiter_lock;
+
+/** A sync file stops waiting in the handler of the interrupt, which therefore may not come while the lock is held. */
+const irqsOff = (b: AnyBuilder): Node =>
+  b.having('sync files', [
+    b.step('local_irq_save(flags)', (_f: unknown, k: Engine) => k.maskInterrupts()),
+  ]);
+const irqsOn = (b: AnyBuilder): Node =>
+  b.having('sync files', [
+    b.step('local_irq_restore(flags)', (_f: unknown, k: Engine) => k.unmaskInterrupts()),
+  ]);
 
 /** One waiter more; the first one turns the interrupt on. */
 export const vmw_seqno_waiter_add = routine(
   file,
   'vmw_seqno_waiter_add',
   { locals: { first: bool } },
-  ({ step, acquire, release, when, variant }) => [
-    acquire('spin_lock(&dev_priv->waiter_lock)', (_f, k) => vmw_priv(k).waiter_lock),
-    step('first = dev_priv->fence_queue_waiters++ == 0', (f, k) => {
+  (b) => [
+    irqsOff(b),
+    b.acquire('spin_lock(&dev_priv->waiter_lock)', waiter_lock),
+    b.step('first = dev_priv->fence_queue_waiters++ == 0', (f, k) => {
       const dev_priv = vmw_priv(k);
       f.first = dev_priv.fence_queue_waiters === 0;
       dev_priv.fence_queue_waiters++;
     }),
-    variant(
+    b.variant(
       'lost-interrupt',
       [],
       [
-        when('first', (f) => f.first, [
-          step('vmw_write(dev_priv, SVGA_REG_IRQMASK, irq_mask | ANY_FENCE)', (_f, k) => {
+        b.when('first', (f) => f.first, [
+          b.step('vmw_write(dev_priv, SVGA_REG_IRQMASK, irq_mask | ANY_FENCE)', (_f, k) => {
             const dev_priv = vmw_priv(k);
             dev_priv.irq_mask |= SVGA_IRQFLAG_ANY_FENCE;
             k.the('svga', 'svga_regs').irq_mask = dev_priv.irq_mask;
@@ -56,7 +75,8 @@ export const vmw_seqno_waiter_add = routine(
         ]),
       ],
     ),
-    release('spin_unlock(&dev_priv->waiter_lock)', (_f, k) => vmw_priv(k).waiter_lock),
+    b.release('spin_unlock(&dev_priv->waiter_lock)', waiter_lock),
+    irqsOn(b),
   ],
 );
 
@@ -65,20 +85,50 @@ export const vmw_seqno_waiter_remove = routine(
   file,
   'vmw_seqno_waiter_remove',
   { locals: { last: bool } },
-  ({ step, acquire, release, when }) => [
-    acquire('spin_lock(&dev_priv->waiter_lock)', (_f, k) => vmw_priv(k).waiter_lock),
-    step('last = --dev_priv->fence_queue_waiters == 0', (f, k) => {
+  (b) => [
+    irqsOff(b),
+    b.acquire('spin_lock(&dev_priv->waiter_lock)', waiter_lock),
+    b.step('last = --dev_priv->fence_queue_waiters == 0', (f, k) => {
       const dev_priv = vmw_priv(k);
       dev_priv.fence_queue_waiters--;
       f.last = dev_priv.fence_queue_waiters === 0;
     }),
-    when('last', (f) => f.last, [
-      step('vmw_write(dev_priv, SVGA_REG_IRQMASK, irq_mask & ~ANY_FENCE)', (_f, k) => {
+    b.when('last', (f) => f.last, [
+      b.step('vmw_write(dev_priv, SVGA_REG_IRQMASK, irq_mask & ~ANY_FENCE)', (_f, k) => {
         const dev_priv = vmw_priv(k);
         dev_priv.irq_mask &= ~SVGA_IRQFLAG_ANY_FENCE;
         k.the('svga', 'svga_regs').irq_mask = dev_priv.irq_mask;
       }),
     ]),
-    release('spin_unlock(&dev_priv->waiter_lock)', (_f, k) => vmw_priv(k).waiter_lock),
+    b.release('spin_unlock(&dev_priv->waiter_lock)', waiter_lock),
+    irqsOn(b),
   ],
 );
+
+/** The interrupt at the goal is wanted. Only who turns it on and off itself asks: there is one waiter at most. */
+export const vmw_goal_waiter_add = routine(file, 'vmw_goal_waiter_add', {}, (b) => [
+  irqsOff(b),
+  b.acquire('spin_lock(&dev_priv->waiter_lock)', waiter_lock),
+  b.step('vmw_write(dev_priv, SVGA_REG_IRQMASK, irq_mask | FENCE_GOAL)', (_f, k) => {
+    const dev_priv = vmw_priv(k);
+    dev_priv.goal_queue_waiters++;
+    dev_priv.irq_mask |= SVGA_IRQFLAG_FENCE_GOAL;
+    k.the('svga', 'svga_regs').irq_mask = dev_priv.irq_mask;
+  }),
+  b.release('spin_unlock(&dev_priv->waiter_lock)', waiter_lock),
+  irqsOn(b),
+]);
+
+/** No action is left. */
+export const vmw_goal_waiter_remove = routine(file, 'vmw_goal_waiter_remove', {}, (b) => [
+  irqsOff(b),
+  b.acquire('spin_lock(&dev_priv->waiter_lock)', waiter_lock),
+  b.step('vmw_write(dev_priv, SVGA_REG_IRQMASK, irq_mask & ~FENCE_GOAL)', (_f, k) => {
+    const dev_priv = vmw_priv(k);
+    dev_priv.goal_queue_waiters--;
+    dev_priv.irq_mask &= ~SVGA_IRQFLAG_FENCE_GOAL;
+    k.the('svga', 'svga_regs').irq_mask = dev_priv.irq_mask;
+  }),
+  b.release('spin_unlock(&dev_priv->waiter_lock)', waiter_lock),
+  irqsOn(b),
+]);

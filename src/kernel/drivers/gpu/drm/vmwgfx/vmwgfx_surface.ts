@@ -79,7 +79,7 @@ export const vmw_readback = tracepoint('vmw_readback', {
 export const vmw_gb_surface_create = routine(
   file,
   'vmw_gb_surface_create',
-  { args, locals: { id: int }, returns: int },
+  { args, locals: { id: int, ret: int }, returns: int },
   ({ step, fallible, call, acquire, release, when, ret }) => [
     acquire('spin_lock(&dev_priv->resource_lock)', (_f, k) => vmw_priv(k).resource_lock),
     fallible(
@@ -96,6 +96,18 @@ export const vmw_gb_surface_create = routine(
     step('res->id = id', (f) => {
       f.res.id = f.id;
     }),
+    fallible('vmw_gb_surface_create', [], (f) => {
+      f.ret = -ENOMEM;
+    }),
+    when('!cmd', (f) => f.ret !== 0, [
+      acquire('spin_lock(&dev_priv->resource_lock)', (_f, k) => vmw_priv(k).resource_lock),
+      step('vmw_resource_release_id(res)', (f, k) => {
+        vmw_priv(k).res_ids.set(f.id, 0);
+        f.res.id = -1;
+      }),
+      release('spin_unlock(&dev_priv->resource_lock)', (_f, k) => vmw_priv(k).resource_lock),
+      ret('-ENOMEM', () => -ENOMEM),
+    ]),
     call(vmw_cmd_reserve, () => ({ count: 1 })),
     step('SVGA_3D_CMD_DEFINE_GB_SURFACE_V2{sid, format, mips, layers, size}', (f, k) =>
       putCommand(k, defineSurface(f.id, shapeOf(f.res, k), f.res.number)),
@@ -134,12 +146,16 @@ export const vmw_gb_surface_destroy = routine(
 export const vmw_gb_surface_bind = routine(
   file,
   'vmw_gb_surface_bind',
-  { args, locals: { backup_dirty: bool, tracked: bool }, returns: int },
-  ({ step, call, when, ret }) => [
+  { args, locals: { backup_dirty: bool, tracked: bool, ret: int }, returns: int },
+  ({ step, fallible, call, when, ret }) => [
     step('backup_dirty = res->backup_dirty', (f) => {
       f.backup_dirty = f.res.backup_dirty;
       f.tracked = !isNull(f.res.backup.dirty);
     }),
+    fallible('vmw_gb_surface_bind', [], (f) => {
+      f.ret = -ENOMEM;
+    }),
+    when('!cmd', (f) => f.ret !== 0, [ret('-ENOMEM', () => -ENOMEM)]),
     call(vmw_cmd_reserve, (f) => ({ count: f.backup_dirty ? 2 : 1 })),
     step('SVGA_3D_CMD_BIND_GB_SURFACE{sid, mobid}', (f, k) =>
       putCommand(k, {
@@ -197,12 +213,21 @@ export const vmw_gb_surface_unbind = routine(
 );
 
 /** `func->clean`: has the device write its data back to memory; who needs it waits for a fence. */
-export const vmw_surface_clean = routine(file, 'vmw_surface_clean', { args, returns: int }, (b) => [
-  b.call(vmw_cmd_reserve, () => ({ count: 1 })),
-  putReadback(b),
-  b.call(vmw_cmd_commit, () => ({})),
-  b.ret('0', () => 0),
-]);
+export const vmw_surface_clean = routine(
+  file,
+  'vmw_surface_clean',
+  { args, locals: { ret: int }, returns: int },
+  (b) => [
+    b.fallible('vmw_surface_clean', [], (f) => {
+      f.ret = -ENOMEM;
+    }),
+    b.when('!cmd', (f) => f.ret !== 0, [b.ret('-ENOMEM', () => -ENOMEM)]),
+    b.call(vmw_cmd_reserve, () => ({ count: 1 })),
+    putReadback(b),
+    b.call(vmw_cmd_commit, () => ({})),
+    b.ret('0', () => 0),
+  ],
+);
 
 /** `func->dirty_alloc`: boxes for the subresources, all empty. */
 export const vmw_surface_dirty_alloc = routine(
@@ -440,8 +465,12 @@ const vmw_subres_dirty_add = routine(
 export const vmw_surface_dirty_sync = routine(
   file,
   'vmw_surface_dirty_sync',
-  { args, locals: { num_dirty: int, i: int, num_subres: int, dirty: bool }, returns: int },
-  ({ step, call, when, loop, leave, ret, variant }) => {
+  {
+    args,
+    locals: { num_dirty: int, i: int, num_subres: int, dirty: bool, ret: int },
+    returns: int,
+  },
+  ({ step, fallible, call, when, loop, leave, ret, variant }) => {
     const put = (text: string, command: (image: number, mips: number) => Partial<SvgaCommand>) =>
       step(text, (f, k) => {
         const { res } = f;
@@ -468,6 +497,10 @@ export const vmw_surface_dirty_sync = routine(
         for (let i = 0; i < f.num_subres; i++) if (dirty.boxes.get(i).d !== 0) f.num_dirty++;
       }),
       when('num_dirty == 0', (f) => f.num_dirty === 0, [ret('0', () => 0)]),
+      fallible('vmw_surface_dirty_sync', [], (f) => {
+        f.ret = -ENOMEM;
+      }),
+      when('!cmd', (f) => f.ret !== 0, [ret('-ENOMEM', () => -ENOMEM)]),
       call(vmw_cmd_reserve, (f) => ({ count: f.num_dirty })),
       loop('for (i = 0; i < dirty->num_subres; ++i)', [
         when('i == dirty->num_subres', (f) => f.i === f.num_subres, [leave()]),

@@ -28,7 +28,7 @@ export const vmw_evict_flags = routine(
 const vmw_mob_bind = routine(
   'drivers/gpu/drm/vmwgfx/vmwgfx_mob.c',
   'vmw_mob_bind',
-  { args: { ...args, mob_id: int }, locals: { pt: ref('svga_mob_pt') }, returns: int },
+  { args: { ...args, mob_id: int }, locals: { pt: ref('svga_mob_pt'), ret: int }, returns: int },
   ({ step, fallible, call, when, ret }) => [
     fallible(
       'vmw_mob_pt_setup',
@@ -42,6 +42,17 @@ const vmw_mob_bind = routine(
       }),
     ),
     when('!pt', (f) => isNull(f.pt), [ret('-ENOMEM', () => -ENOMEM)]),
+    fallible('vmw_mob_bind', [], (f) => {
+      f.ret = -ENOMEM;
+    }),
+    when('!cmd', (f) => f.ret !== 0, [
+      step('free the page table', (f, k) => {
+        const { pt } = f;
+        f.pt = NULL;
+        k.free(pt);
+      }),
+      ret('-ENOMEM', () => -ENOMEM),
+    ]),
     call(vmw_cmd_reserve, () => ({ count: 1 })),
     step('SVGA_3D_CMD_DEFINE_GB_MOB64{id, pt, size}', (f, k) =>
       putCommand(k, {

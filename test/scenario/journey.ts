@@ -1,0 +1,66 @@
+// Scenarios that come to every point of failure: creation, mapping, private copies, splits, moves, children; and what a
+// surface goes through in a driver.
+
+/** Memory management: private copies, splits, moves, children. */
+export const everywhere = (failure: string): string => `scenario "every point"
+${failure}
+surface ring: buffer 4 pages coherent
+surface other: buffer 1 page
+process app {
+  let p = map ring at 0x10000000 else noMap
+  let c = map other private else noCopy
+  thread render on cpu0 {
+    repeat 2 as n {
+      write p[n pages] = 1 else signal
+      write c[0] = 2 else killed
+    }
+    submit { draw reads ring, draw reads other } as done[0] else refused
+    if refused == 0 { wait done[0] }
+    protect p[3 pages .. 4 pages] readonly else split
+    remap p[2 pages .. 3 pages] at 0x40000000 as q else moved
+    write p[1 page] = 3 else signal2
+    fork child else alone
+    submit { draw reads ring } as done[1] else refused2
+    if refused2 == 0 { wait done[1] }
+  }
+}
+process child forks app {
+  thread run on cpu1 {
+    read p[1 page] else signal
+    exit
+  }
+}`;
+
+/**
+ * The driver: two submissions with their fences as handles, sync files and events, a fault that reads back, an eviction,
+ * and all of it again. What was not refused must be seen: the contract, and the assertion for who has seen no error.
+ */
+export const journey = (
+  kernel: string,
+  failures: readonly string[],
+): string => `scenario "a surface's life"
+machine { kernel ${kernel}, tracking mkwrite }
+${failures.join('\n')}
+surface target: buffer 4 pages coherent
+surface other: buffer 1 page coherent
+process app {
+  let p = map target else noMap
+  thread render on cpu0 {
+    repeat 2 as n {
+      write p[0] = 10 * n + 1 else lost
+      submit { draw reads target } as read[n] exported else refused
+      if refused == 0 { wait read[n] }
+      submit { draw writes target[1 page .. 2 pages] = 10 * n + 2, draw reads other } as written[n] else refused2
+      if refused2 == 0 {
+        wait written[n] event else noEvent
+        if noEvent != 0 { wait written[n] }
+        read p[1 page] as x else killed
+        assert killed != 0 or x == 10 * n + 2
+      }
+      evict target else busy
+    }
+    submit { draw reads target, draw reads other } as last else refused3
+    if refused3 == 0 { wait last }
+    read p[0] else killed2
+  }
+}`;
