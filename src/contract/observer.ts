@@ -49,6 +49,7 @@ export interface Told extends Finding {
 /** Sizes of what is observed. */
 export interface ContractLimits {
   readonly surfaceBytes: readonly number[]; // of each surface
+  readonly plain: boolean; // whether any of them may be created without being coherent
   readonly mappings: number;
   readonly tasks: number;
 }
@@ -82,8 +83,8 @@ export class Contract {
   private readonly gpuWrite: Numbers; // last submission that wrote it
   // Of memory that is not coherent: the first submission that sees what was stored, 0 for none; the last submission whose
   // writes were asked for.
-  private readonly flushed: Numbers;
-  private readonly invalidated: Numbers;
+  private readonly flushed: Numbers | undefined;
+  private readonly invalidated: Numbers | undefined;
   private readonly stateAt: number;
   private readonly countAt: number;
   /** Names for messages, by number. */
@@ -101,8 +102,10 @@ export class Contract {
     this.storeEpoch = new Numbers(k, 'contract store epoch', bytes);
     this.gpuRead = new Numbers(k, 'contract gpu read', bytes);
     this.gpuWrite = new Numbers(k, 'contract gpu write', bytes);
-    this.flushed = new Numbers(k, 'contract flushed', bytes);
-    this.invalidated = new Numbers(k, 'contract invalidated', bytes);
+    if (limits.plain) {
+      this.flushed = new Numbers(k, 'contract flushed', bytes);
+      this.invalidated = new Numbers(k, 'contract invalidated', bytes);
+    }
     this.stateAt = k.store.region('contract').base;
     this.countAt = k.store.region('contract findings').base;
     k.listeners.push((event) => this.hear(event));
@@ -111,9 +114,9 @@ export class Contract {
   static reserve(plan: StorePlan, limits: ContractLimits): void {
     const bytes = limits.surfaceBytes.reduce((sum, n) => sum + wholeBlocks(n), 0);
     plan.region('contract expected', 'contents', Math.ceil(bytes / blockBytes));
-    for (const name of ['store epoch', 'gpu read', 'gpu write', 'flushed', 'invalidated']) {
+    const asked = limits.plain ? ['flushed', 'invalidated'] : [];
+    for (const name of ['store epoch', 'gpu read', 'gpu write', ...asked])
       Numbers.reserve(plan, `contract ${name}`, bytes);
-    }
     const cells = 1 + limits.surfaceBytes.length + limits.tasks + limits.mappings * mappingCells;
     plan.region('contract', 'state', cells);
     plan.region('contract findings', 'history', 1);
@@ -218,11 +221,11 @@ export class Contract {
         this.raiseWaited(event.task, this.waited(a.from!));
         break;
       case 'memory_flushed':
-        this.flushed.fill(this.place(ofArgs(a)), a.length!, a.from!);
+        this.flushed?.fill(this.place(ofArgs(a)), a.length!, a.from!);
         break;
       case 'memory_invalidated': {
         const covered = a.submission! < 0 ? this.waited(event.task) : a.submission!;
-        this.invalidated.fill(this.place(ofArgs(a)), a.length!, covered);
+        this.invalidated?.fill(this.place(ofArgs(a)), a.length!, covered);
         break;
       }
     }
@@ -234,7 +237,7 @@ export class Contract {
     if (this.isCoherent(range.surface)) {
       this.racesAbove(event, range, this.gpuRead, waited, 'stored', 'reads');
       this.racesAbove(event, range, this.gpuWrite, waited, 'stored', 'writes');
-    } else this.flushed.fill(at, range.length, 0);
+    } else this.flushed?.fill(at, range.length, 0);
     const { pfn } = event.args as { pfn: number };
     const frame = this.k.parts.memory.frame(pfn);
     this.expected.mirror(at, { contents: frame, at: range.pageOffset }, range.length);
@@ -254,9 +257,9 @@ export class Contract {
   /** What a load may count on of a byte that is not coherent: to see it, or nothing; or it should have asked for it. */
   private promisedToCpu(at: number, waited: number): Promised {
     const writer = this.gpuWrite.at(at);
-    const asked = this.invalidated.at(at);
+    const asked = this.invalidated!.at(at);
     // Its own store it sees, but where a readback came over it.
-    if (this.storeEpoch.at(at) > 0) return this.flushed.at(at) > 0 ? 'yes' : 'missing flush';
+    if (this.storeEpoch.at(at) > 0) return this.flushed!.at(at) > 0 ? 'yes' : 'missing flush';
     if (writer > waited) return 'nothing';
     return writer <= asked && asked <= waited ? 'yes' : 'missing invalidate';
   }
@@ -266,7 +269,7 @@ export class Contract {
     const stored = this.storeEpoch.at(at);
     if (stored === 0) return 'yes'; // its own
     if (stored > submission) return 'nothing';
-    const from = this.flushed.at(at);
+    const from = this.flushed!.at(at);
     return from > 0 && from <= submission ? 'yes' : 'missing flush';
   }
 

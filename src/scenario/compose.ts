@@ -241,6 +241,7 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
   };
   const contract: ContractLimits = {
     surfaceBytes: surfaces.map((s) => s.bytes),
+    plain: variants.active.has('memory-noncoherent') || surfaces.some((s) => !s.coherent),
     mappings: machine.vmas,
     tasks: tasks.length + 1 + meaning.machine.cpus,
   };
