@@ -368,9 +368,13 @@ export class Engine {
     return this.program.routines[pointer - 1]?.repeated;
   }
 
-  /** Whether the running task would get this lock without waiting. */
+  /** Whether the running task would get this lock without waiting, and lockdep has seen it taken so. */
   isFree(lock: LockView): boolean {
-    return mayTake(this.store, lock.at, 'write', this.task, this.waiters);
+    const { task } = this;
+    return (
+      mayTake(this.store, lock.at, 'write', task, this.waiters) &&
+      this.lockdep.knows(this.acquiring(task, lock, false))
+    );
   }
 
   // Agents.
@@ -936,20 +940,24 @@ export class Engine {
   }
 
   /** Tells lockdep that a task is about to take a lock. */
-  private noteOrder(task: number, lock: LockView, op: Op): void {
+  private noteOrder(task: number, lock: LockView, { nested }: Op): void {
+    const report = this.lockdep.note(this.acquiring(task, lock, nested));
+    if (report !== undefined) this.report('lockdep', { ...report });
+  }
+
+  private acquiring(task: number, lock: LockView, nested: boolean): Acquire {
     const cpu = this.cpuOf(task);
     const masked = cpu >= 0 && this.store.peek(this.cpuAt(cpu) + cpuMasked) !== 0;
     const interrupt = masked && this.inInterrupt(task);
     const held = interrupt ? [] : this.held(task).filter((h) => h.at !== lock.at);
-    const report = this.lockdep.note({
+    return {
       lock,
-      nested: op.nested,
+      nested,
       held: held.map((h) => this.lockClass(h.at)),
       context: interrupt ? 'interrupt' : masked || cpu < 0 ? 'irqs-off' : 'irqs-on',
       atomic: lock.sleeps && this.holdsSpinlock(task),
       taking: () => this.taking(task),
-    } satisfies Acquire);
-    if (report !== undefined) this.report('lockdep', { ...report });
+    };
   }
 
   private taking(task: number): Taking {

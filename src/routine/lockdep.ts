@@ -89,6 +89,16 @@ export class Lockdep {
     return report;
   }
 
+  /** Whether `note` would find nothing new in it. */
+  knows({ lock, held, context }: Acquire): boolean {
+    if (lock.sleeps) return false;
+    const seen = (cell: number) => this.store.peek(cell) !== 0;
+    return (
+      held.every((before) => before !== lock.class && seen(this.orderCell(before, lock.class))) &&
+      (context === 'irqs-off' || seen(this.usageCell(lock.class, usageIn(context))))
+    );
+  }
+
   private sleeping({ lock, atomic, context, taking }: Acquire): LockReport | undefined {
     if (!lock.sleeps || !(atomic || context === 'interrupt')) return undefined;
     const where = context === 'interrupt' ? 'in an interrupt' : 'with a spinlock held';
@@ -116,7 +126,7 @@ export class Lockdep {
 
   private used({ lock, context, taking }: Acquire): LockReport | undefined {
     if (lock.sleeps || context === 'irqs-off') return undefined;
-    const usage = context === 'interrupt' ? usedInInterrupt : usedWithIrqsOn;
+    const usage = usageIn(context);
     const cell = this.usageCell(lock.class, usage);
     if (this.store.peek(cell) !== 0) return undefined;
     const now = this.remember(cell, taking());
@@ -188,6 +198,9 @@ export class Lockdep {
     return this.base + length * length + this.numbers.get(name)! * usages + usage;
   }
 }
+
+const usageIn = (context: 'interrupt' | 'irqs-on'): number =>
+  context === 'interrupt' ? usedInInterrupt : usedWithIrqsOn;
 
 function recursive(name: string, taking: Taking): LockReport {
   return {
