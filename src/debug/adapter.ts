@@ -18,10 +18,11 @@ import { command } from './console';
 import type { Debuggee, Load, LoadProblem, ReadAhead } from './debuggee';
 import { disassemble } from './disassembly';
 import * as errors from './errors';
-import { type Launch, parseLaunch } from './launch';
+import { type Launch, parseLaunch, scheduleIn } from './launch';
 import { Looking } from './looking';
 import { Memory } from './memory';
 import { modulesOf } from './modules';
+import { Progress } from './progress';
 import { reportText } from './report';
 import { agentsOf } from './scheduling';
 import { Session, type Stop } from './session';
@@ -78,6 +79,9 @@ export class CoherenceAdapter extends DebugSession {
   private hasPanels = false;
   private hearsInvalidated = false;
   private hearsMemory = false;
+  /** The run is one that was recorded: it is followed to its violation or its end. */
+  private follows = false;
+  private readonly progress = new Progress((event, body) => this.sendEvent(new Event(event, body)));
   /** The branch that the client knows the run is on. */
   private branch = 1;
 
@@ -112,6 +116,7 @@ export class CoherenceAdapter extends DebugSession {
     return {
       initialize: always((a: P.InitializeRequestArguments) => this.initialize(a)),
       launch: always((a: unknown) => this.launchScenario(a)),
+      attach: always((a: unknown) => this.attach(a)),
       configurationDone: always(() => this.configurationDone(), `${S}ConfigurationDoneRequest`),
       restart: launched((a: P.RestartArguments) => this.restart(a), `${S}RestartRequest`),
       terminate: always(() => this.terminate(), `${S}TerminateRequest`),
@@ -319,6 +324,7 @@ export class CoherenceAdapter extends DebugSession {
     this.hasPanels = args.clientID === 'vscode';
     this.hearsInvalidated = args.supportsInvalidatedEvent === true;
     this.hearsMemory = args.supportsMemoryEvent === true;
+    this.progress.heard = args.supportsProgressReporting === true;
     this.afterReply(() => this.sendEvent(new Event('initialized')));
     const capabilities = Object.values(this.handlers).flatMap((h) => h.capabilities);
     return {
@@ -336,11 +342,12 @@ export class CoherenceAdapter extends DebugSession {
     };
   }
 
-  private async launchScenario(args: unknown): Promise<void> {
+  private async launchScenario(args: unknown, follows = false): Promise<void> {
     if (this.session !== undefined) throw errors.alreadyLaunched();
     const launch = parseLaunch(args);
     if (typeof launch === 'string') throw errors.badLaunch(launch);
     await this.open(launch);
+    this.follows = follows;
     if (!this.configured) {
       await new Promise<void>((resolve) => {
         this.onConfigured = resolve;
@@ -348,6 +355,31 @@ export class CoherenceAdapter extends DebugSession {
     }
     if (this.closed) throw errors.cancelled();
     this.afterReply(() => this.begin());
+  }
+
+  /** To a run that was recorded, by its schedule, or by what `run --json` and `explore --json` printed of it. */
+  private async attach(args: unknown): Promise<void> {
+    const given = typeof args === 'object' && args !== null ? args : {};
+    const { witness, ...rest } = given as { witness?: unknown; schedule?: unknown };
+    if (witness !== undefined && typeof witness !== 'string')
+      throw errors.badLaunch('attach: "witness" names a file with a schedule');
+    if (witness === undefined && typeof rest.schedule !== 'string')
+      throw errors.badLaunch(
+        'attach: "schedule" is the recorded run, or "witness" names a file that holds it; use launch for a new run',
+      );
+    let { schedule } = rest;
+    if (witness !== undefined) {
+      try {
+        schedule = scheduleIn(await this.host.read(witness));
+      } catch (error) {
+        throw errors.badLaunch(
+          error instanceof Error ? error.message : `${witness} cannot be read`,
+        );
+      }
+      if (schedule === undefined)
+        throw errors.badLaunch(`attach: there is no schedule in ${witness}`);
+    }
+    await this.launchScenario({ ...rest, schedule }, true);
   }
 
   private configurationDone(): void {
@@ -406,6 +438,10 @@ export class CoherenceAdapter extends DebugSession {
       this.stoodAtEnd = false;
       return this.tick();
     }
+    if (this.follows && !launch.noDebug) {
+      this.s.follow();
+      return this.tick();
+    }
     const stop = this.s.start(launch.stopOnEntry && !launch.noDebug);
     if (stop !== undefined) return this.report(stop);
     this.s.continue(this.s.next());
@@ -444,6 +480,13 @@ export class CoherenceAdapter extends DebugSession {
   private tellMemory(): void {
     if (!this.hearsMemory) return;
     for (const range of this.memory.stale()) this.sendEvent(new Event('memory', range));
+  }
+
+  /** Says where the data were lost of which a stop tells, and how to go there. */
+  private tellLoss({ causes }: Stop): void {
+    const lost = this.s.bookmarks.get('lost');
+    if (causes.length === 0 || lost === undefined) return;
+    this.print('console', `The data were lost at step ${lost}: "goto lost" goes there.\n`);
   }
 
   /** Says when the run has left what was recorded. */
@@ -490,7 +533,9 @@ export class CoherenceAdapter extends DebugSession {
     this.closed = true;
   }
 
-  private cancel({ requestId }: P.CancelArguments): void {
+  private cancel({ requestId, progressId }: P.CancelArguments): void {
+    if (progressId !== undefined && progressId === this.progress.id)
+      return this.stopHere(undefined);
     const waiting = this.queue?.find((r) => r.seq === requestId);
     if (waiting === undefined) return;
     this.queue = this.queue!.filter((r) => r !== waiting);
@@ -596,15 +641,21 @@ export class CoherenceAdapter extends DebugSession {
   }
 
   private pause({ threadId }: P.PauseArguments): void {
+    this.stopHere(threadId);
+  }
+
+  /** Stops a run where it is. */
+  private stopHere(threadId: number | undefined): void {
     const { s } = this;
     if (!s.running) return;
     this.afterReply(() => {
       this.halt();
-      this.report(s.pause(s.threads.find((t) => t.task === threadId - 1)?.task));
+      this.report(s.pause(s.threads.find((t) => t.task + 1 === threadId)?.task));
     });
   }
 
   private halt(): void {
+    this.progress.end();
     clearTimeout(this.timer);
     this.timer = undefined;
   }
@@ -614,12 +665,14 @@ export class CoherenceAdapter extends DebugSession {
     let stop: Stop | undefined;
     do stop = this.s.advance(chunkSteps);
     while (stop === undefined && performance.now() < until);
+    this.progress.passed(performance.now(), this.s.timeline);
     if (stop === undefined) this.timer = setTimeout(this.tick, 0);
     else this.report(stop);
   };
 
   /** Tells the client where and why the run stands. */
   private report(stop: Stop): void {
+    this.progress.end();
     if (stop.final && (this.stoodAtEnd || (this.untilEnd && stop.reason === 'end')))
       return this.finish();
     const { reason, title, text, hits } = stop;
@@ -632,6 +685,7 @@ export class CoherenceAdapter extends DebugSession {
       ...(hits.length > 0 && { hitBreakpointIds: [...hits] }),
     };
     this.tellBranch();
+    this.tellLoss(stop);
     this.sendEvent(new Event('stopped', body));
     this.tellMemory();
     this.tellPanels(title);

@@ -1,7 +1,7 @@
 // Breakpoints as a client sets them: whole sets at a time, perhaps before there is a program to place them in, and
 // kept over a restart. What the client was told of each is remembered, so that it hears of changes only.
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
-import { type Answer, breakableLines, place, type SourceKey, type Wanted } from './placing';
+import { type Answer, breakablePlaces, place, type SourceKey, type Wanted } from './placing';
 import type { Session } from './session';
 import type { Sources } from './sources';
 
@@ -27,7 +27,11 @@ export class BreakpointSets {
     const asked: P.SourceBreakpoint[] = breakpoints ?? (lines ?? []).map((line) => ({ line }));
     const wanted = asked.map((b) => ({
       ...this.want(b),
-      at: { kind: 'line', line: b.line - this.sources.lineBase } as const,
+      at: {
+        kind: 'line',
+        line: b.line - this.sources.lineBase,
+        column: b.column === undefined ? undefined : b.column - this.sources.columnBase,
+      } as const,
     }));
     return this.replace(`source ${this.sources.idOf(source)}`, { source, wanted }, session);
   }
@@ -110,7 +114,11 @@ export class BreakpointSets {
       key,
       answers.flatMap((a) => a.placed ?? []),
     );
-    return answers.map((answer, i) => this.breakpoint(session, wanted[i]!.id, answer, at));
+    return answers.map((answer, i) => {
+      const { id, at: asked } = wanted[i]!;
+      const inline = asked.kind === 'line' && asked.column !== undefined;
+      return this.breakpoint(session, id, answer, at, inline);
+    });
   }
 
   /** Places every breakpoint in a new program; those of which the client was told otherwise. */
@@ -135,6 +143,7 @@ export class BreakpointSets {
     id: number,
     { problem, range }: Answer,
     at: SourceKey | undefined,
+    inline: boolean,
   ): P.Breakpoint {
     if (problem !== undefined) return { id, verified: false, message: problem, reason: 'failed' };
     if (range === undefined || at === undefined) return { id, verified: true };
@@ -143,16 +152,29 @@ export class BreakpointSets {
       verified: true,
       source: this.sources.of(session, at),
       line: range.start.line + this.sources.lineBase,
+      ...(inline && { column: range.start.column + this.sources.columnBase }),
     };
   }
 
-  /** The lines of a range on which a breakpoint can stand. */
-  locations(args: P.BreakpointLocationsArguments, session: Session): unknown {
-    const { lineBase } = this.sources;
+  /** The places within a range at which a breakpoint can stand. */
+  locations(
+    args: P.BreakpointLocationsArguments,
+    session: Session,
+  ): P.BreakpointLocationsResponse['body'] {
+    const { lineBase, columnBase } = this.sources;
     const { source, line, endLine = line } = args;
     const at = this.sources.keyOf(session, source);
-    const lines =
-      at === undefined ? [] : breakableLines(session, at, line - lineBase, endLine - lineBase);
-    return { breakpoints: lines.map((l) => ({ line: l + lineBase })) };
+    const places =
+      at === undefined ? [] : breakablePlaces(session, at, line - lineBase, endLine - lineBase);
+    if (at?.kind !== 'scenario')
+      return { breakpoints: places.map(({ start }) => ({ line: start.line + lineBase })) };
+    return {
+      breakpoints: places.map(({ start, end }) => ({
+        line: start.line + lineBase,
+        column: start.column + columnBase,
+        endLine: end.line + lineBase,
+        endColumn: end.column + columnBase,
+      })),
+    };
   }
 }

@@ -258,8 +258,14 @@ function raisedNow(debuggee: Named, event: LoggedEvent): Raised {
 
 /** Frame of the root table of a task's address space, 0 when it has none. */
 export function rootOf(k: Engine, task: number): number {
-  const process = k.view('task_struct', k.ownerOf(task));
-  return isNull(process) || isNull(process.mm) ? 0 : process.mm.pgd;
+  const mm = spaceOfTask(k, task);
+  return mm === 0 ? 0 : k.view('mm_struct', mm).pgd;
+}
+
+/** The mm_struct of a task, 0 when it has none. */
+export function spaceOfTask(k: Engine, task: number): number {
+  const owner = k.ownerOf(task);
+  return owner === 0 ? 0 : k.view('task_struct', owner).mm.at;
 }
 
 /** The access that faults: its instruction is in the frames below the exception's. */

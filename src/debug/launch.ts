@@ -86,3 +86,21 @@ export function parseLaunch(given: unknown): Launch | string {
 
 const isTexts = (value: unknown): boolean =>
   Array.isArray(value) && value.every((item) => typeof item === 'string');
+
+/** The schedule in a file: its text alone, or that of the first violation in what `--json` prints. */
+export function scheduleIn(text: string): string | undefined {
+  const plain = text.trim();
+  if (!plain.startsWith('{')) return plain === '' ? undefined : plain;
+  let value: unknown;
+  try {
+    value = JSON.parse(plain);
+  } catch {
+    return undefined;
+  }
+  const { violations, schedule } = value as {
+    violations?: readonly { schedule?: unknown }[];
+    schedule?: unknown;
+  };
+  const found = violations?.[0]?.schedule ?? schedule;
+  return typeof found === 'string' ? found : undefined;
+}

@@ -7,6 +7,7 @@ import { type Fault, type FaultPart, faultParts, faultText, faultTitle } from '.
 import { commandsFor } from './console';
 import * as errors from './errors';
 import { exception } from './faultBranch';
+import { spaceOfTask } from './faults';
 import { isScenario } from './listings';
 import { spanRange } from './placing';
 import { References } from './references';
@@ -108,9 +109,31 @@ export class Looking {
           : []),
         ...events.map((e) => scope(`Event ${e.name}`, s.variables.event(e), false)),
         ...(held.length > 0 ? [scope('Locks held', s.variables.locks(key.task), false)] : []),
+        ...this.machineScopes(s, key.task).map(([name, children]) => scope(name, children, true)),
         scope('Objects', s.variables.objects(), true, 'globals'),
       ],
     };
+  }
+
+  /** What there is of the machine beside its structs: tables, caches, the device, fences, counters. */
+  private machineScopes(s: Session, task: number): [string, Children][] {
+    const { engine, variables } = s;
+    const { locations } = s.debuggee;
+    const mm = spaceOfTask(engine, task);
+    const cpu = engine.cpuOf(task);
+    const named = (kind: 'counter' | 'fence' | 'surface', id: (name: string) => string) =>
+      variables.located(locations.known(kind).map((name) => [name, id(name)] as const));
+    const some = (kind: 'counter' | 'fence' | 'surface') => locations.known(kind).length > 0;
+    const found: [string, Children][] = [];
+    if (mm !== 0) found.push(['Address space', variables.addressSpace(mm)]);
+    if (mm !== 0 && cpu >= 0) found.push([`TLB of cpu${cpu}`, variables.tlb(cpu)]);
+    if (some('surface')) {
+      found.push(['Trackers', named('surface', (name) => `dirty:${name}`)]);
+      found.push(['GPU copies', named('surface', (name) => `gpu:${name}:0:16`)]);
+    }
+    if (some('fence')) found.push(['Fences', named('fence', (name) => `fence:${name}`)]);
+    if (some('counter')) found.push(['Counters', named('counter', (name) => `counter:${name}`)]);
+    return found;
   }
 
   variables(s: Session, args: P.VariablesArguments): P.VariablesResponse['body'] {

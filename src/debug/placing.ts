@@ -20,7 +20,7 @@ export type SourceKey =
 export interface Wanted {
   readonly id: number;
   readonly at:
-    | { readonly kind: 'line'; readonly line: number }
+    | { readonly kind: 'line'; readonly line: number; readonly column?: number | undefined }
     | { readonly kind: 'function'; readonly name: string }
     | { readonly kind: 'filter'; readonly filter: string }
     | { readonly kind: 'instruction'; readonly reference: string; readonly offset: number }
@@ -69,7 +69,8 @@ export function place(session: Session, wanted: Wanted, source?: SourceKey): Ans
   switch (wanted.at.kind) {
     case 'line': {
       if (source === undefined) return problem('this file takes no part in the run');
-      const found = atLine(session, source, wanted.at.line, breakpoint);
+      const { line, column } = wanted.at;
+      const found = atLine(session, source, line, column, breakpoint);
       return found ?? problem('no operation stands at or after this line');
     }
     case 'function': {
@@ -119,27 +120,36 @@ export function place(session: Session, wanted: Wanted, source?: SourceKey): Ans
   }
 }
 
-/** Lines within [from, to] where a breakpoint can stand. */
-export function breakableLines(
+/** Where a breakpoint can stand within the lines [from, to]: each place once, in order. */
+export function breakablePlaces(
   session: Session,
   source: SourceKey,
   from: number,
   to: number,
-): number[] {
-  if (source.kind === 'scenario') {
-    return statements(session, source.path)
-      .map(({ line }) => line)
-      .filter((line, i, all) => line >= from && line <= to && all.indexOf(line) === i);
+): { readonly start: Position; readonly end: Position }[] {
+  if (source.kind === 'listing') {
+    const listing = session.listings.byFile(source.file);
+    const lines = listing === undefined ? [] : session.listings.linesWithin(listing, from, to);
+    return lines.map((line) => ({ start: { line, column: 0 }, end: { line, column: 0 } }));
   }
-  const listing = session.listings.byFile(source.file);
-  return listing === undefined ? [] : session.listings.linesWithin(listing, from, to);
+  const within = statements(session, source.path).filter(({ line }) => line >= from && line <= to);
+  const first = within.filter(
+    ({ span }, i) => within.findIndex((other) => other.span.from === span.from) === i,
+  );
+  return first
+    .sort((a, b) => a.span.from - b.span.from)
+    .map(({ span }) => {
+      const { start, end } = spanRange(session, span);
+      return { start, end };
+    });
 }
 
-/** The operations of the first line from `line` on at which one stands. */
+/** The operations of the first line from `line` on at which one stands; of several statements that at a column. */
 export function opsAtLine(
   session: Session,
   source: SourceKey,
   line: number,
+  column?: number,
 ): { readonly ops: readonly Op[]; readonly line: number } | undefined {
   if (source.kind === 'listing') {
     const listing = session.listings.byFile(source.file);
@@ -149,7 +159,13 @@ export function opsAtLine(
   const all = statements(session, source.path);
   const at = Math.min(...all.map((s) => s.line).filter((l) => l >= line));
   const here = all.filter((s) => s.line === at);
-  return here.length === 0 ? undefined : { ops: here.map((s) => s.op), line: at };
+  if (here.length === 0) return undefined;
+  const columns = here.map((s) => s.column);
+  const wanted = column === undefined || at !== line ? undefined : column;
+  const first = Math.min(...columns);
+  const chosen = wanted && Math.max(first, ...columns.filter((c) => c <= wanted));
+  const some = chosen === undefined ? here : here.filter((s) => s.column === chosen);
+  return { ops: some.map((s) => s.op), line: at };
 }
 
 /** A span of the scenario as lines and columns, and the file that it is in. */
@@ -165,29 +181,26 @@ function atLine(
   session: Session,
   source: SourceKey,
   line: number,
+  column: number | undefined,
   breakpoint: (what: string) => Breakpoint,
 ): Answer | undefined {
-  if (source.kind === 'listing') {
-    const listing = session.listings.byFile(source.file);
-    const found = listing && session.listings.opFrom(listing, line);
-    if (found === undefined) return undefined;
-    const { code, pc } = found.place;
-    const what = `${code.routine.name}, ${source.file} line ${found.line + 1}`;
-    const start = { line: found.line, column: 0 };
-    const ops = [code.ops[pc]!];
-    return {
-      placed: { breakpoint: breakpoint(what), ops },
-      problem: undefined,
-      range: { start, end: start },
-    };
-  }
-  const all = statements(session, source.path);
-  const at = Math.min(...all.map((s) => s.line).filter((l) => l >= line));
-  const here = all.filter((s) => s.line === at);
-  if (here[0] === undefined) return undefined;
-  const placed = { breakpoint: breakpoint(`line ${at + 1}`), ops: here.map((s) => s.op) };
-  const { start, end } = spanRange(session, here[0].span);
-  return { placed, problem: undefined, range: { start, end } };
+  const found = opsAtLine(session, source, line, column);
+  const [op] = found?.ops ?? [];
+  if (found === undefined || op === undefined) return undefined;
+  const { ops, line: at } = found;
+  const own = source.kind === 'scenario' ? op.span : undefined;
+  const start = { line: at, column: 0 };
+  const range = own === undefined ? { start, end: start } : spanRange(session, own);
+  const what =
+    source.kind === 'scenario'
+      ? `line ${at + 1}`
+      : `${op.of.routine.name}, ${source.file} line ${at + 1}`;
+  const { start: from, end } = range;
+  return {
+    placed: { breakpoint: breakpoint(what), ops },
+    problem: undefined,
+    range: { start: from, end },
+  };
 }
 
 /** The first line of what a span holds, and where it is; lines from 0. */
@@ -205,12 +218,13 @@ export function firstLine(
 function statements(
   { debuggee, engine }: Session,
   path: string,
-): { line: number; op: Op; span: SourceSpan }[] {
+): { line: number; column: number; op: Op; span: SourceSpan }[] {
   return engine.program.routines.flatMap((code) =>
     code.ops.flatMap((op) => {
       if (!op.turn || op.span === undefined) return [];
       const place = debuggee.placeAt(op.span.from);
-      return place.path === path ? [{ line: place.line, op, span: op.span }] : [];
+      const { line, column } = place;
+      return place.path === path ? [{ line, column, op, span: op.span }] : [];
     }),
   );
 }

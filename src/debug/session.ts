@@ -397,7 +397,37 @@ export class Session {
   private halt(stop: Stop): Stop {
     this.motion = undefined;
     this.stop = stop;
+    this.markCauses(stop);
     return stop;
+  }
+
+  /** The moments of a chain of causes get names: `lost` is where the data were lost, `cause1` and on are all of them. */
+  private markCauses({ causes }: Stop): void {
+    const offset = this.engine.steps - this.timeline.position;
+    if (causes.length > 0) this.bookmarks.delete('lost');
+    causes.forEach((cause, i) => {
+      const step = /\bstep (\d+)/.exec(cause)?.[1];
+      if (step === undefined) return;
+      this.bookmarks.set(`cause${i + 1}`, Number(step) - offset);
+      if (i === 0 || /\blost\b/.test(cause)) this.bookmarks.set('lost', Number(step) - offset);
+    });
+  }
+
+  /** Follows what is laid down, to the first violation or to its end, heeding nothing on the way. */
+  follow(): void {
+    const { timeline } = this;
+    const { end } = timeline;
+    const found = () => this.lastEvents().findLast((e) => e.name === 'violation');
+    const arrive = (): Stop => {
+      const event = found();
+      if (event === undefined)
+        return this.quietStop('goto', this.lastTask(), 'At the end of the recorded run');
+      const said = this.explained(event);
+      return { reason: 'exception', task: event.task, ...said, filter: 'violation', hits: [] };
+    };
+    const done = () => found() !== undefined || timeline.position >= end;
+    const journey = { backward: false, task: this.next(), first: undefined, done, arrive };
+    this.begin({ ...journey, failing: 'the recorded run is over' });
   }
 
   /** Runs on to where the run is first looked at; nothing stops it before. */

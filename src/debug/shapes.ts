@@ -15,7 +15,7 @@ const thread = { threadId: 'number' } as const;
 const shapes: Readonly<Record<string, Shape>> = {
   setBreakpoints: {
     source,
-    'breakpoints?': [{ line: 'number', ...wish }],
+    'breakpoints?': [{ line: 'number', 'column?': 'number', ...wish }],
     'lines?': ['number'],
   },
   setFunctionBreakpoints: { breakpoints: [{ name: 'string', ...wish }] },

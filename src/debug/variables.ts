@@ -10,6 +10,7 @@ import {
   _PAGE_SOFT_DIRTY,
   _PAGE_SPECIAL,
   _PAGE_USER,
+  PAGE_SIZE,
   pte_pfn,
 } from '../hardware/pte';
 import { pteBits } from '../machine/locations';
@@ -72,6 +73,47 @@ export class Variables {
           type: this.engine.lockClass(at),
         };
       }),
+    );
+  }
+
+  /** Locations by their names, with what they hold. */
+  located(named: readonly (readonly [name: string, id: string])[]): Children {
+    const { locations } = this.debuggee;
+    return {
+      indexed: 0,
+      list: (start, count) =>
+        named.slice(start, start + count).map(([name, id]) => {
+          const location = locations.at(id);
+          const value = typeof location === 'string' ? location : location.text();
+          return { name, value, part: id };
+        }),
+    };
+  }
+
+  /** What the TLB of a CPU holds. */
+  tlb(cpu: number): Children {
+    return members(() =>
+      this.engine.parts.tlb.entries(cpu).flatMap(({ page }) => {
+        const address = `0x${(page * PAGE_SIZE).toString(16)}`;
+        return this.located([[address, `tlb:${cpu}:${address}`]]).list(0, 1);
+      }),
+    );
+  }
+
+  /** The mappings of an address space, by address. */
+  addressSpace(mm: number): Children {
+    const vma = (at: number) => this.engine.view('vm_area_struct', at);
+    return members(() =>
+      [...this.engine.objects.all('vm_area_struct')]
+        .filter((at) => vma(at).vm_mm.at === mm && vma(at).vm_start < vma(at).vm_end)
+        .sort((a, b) => vma(a).vm_start - vma(b).vm_start)
+        .map((at) => {
+          const { vm_start, vm_end } = vma(at);
+          const name = this.nameOf('vm_area_struct', at);
+          const range = `0x${vm_start.toString(16)}-0x${vm_end.toString(16)}`;
+          const struct = structNamed('vm_area_struct');
+          return { name, value: range, type: 'mapping', children: this.members({ struct, at }) };
+        }),
     );
   }
 

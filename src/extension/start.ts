@@ -13,6 +13,7 @@ import type { InitializationOptions } from '../language/serve';
 import type { MarkedNode } from '../protocol/difference';
 import { type Ended, endedEvent } from '../protocol/messages';
 import { bufferObjects, fences, pageTables } from '../protocol/outline';
+import { registerChoosing } from './choosing';
 import { Configurations, languageId, readProgram, uriOf } from './debugging';
 import { KernelSource } from './kernelSource';
 import { Listings, listingUri } from './listings';
@@ -74,6 +75,7 @@ export async function start(
     vscode.workspace.onDidChangeConfiguration((change) => {
       if (change.affectsConfiguration(hintsSetting)) refreshHints(client);
     }),
+    ...registerChoosing(),
     ...['stepBackInto', 'stepBackOut'].map((step) =>
       vscode.commands.registerCommand(`coherence.${step}`, () => stepBack(`coherence/${step}`)),
     ),

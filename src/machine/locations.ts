@@ -81,6 +81,8 @@ export interface Names {
   /** The fence of a name such as `done[0]`: its struct, 0 when there is none, and the cells that say so. */
   fence?(name: string): { readonly at: number; readonly on: Cells } | undefined;
   surface?(name: string): SurfacePlace | undefined;
+  /** The names there are of a kind. */
+  known?(kind: 'counter' | 'fence' | 'surface'): readonly string[];
 }
 
 /** A surface: its number on the device, its object (0 before it is made), and its bytes within that. */
@@ -264,6 +266,11 @@ export class Locations {
     const known = all.flatMap((at) => this.names.nameOf('mm_struct', at) ?? []);
     const there = known.length === 0 ? 'there are none' : `there is ${known.join(', ')}`;
     return `there is no process ${process}; ${there}`;
+  }
+
+  /** The names of a kind that can be asked for. */
+  known(kind: 'counter' | 'fence' | 'surface'): readonly string[] {
+    return this.names.known?.(kind) ?? [];
   }
 
   /** The processes that have names, with the frames of their root tables. */

@@ -29,6 +29,11 @@ export class Counters {
     return this.k.store.peek(at + 1) * 0x1_0000_0000 + (this.k.store.peek(at) >>> 0);
   }
 
+  /** The names of all counters. */
+  get names(): readonly CounterName[] {
+    return names;
+  }
+
   /** The cells of the counter of this name, low word first. */
   cellsOf(name: string): readonly (readonly [from: number, to: number])[] | undefined {
     const index = names.indexOf(name as CounterName);

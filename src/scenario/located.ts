@@ -15,6 +15,13 @@ export function namesOf(run: Run): Names {
   const { engine, meaning, state, counters, where } = run;
   return {
     nameOf: (struct, at) => run.nameOf(struct, at),
+    known: (kind) => {
+      if (kind === 'counter') return counters.names;
+      if (kind === 'surface') return meaning.surfaces.map(({ name }) => name);
+      return meaning.fences.flatMap(({ name, size }) =>
+        size > 1 ? Array.from({ length: size }, (_, i) => `${name}[${i}]`) : [name],
+      );
+    },
     counter: (name) => counters.cellsOf(name),
     fence: (name) => {
       const member = memberOf(meaning.fences, name);

@@ -19,10 +19,10 @@ export function messageChecker(): (
   }).createSchema('*');
   const definitions = schema.definitions!;
   // A launch brings the debug type's own arguments with it.
-  const launch = definitions['DebugProtocol.LaunchRequestArguments'] as {
-    additionalProperties: unknown;
-  };
-  launch.additionalProperties = true;
+  for (const request of ['Launch', 'Attach']) {
+    const definition = definitions[`DebugProtocol.${request}RequestArguments`];
+    (definition as { additionalProperties: unknown }).additionalProperties = true;
+  }
   const ajv = new Ajv({ allErrors: true, strict: false });
   ajv.addSchema(schema as AnySchema, 'dap');
   const compiled = new Map<string, ValidateFunction>();

@@ -4,7 +4,7 @@ import { functionPattern, parseHitCondition } from '../../src/debug/breakpoints'
 import type { Debuggee } from '../../src/debug/debuggee';
 import { parseLaunch } from '../../src/debug/launch';
 import { Listings, signature } from '../../src/debug/listings';
-import { breakableLines, place, type SourceKey, type Wanted } from '../../src/debug/placing';
+import { breakablePlaces, place, type SourceKey, type Wanted } from '../../src/debug/placing';
 import { Session, type Stop } from '../../src/debug/session';
 import { Sources } from '../../src/debug/sources';
 import { eventNames, filters } from '../../src/debug/stops';
@@ -147,7 +147,11 @@ test('every line of a listing that stands for an operation is found again from t
     'void handle_fault(unsigned long address, struct toy_page *page)',
   );
   const session = new Session(load('thread a\n  add 1\n\n  add 2\n'));
-  expect(breakableLines(session, { kind: 'scenario', path: '/toys/x.toy' }, 0, 9)).toEqual([1, 3]);
+  const places = breakablePlaces(session, { kind: 'scenario', path: '/toys/x.toy' }, 0, 9);
+  expect(places.map(({ start }) => [start.line, start.column])).toEqual([
+    [1, 2],
+    [3, 2],
+  ]);
 });
 
 test('hit counts, function patterns, entries and paths are read as written', () => {

@@ -103,7 +103,12 @@ test('the console asks who, why and since when, and goes there', async () => {
     > goto lost
     To step N ⇒ step: At step N
     > bookmarks
+    cause1: step N
     lost: step N
+    cause2: step N
+    cause3: step N
+    cause4: step N
+    cause5: step N
     > step nobody
     refused: there is no agent nobody; \`agents\` lists them
     > who wrote p[0] + 1
@@ -319,4 +324,106 @@ test('micro-steps are instructions: sorted, padded at either end, stopped at and
     'cpu',
     'user',
   ]);
+});
+
+const witness = async (): Promise<string> => {
+  const loaded = loadScenario(readFileSync(ring, 'utf8'), { with: ['no-clean-flush'] }) as Loaded;
+  const timeline = new Timeline(loaded.run.engine);
+  timeline.run(() => undefined, 100_000);
+  return timeline.schedule();
+};
+
+test('a witness opens standing on the violation, with a mark where the data were lost and one command to go there', async () => {
+  const schedule = await witness();
+  const files: Record<string, string> = {
+    'w.json': JSON.stringify({ verdict: 'violated', violations: [{ schedule }] }),
+    'empty.json': '{}',
+  };
+  client = new Client({ ...host, read: async (path) => files[path] ?? host.read(path) });
+  await client.request('initialize', { adapterID: 'coherence' });
+  const refused = async (args: object) => (await client.request('attach', args)).message;
+  expect(await refused({ program: ring })).toBe(
+    'attach: "schedule" is the recorded run, or "witness" names a file that holds it; use launch for a new run',
+  );
+  expect(await refused({ program: ring, witness: 'empty.json' })).toBe(
+    'attach: there is no schedule in empty.json',
+  );
+  const attached = client.send('attach', {
+    program: ring,
+    with: ['no-clean-flush'],
+    witness: 'w.json',
+  });
+  const from = client.messages.length;
+  await client.request('configurationDone');
+  expect((await client.response(attached)).success).toBe(true);
+  const stop = await client.event('stopped', from);
+  expect(stop.body).toMatchObject({
+    reason: 'exception',
+    description:
+      'R1: the GPU read 1 instead of 4, which the CPU had stored before: page 0 of ring, from byte 0 on',
+  });
+  const { end, position } = await time();
+  expect(position).toBeLessThan(end);
+  expect((await client.request('exceptionInfo', { threadId: 3 })).body.exceptionId).toBe(
+    'violation',
+  );
+  await say('goto lost');
+  expect(
+    (await client.stack(render)).map((frame) => frame.replace(/(\/.*):\d+$/, '$1')),
+  ).toMatchInlineSnapshot(`
+    [
+      "store: return 0 @ arch/x86/cpu",
+      "user_write @ user/winsys",
+      "render on cpu0 @ 01-ring-buffer.coh:25",
+    ]
+  `);
+  // What was not recorded leaves the witness, which stays.
+  const change = { expression: 'pte(p[0]).dirty', value: '1', frameId: await frameId() };
+  expect((await client.request('setExpression', change)).body.value).toBe('true');
+  expect(await say('branches')).toMatch(
+    new RegExp(
+      `^  branch 1: from the start, up to step ${end}\n→ branch 2: leaves branch 1 at step `,
+    ),
+  );
+});
+
+test('scopes show the address space, the TLB, trackers, the device, fences and counters; each can be watched', async () => {
+  await launch();
+  await client.request('setFunctionBreakpoints', {
+    breakpoints: [{ name: 'vmw_execbuf_process' }],
+  });
+  await client.go('continue', { threadId: render });
+  const { scopes } = (await client.request('scopes', { frameId: await frameId() })).body;
+  const shown: string[] = [];
+  for (const { name, variablesReference } of scopes) {
+    if (['Locals', 'Objects', 'Locks held'].includes(name)) continue;
+    const children = await client.children(variablesReference, { start: 0, count: 3 });
+    shown.push(`${name}: ${children.join('; ')}`);
+  }
+  expect(shown).toMatchInlineSnapshot(`
+    [
+      "Address space: p = 0x7ffff7fe7000-0x7ffff7fff000",
+      "TLB of cpu0: 0x7ffff7fe7000 = pfn 0x10000 RW US D; 0x7ffff7fe8000 = pfn 0x10001 RW US D; 0x7ffff7fe9000 = pfn 0x10002 RW US D",
+      "Trackers: ring = none",
+      "GPU copies: ring = none",
+      "Fences: done[0] = not there; done[1] = not there; done[2] = not there",
+      "Counters: faults.read = 0; faults.write = 8; faults.writeProtect = 0",
+    ]
+  `);
+  const tlb = scopes.find((s: P.Scope) => s.name === 'TLB of cpu0').variablesReference;
+  const asked = { variablesReference: tlb, name: '0x7ffff7fe7000' };
+  expect((await client.request('dataBreakpointInfo', asked)).body.dataId).toBe(
+    'tlb:0:0x7ffff7fe7000',
+  );
+  const line =
+    readFileSync(ring, 'utf8')
+      .split('\n')
+      .findIndex((text) => text.includes('write p[')) + 1;
+  const places = await client.request('breakpointLocations', { source: { path: ring }, line });
+  expect(places.body.breakpoints).toEqual([{ line, column: 7, endLine: line, endColumn: 54 }]);
+  const thousands = Array.from({ length: 3000 }, (_, i) => ({ dataId: `gpu:ring:${i * 32}:32` }));
+  const set = await client.request('setDataBreakpoints', { breakpoints: thousands });
+  expect(set.body.breakpoints.every((b: P.Breakpoint) => b.verified)).toBe(true);
+  const hit = await client.go('continue', { threadId: render });
+  expect(hit.body.hitBreakpointIds.length).toBe(128); // a page arrives at once
 });
