@@ -25,14 +25,23 @@ interface Range {
   readonly watched: Watched;
   readonly cells: Cells[number];
   readonly isOn: boolean;
+  readonly part: number;
 }
 
 interface Watched {
   readonly watch: Watch;
-  keys: number[];
+  /** The buckets of each of its parts. */
+  readonly keys: Set<number>[];
 }
 
 const bucketShift = 4; // a page of contents is one or two buckets
+
+/** The keys of a range: of a few cells each cell, below 0; of more the buckets that they are in. */
+function keysOf([from, to]: Cells[number]): number[] {
+  const few = to - from <= 2;
+  const [first, last] = few ? [from, to - 1] : [from >> bucketShift, (to - 1) >> bucketShift];
+  return Array.from({ length: last - first + 1 }, (_, i) => (few ? ~(first + i) : first + i));
+}
 
 export class Watches {
   private watched: Watched[] = [];
@@ -58,6 +67,7 @@ export class Watches {
     this.known = position;
     const changed = this.changed(timeline);
     const heard = this.hears ? this.heard(timeline) : [];
+    if (changed.length + heard.length === 0) return [];
     const found = new Map<Watch, WatchHit>();
     for (const hit of [...heard, ...changed]) found.set(hit.watch, hit);
     return this.watched.flatMap(({ watch }) => found.get(watch) ?? []);
@@ -66,19 +76,19 @@ export class Watches {
   private changed(timeline: Timeline): WatchHit[] {
     const before = new Map<number, number>();
     timeline.wrote((cell, was) => {
-      if (this.buckets.has(cell >> bucketShift) && !before.has(cell)) before.set(cell, was);
+      if (this.isNear(cell) && !before.has(cell)) before.set(cell, was);
     });
     if (before.size === 0) return [];
     const { store } = timeline.engine;
     const changed = new Set<Watched>();
-    const moved = new Set<Watched>();
+    const moved = new Map<Watched, Set<number>>();
     const unsure = new Set<Watched>();
     for (const [cell, was] of before) {
       const now = store.peek(cell);
       if (now === was) continue;
-      for (const { watched, cells, isOn } of this.rangesAt(cell)) {
+      for (const { watched, cells, isOn, part } of this.rangesAt(cell)) {
         const { location } = watched.watch;
-        if (isOn) moved.add(watched);
+        if (isOn) moved.set(watched, (moved.get(watched) ?? new Set()).add(part));
         if (location.shares || (isOn && !location.isBytes)) unsure.add(watched);
         if (isOn || location.shares) continue;
         const differs =
@@ -88,7 +98,7 @@ export class Watches {
         if (differs) changed.add(watched);
       }
     }
-    for (const watched of moved) this.place(watched);
+    for (const [watched, parts] of moved) for (const part of parts) this.place(watched, part);
     const asked = [...unsure].filter((watched) => !changed.has(watched));
     const texts = asked.map(({ watch }) => watch.location.text());
     const were =
@@ -106,7 +116,7 @@ export class Watches {
   private heard(timeline: Timeline): WatchHit[] {
     const hits = new Map<Watch, WatchHit>();
     const hear = (read: boolean) => (cell: number) => {
-      if (!this.buckets.has(cell >> bucketShift)) return;
+      if (!this.isNear(cell)) return;
       for (const { watched, isOn } of this.rangesAt(cell)) {
         const { watch } = watched;
         if (isOn || watch.access === 'write' || (!read && watch.access === 'read')) continue;
@@ -117,40 +127,47 @@ export class Watches {
     return [...hits.values()];
   }
 
-  private rangesAt(cell: number): Range[] {
-    const ranges = this.buckets.get(cell >> bucketShift) ?? [];
-    return ranges.filter(({ cells: [from, to] }) => cell >= from && cell < to);
+  private isNear(cell: number): boolean {
+    return this.buckets.has(~cell) || this.buckets.has(cell >> bucketShift);
+  }
+
+  private rangesAt(cell: number): readonly Range[] {
+    const exact = this.buckets.get(~cell) ?? [];
+    const near = this.buckets.get(cell >> bucketShift);
+    if (near === undefined) return exact;
+    return [...exact, ...near.filter(({ cells: [from, to] }) => cell >= from && cell < to)];
   }
 
   private placeAll(): void {
     this.buckets.clear();
     for (const watched of this.watched) {
-      watched.keys = [];
-      this.place(watched);
+      watched.keys.length = 0;
+      const { count } = watched.watch.location.parts ?? { count: 1 };
+      for (let part = 0; part < count; part++) this.place(watched, part);
     }
   }
 
-  /** Looks up the cells of a watch anew. */
-  private place(watched: Watched): void {
-    for (const key of watched.keys) {
-      const rest = this.buckets.get(key)?.filter((range) => range.watched !== watched) ?? [];
+  /** Looks up the cells of one part of a watch anew. */
+  private place(watched: Watched, part: number): void {
+    for (const key of watched.keys[part] ?? []) {
+      const known = this.buckets.get(key) ?? [];
+      const rest = known.filter((range) => range.watched !== watched || range.part !== part);
       if (rest.length === 0) this.buckets.delete(key);
       else this.buckets.set(key, rest);
     }
-    watched.keys = [];
-    const { at, on } = watched.watch.location.find();
-    for (const cells of at) this.add(watched, cells, false);
-    for (const cells of on) this.add(watched, cells, true);
+    watched.keys[part] = new Set();
+    const { location } = watched.watch;
+    const { at, on } = location.parts === undefined ? location.find() : location.parts.find(part);
+    for (const cells of at) this.add({ watched, cells, isOn: false, part });
+    for (const cells of on) this.add({ watched, cells, isOn: true, part });
   }
 
-  private add(watched: Watched, cells: Cells[number], isOn: boolean): void {
-    const [from, to] = cells;
-    for (let key = from >> bucketShift; key <= (to - 1) >> bucketShift; key++) {
+  private add(range: Range): void {
+    for (const key of keysOf(range.cells)) {
       const known = this.buckets.get(key);
-      const range = { watched, cells, isOn };
       if (known === undefined) this.buckets.set(key, [range]);
       else known.push(range);
-      watched.keys.push(key);
+      range.watched.keys[range.part]!.add(key);
     }
   }
 }

@@ -36,6 +36,12 @@ export interface Change {
   readonly apply: () => void;
 }
 
+/** Where a location is. */
+export interface Found {
+  readonly at: Cells;
+  readonly on: Cells;
+}
+
 /** One location. */
 export interface Location {
   /** Its canonical name. */
@@ -49,7 +55,9 @@ export interface Location {
   /** It is bytes, which are compared one by one; being somewhere else is no change of them. */
   readonly isBytes?: true;
   /** The cells that hold it now, and those that say which these are. */
-  readonly find: () => { readonly at: Cells; readonly on: Cells };
+  readonly find: () => Found;
+  /** Of what has many parts, such as pages: how many, and where one of them is. */
+  readonly parts?: { readonly count: number; readonly find: (part: number) => Found };
   /** What it holds, as text. */
   readonly text: () => string;
   /** A new value for it; a string says why it cannot be that. */
@@ -442,8 +450,11 @@ export class Locations {
           return contents && { contents, at };
         },
         on: () => {
-          const { base: from, cells } = this.k.objects.pool('svga_surface').region;
-          return [[from, from + cells]];
+          const { region, stride, count, struct } = this.k.objects.pool('svga_surface');
+          const name = 1 + struct.slot('name').offset; // behind the header that says whether it is there
+          return Array.from({ length: count }, (_, i) => region.base + i * stride).flatMap(
+            (header) => [oneCell(header), oneCell(header + name)],
+          );
         },
       };
     }
@@ -564,22 +575,24 @@ export class Locations {
     const { offset, size } = range;
     if (offset < 0 || offset + length > size)
       return `${range.name(offset)} has ${Math.max(0, size - offset)} bytes behind it, not ${length}`;
-    const find = () => {
-      const at: Cells[number][] = [];
-      const on: Cells[number][] = [];
-      for (const { from, to } of pieces(range, offset, length)) {
-        on.push(...range.on(from));
-        const found = range.find(from);
-        if (found?.contents === undefined) continue;
-        const first = found.contents.base + Math.floor(found.at / blockBytes);
-        const last = found.contents.base + Math.floor((found.at + to - from - 1) / blockBytes);
-        const tail = ((found.at + to - from - 1) % blockBytes) + 1;
-        at.push([first, last + 1, found.at % blockBytes, tail]);
-      }
-      return { at, on };
+    const all = [...pieces(range, offset, length)];
+    const findPart = (part: number): Found => {
+      const { from, to } = all[part]!;
+      const on = range.on(from);
+      const found = range.find(from);
+      if (found?.contents === undefined) return { at: none, on };
+      const first = found.contents.base + Math.floor(found.at / blockBytes);
+      const last = found.contents.base + Math.floor((found.at + to - from - 1) / blockBytes);
+      const tail = ((found.at + to - from - 1) % blockBytes) + 1;
+      return { at: [[first, last + 1, found.at % blockBytes, tail]], on };
+    };
+    const find = (): Found => {
+      const parts = all.map((_, part) => findPart(part));
+      return { at: parts.flatMap(({ at }) => at), on: parts.flatMap(({ on }) => on) };
     };
     return {
       isBytes: true,
+      parts: { count: all.length, find: findPart },
       id: `${range.name(offset)}:${length}`,
       what: `${length === 1 ? 'byte' : `${length} bytes`} at ${range.name(offset)}`,
       find,
