@@ -11,11 +11,19 @@ export interface FrameKey {
 export class References {
   private last = 0;
   private readonly frames = new Map<number, FrameKey>();
+  private readonly known = new Map<string, number>();
   private readonly variables = new Map<number, Children>();
 
+  /** A frame keeps its number as long as the run stands, however often its stack is asked for. */
   frame(key: FrameKey): number {
-    this.frames.set(++this.last, key);
-    return this.last;
+    const name = `${key.task} ${key.at}`;
+    let id = this.known.get(name);
+    if (id === undefined) {
+      id = ++this.last;
+      this.known.set(name, id);
+      this.frames.set(id, key);
+    }
+    return id;
   }
 
   variable(children: Children): number {
@@ -34,6 +42,7 @@ export class References {
   /** The run goes on: every number is void. */
   clear(): void {
     this.frames.clear();
+    this.known.clear();
     this.variables.clear();
   }
 }
