@@ -255,6 +255,9 @@ const commands: readonly Command[] = [
   },
 ];
 
+/** How the commands are written. */
+export const consoleForms: readonly string[] = commands.map(({ form }) => form);
+
 function held(
   s: Session,
   who: string | undefined,
