@@ -34,6 +34,12 @@ test('the kernels that a launch configuration offers are those there are', () =>
   expect(kernel.enumDescriptions.length).toBe(kernel.enum.length);
 });
 
+test('package.json says nothing twice', () => {
+  const text = readFileSync('package.json', 'utf8');
+  const spelled = JSON.stringify(JSON.parse(text), null, 2).split('\n').length;
+  expect(text.trimEnd().split('\n').length).toBe(spelled);
+});
+
 test('every command that a menu shows is contributed', () => {
   const { commands, menus } = manifest.contributes;
   const ids = commands.map(({ command }: { command: string }) => command);
