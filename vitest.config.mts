@@ -6,6 +6,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: ['test/suite/**', 'test/ui/**', 'test/host/**'],
     setupFiles: ['test/seed.ts'],
-    testTimeout: 30_000,
+    maxWorkers: '100%',
+    testTimeout: 60_000,
   },
 });

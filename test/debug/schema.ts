@@ -1,8 +1,10 @@
 // Checks every message between a client and the adapter against a JSON schema made from the types of
-// @vscode/debugprotocol: the request, response or event type of its own name, no properties beside those.
+// @vscode/debugprotocol: the request, response or event type of its own name, no properties beside those. Making the
+// schema takes seconds, so it is made once for each version of these types and of what makes it.
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
 import { Ajv, type AnySchema, type ValidateFunction } from 'ajv';
-import { createGenerator } from 'ts-json-schema-generator';
+import { createGenerator, type SchemaGenerator } from 'ts-json-schema-generator';
 
 const own = /^coherence\//; // requests and events of ours are checked as plain ones
 
@@ -11,12 +13,7 @@ export function messageChecker(): (
   message: P.ProtocolMessage,
   command?: string,
 ) => string | undefined {
-  const schema = createGenerator({
-    path: 'node_modules/@vscode/debugprotocol/lib/debugProtocol.d.ts',
-    type: '*',
-    skipTypeCheck: true,
-    additionalProperties: false,
-  }).createSchema('*');
+  const schema = schemaOfTypes();
   const definitions = schema.definitions!;
   // A launch brings the debug type's own arguments with it.
   for (const request of ['Launch', 'Attach']) {
@@ -42,6 +39,26 @@ export function messageChecker(): (
     if (validate(message)) return undefined;
     return `${type}: ${ajv.errorsText(validate.errors)} in ${JSON.stringify(message)}`;
   };
+}
+
+function schemaOfTypes(): ReturnType<SchemaGenerator['createSchema']> {
+  const version = (name: string): string =>
+    JSON.parse(readFileSync(`node_modules/${name}/package.json`, 'utf8')).version;
+  const versions = ['@vscode/debugprotocol', 'ts-json-schema-generator'].map(version).join('-');
+  const folder = '.vscode-test/schemas';
+  const file = `${folder}/dap-${versions}.json`;
+  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'));
+  const schema = createGenerator({
+    path: 'node_modules/@vscode/debugprotocol/lib/debugProtocol.d.ts',
+    type: '*',
+    skipTypeCheck: true,
+    additionalProperties: false,
+  }).createSchema('*');
+  mkdirSync(folder, { recursive: true });
+  const made = `${file}.${process.pid}`; // whole before it has its name: others may be reading
+  writeFileSync(made, JSON.stringify(schema));
+  renameSync(made, file);
+  return schema;
 }
 
 function typeOf(message: P.ProtocolMessage, command: string): string {
