@@ -50,6 +50,7 @@ export interface Told extends Finding {
 export interface ContractLimits {
   readonly surfaceBytes: readonly number[]; // of each surface
   readonly plain: boolean; // whether any of them may be created without being coherent
+  readonly abandons: boolean; // whether the application invalidates any of them on the device
   readonly mappings: number;
   readonly tasks: number;
 }
@@ -85,6 +86,8 @@ export class Contract {
   // writes were asked for.
   private readonly flushed: Numbers | undefined;
   private readonly invalidated: Numbers | undefined;
+  /** The submission with which the application gave up what a byte holds, plus 1; 0: it did not. */
+  private readonly abandoned: Numbers | undefined;
   private readonly stateAt: number;
   private readonly countAt: number;
   /** Names for messages, by number. */
@@ -106,6 +109,7 @@ export class Contract {
       this.flushed = new Numbers(k, 'contract flushed', bytes);
       this.invalidated = new Numbers(k, 'contract invalidated', bytes);
     }
+    if (limits.abandons) this.abandoned = new Numbers(k, 'contract abandoned', bytes);
     this.stateAt = k.store.region('contract').base;
     this.countAt = k.store.region('contract findings').base;
     k.listeners.push((event) => this.hear(event));
@@ -114,7 +118,10 @@ export class Contract {
   static reserve(plan: StorePlan, limits: ContractLimits): void {
     const bytes = limits.surfaceBytes.reduce((sum, n) => sum + wholeBlocks(n), 0);
     plan.region('contract expected', 'contents', Math.ceil(bytes / blockBytes));
-    const asked = limits.plain ? ['flushed', 'invalidated'] : [];
+    const asked = [
+      ...(limits.plain ? ['flushed', 'invalidated'] : []),
+      ...(limits.abandons ? ['abandoned'] : []),
+    ];
     for (const name of ['store epoch', 'gpu read', 'gpu write', ...asked])
       Numbers.reserve(plan, `contract ${name}`, bytes);
     const cells = 1 + limits.surfaceBytes.length + limits.tasks + limits.mappings * mappingCells;
@@ -223,6 +230,9 @@ export class Contract {
       case 'memory_flushed':
         this.flushed?.fill(this.place(ofArgs(a)), a.length!, a.from!);
         break;
+      case 'memory_abandoned':
+        this.abandoned?.fill(this.place(ofArgs(a)), a.length!, a.submission! + 1);
+        break;
       case 'memory_invalidated': {
         const covered = a.submission! < 0 ? this.waited(event.task) : a.submission!;
         this.invalidated?.fill(this.place(ofArgs(a)), a.length!, covered);
@@ -242,6 +252,7 @@ export class Contract {
     const frame = this.k.parts.memory.frame(pfn);
     this.expected.mirror(at, { contents: frame, at: range.pageOffset }, range.length);
     this.storeEpoch.fill(at, range.length, this.submissions + 1);
+    this.abandoned?.fill(at, range.length, 0);
   }
 
   private cpuLoad(event: LoggedEvent, range: Part): void {
@@ -251,7 +262,18 @@ export class Contract {
     if (!this.isCoherent(range.surface)) {
       this.compare(event, range, seen, 'cpu', (at) => this.promisedToCpu(at, waited));
     } else if (!this.racesAbove(event, range, this.gpuWrite, waited, 'loaded', 'writes'))
-      this.compare(event, range, seen, 'cpu');
+      this.compare(event, range, seen, 'cpu', this.unlessAbandoned(range));
+  }
+
+  /** Where the application has given bytes up, `by` a submission if one is given, they are promised to nobody. */
+  private unlessAbandoned(range: Range, by = Number.MAX_SAFE_INTEGER) {
+    const { abandoned } = this;
+    if (abandoned === undefined || abandoned.firstAbove(this.place(range), range.length, 0) < 0)
+      return undefined;
+    return (at: number): Promised => {
+      const from = abandoned.at(at);
+      return from > 0 && from <= by + 1 ? 'nothing' : 'yes';
+    };
   }
 
   /** What a load may count on of a byte that is not coherent: to see it, or nothing; or it should have asked for it. */
@@ -286,7 +308,10 @@ export class Contract {
     const byte = this.storeEpoch.firstAbove(at, range.length, submission);
     if (byte >= 0)
       this.raced(event, range, byte - at, `${this.submissionName(submission)} reads it`, 'late');
-    else this.compare(event, range, this.deviceBytes(range), 'gpu');
+    else {
+      const promised = this.unlessAbandoned(range, submission);
+      this.compare(event, range, this.deviceBytes(range), 'gpu', promised);
+    }
     this.gpuRead.fill(at, range.length, submission);
   }
 
@@ -324,6 +349,9 @@ export class Contract {
     }
     this.gpuWrite.fill(at, range.length, submission);
     this.storeEpoch.fill(at, range.length, 0);
+    // What it writes in the submission that gives it up, or before, is given up with it.
+    if ((this.abandoned?.firstAbove(at, range.length, submission) ?? 0) < 0)
+      this.abandoned?.fill(at, range.length, 0);
   }
 
   // Judgement.

@@ -242,6 +242,9 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
   const contract: ContractLimits = {
     surfaceBytes: surfaces.map((s) => s.bytes),
     plain: variants.active.has('memory-noncoherent') || surfaces.some((s) => !s.coherent),
+    abandons: [...allSteps(meaning)].some(
+      (s) => s.kind === 'submit' && s.commands.some(({ verb }) => verb === 'invalidate'),
+    ),
     mappings: machine.vmas,
     tasks: tasks.length + 1 + meaning.machine.cpus,
   };

@@ -391,7 +391,10 @@ export type Command = Span &
       }
     | { readonly verb: 'copy'; readonly source: Extent; readonly target: Extent }
     | { readonly verb: 'clear'; readonly target: Extent; readonly value: Value | undefined }
-    | { readonly verb: 'genmips' | 'present' | 'update' | 'readback'; readonly target: Extent }
+    | {
+        readonly verb: 'genmips' | 'present' | 'update' | 'readback' | 'invalidate';
+        readonly target: Extent;
+      }
   );
 
 /** How many commands of the device these are: a draw is one for each range that it reads or writes. */

@@ -8,6 +8,7 @@ import {
   SVGA_3D_CMD_DX_BUFFER_COPY,
   SVGA_3D_CMD_DX_GENMIPS,
   SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE,
+  SVGA_3D_CMD_INVALIDATE_GB_SURFACE,
   SVGA_3D_CMD_READBACK_GB_SURFACE,
   SVGA_3D_CMD_UPDATE_GB_SURFACE,
   type SvgaCommand,
@@ -38,6 +39,7 @@ import { type AnyBuilder, type Node, type Routine, routine } from '../routine/ro
 import { type Field, long } from '../state/layout';
 import { queueCommand } from '../user/commandBuffer';
 import {
+  memory_abandoned,
   memory_flushed,
   memory_invalidated,
   submit as submitEdge,
@@ -1058,9 +1060,13 @@ class StatementBuilder {
     ];
   }
 
-  /** What an application says of its memory by updates and readbacks of its own. */
+  /** What an application says of its memory by updates, readbacks and invalidates of its own. */
   private emitOwn(k: Engine, commands: readonly Command[], submission: number): void {
     commands.forEach((c, i) => {
+      if (c.verb === 'invalidate') {
+        const { index, bytes } = c.target.surface;
+        k.emit(memory_abandoned, { surface: index, offset: 0, length: bytes, submission });
+      }
       if (c.verb !== 'update' && c.verb !== 'readback') return;
       const { surface, start, end } = c.target;
       const whole = c.verb === 'readback' || surface.shape.format !== SVGA3D_BUFFER;
@@ -1244,6 +1250,8 @@ class StatementBuilder {
         return [on(GPU_CMD_READ, c.target, 'show')];
       case 'readback':
         return [on(SVGA_3D_CMD_READBACK_GB_SURFACE, c.target, 'readback')];
+      case 'invalidate':
+        return [on(SVGA_3D_CMD_INVALIDATE_GB_SURFACE, c.target, 'invalidate')];
     }
   }
 

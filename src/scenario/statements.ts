@@ -389,6 +389,7 @@ const commandShapes: Readonly<Record<CommandName, Shape>> = {
   wait: bare,
   update: bare,
   readback: bare,
+  invalidate: bare,
 };
 
 /** `fail …` outside of processes. */

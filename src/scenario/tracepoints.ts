@@ -34,6 +34,10 @@ export const tracepoints: Readonly<Record<string, TracepointEntry>> = {
     'the application says that it has stored bytes of memory that is not coherent',
     'offset length from',
   ),
+  memory_abandoned: of(
+    'the application gives up what bytes of a surface hold',
+    'offset length submission',
+  ),
   memory_invalidated: of(
     'the application asks for bytes that the GPU wrote to memory that is not coherent',
     'offset length submission',

@@ -262,6 +262,13 @@ export const commands = {
       'The application itself asks for what the GPU wrote: SVGA_3D_CMD_READBACK_GB_SURFACE, device to ' +
       'guest memory.',
   },
+  invalidate: {
+    form: 'invalidate target',
+    does:
+      'The application gives up what the surface holds, before it writes all of it anew: ' +
+      'SVGA_3D_CMD_INVALIDATE_GB_SURFACE. The device may drop its copy, and the driver takes the surface for clean ' +
+      '(VMW_RES_DIRTY_CLEAR), so nothing is read back. Until a byte is written again nothing is promised of it.',
+  },
 } as const satisfies Record<string, Entry>;
 
 export type CommandName = keyof typeof commands;

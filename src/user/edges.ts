@@ -70,6 +70,14 @@ export const memory_invalidated = tracepoint('memory_invalidated', {
   submission: int,
 });
 
+/** The application gives up what bytes of a surface hold, with submission `submission`: SVGA_3D_CMD_INVALIDATE_GB_SURFACE. */
+export const memory_abandoned = tracepoint('memory_abandoned', {
+  surface: int,
+  offset: int,
+  length: int,
+  submission: int,
+});
+
 /** The thread knows that submission `submission` and all before it are over: it waited for the fence, or polled it. */
 export const fence_waited = tracepoint('fence_waited', { submission: int });
 

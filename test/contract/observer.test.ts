@@ -8,7 +8,13 @@ import { Program } from '../../src/routine/program';
 import { type Routine, routine } from '../../src/routine/routine';
 import { structNamed } from '../../src/state/layout';
 
-const limits: ContractLimits = { surfaceBytes: [8192, 8192], plain: true, mappings: 4, tasks: 4 };
+const limits: ContractLimits = {
+  surfaceBytes: [8192, 8192],
+  plain: true,
+  abandons: true,
+  mappings: 4,
+  tasks: 4,
+};
 const address = 0x7f00_0000_0000;
 const root = 77;
 

@@ -86,6 +86,7 @@ describe('what can stand at the cursor', () => {
       'present',
       'update',
       'readback',
+      'invalidate',
     ]);
     expect(labels(inThread('submit { draw reads ring, | } as done'))).toContain('clear');
   });
