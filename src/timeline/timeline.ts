@@ -9,7 +9,7 @@ import type { AccessObserver, Span } from '../state/store';
 import { Livelocks } from './livelock';
 
 /** Steps of a span. A jump replays at most so many. */
-export const spanSteps = 4096;
+export const spanSteps = 1024;
 
 /** What ended a run: a reason to stop, the budget of steps, or nobody left to go (backwards: the start). */
 export type Outcome<R> = { readonly stop: R } | 'budget' | 'end';
