@@ -430,7 +430,7 @@ export class CoherenceAdapter extends DebugSession {
 
   private begin(): void {
     const launch = this.launch!;
-    this.looking.forget();
+    this.forget();
     const { target } = this.s.debuggee;
     if (target !== undefined && !launch.noDebug) {
       this.s.goToTarget(target);
@@ -551,8 +551,7 @@ export class CoherenceAdapter extends DebugSession {
   ): unknown {
     const task = this.taskOf(args.threadId);
     this.afterReply(() => {
-      this.looking.forget();
-      this.targets.forget();
+      this.forget();
       begin(this.s, task);
       this.untilEnd = untilEnd;
       this.stoodAtEnd = this.s.atEnd;
@@ -573,7 +572,7 @@ export class CoherenceAdapter extends DebugSession {
     if (!Number.isInteger(position))
       throw errors.badArguments('coherence/goto', 'position is a number of steps');
     this.afterReply(() => {
-      this.looking.forget();
+      this.forget();
       this.report(this.s.goto(Number(position)));
     });
   }
@@ -590,8 +589,7 @@ export class CoherenceAdapter extends DebugSession {
     if (go !== undefined) this.journey(go);
     else if (stop !== undefined) {
       this.afterReply(() => {
-        this.looking.forget();
-        this.targets.forget();
+        this.forget();
         const reached = stop();
         if (reached !== undefined) this.report(reached);
       });
@@ -599,11 +597,16 @@ export class CoherenceAdapter extends DebugSession {
     return { result: text, variablesReference: 0 };
   }
 
+  /** Frames, variables and targets that were given out are void: the run moves. */
+  private forget(): void {
+    this.looking.forget();
+    this.targets.forget();
+  }
+
   /** Sets out on a journey. */
   private journey(motion: Motion): void {
     this.afterReply(() => {
-      this.looking.forget();
-      this.targets.forget();
+      this.forget();
       this.s.travel(motion);
       this.untilEnd = false;
       this.stoodAtEnd = false;
@@ -615,8 +618,7 @@ export class CoherenceAdapter extends DebugSession {
     const problem = this.s.choiceProblem(choice);
     if (problem !== undefined) throw errors.cannotGo(problem);
     this.afterReply(() => {
-      this.looking.forget();
-      this.targets.forget();
+      this.forget();
       this.stoodAtEnd = false;
       this.report(this.s.choose(choice));
     });
@@ -633,7 +635,7 @@ export class CoherenceAdapter extends DebugSession {
     if (!timeline.branches.some((branch) => branch.id === id))
       throw errors.noSuchBranch(id, timeline.branches.length);
     this.afterReply(() => {
-      this.looking.forget();
+      this.forget();
       const stop = this.s.changeBranch(Number(id));
       this.branch = timeline.branch;
       if (stop !== undefined) this.report(stop);
