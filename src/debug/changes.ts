@@ -1,7 +1,7 @@
 // What a client changes by hand and what it watches: variables, expressions, addresses, all of which are locations. Each
 // change is an entry of the schedule, so that a replay makes it too.
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
-import type { Location } from '../machine/locations';
+import type { Location } from '../machine/location/location';
 import * as errors from './errors';
 import type { Looking } from './looking';
 import type { Session } from './session';

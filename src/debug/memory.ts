@@ -1,7 +1,8 @@
 // Memory as a client reads and writes it: mappings, physical frames, objects and the device's copies, each by a textual
 // reference that holds as long as the session. What is not there is a hole; behind the end there is nothing.
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
-import { type MemoryRange, readBytes } from '../machine/locations';
+import { readBytes } from '../machine/location/bytes';
+import type { MemoryRange } from '../machine/location/location';
 import * as errors from './errors';
 import type { Session } from './session';
 

@@ -2,7 +2,8 @@
 // asks it to begin a motion and lets it advance in chunks, so that a pause is heard in between.
 
 import { PAGE_SIZE, pte_pfn } from '../hardware/pte';
-import { isLocationName, type Location } from '../machine/locations';
+import type { Location } from '../machine/location/location';
+import { isLocationName } from '../machine/locations';
 import { spotAt } from '../machine/spots';
 import type { Fault } from '../protocol/fault';
 import type { Choice } from '../routine/schedule';

@@ -1,7 +1,7 @@
 // Going to a moment that is told by what happens there: the last write of a bit, an event, a signalled fence, a line, the
 // beginning of a frame. Breakpoints on the way do not stop it. And looking at moments from where we stand: what changed
 // a location, what differs between two.
-import type { Location } from '../machine/locations';
+import type { Location } from '../machine/location/location';
 import { blockBytes } from '../state/blocks';
 import type { Breakpoint } from './breakpoints';
 import type { Session, Stop } from './session';

@@ -13,7 +13,7 @@ import {
   PAGE_SIZE,
   pte_pfn,
 } from '../hardware/pte';
-import { pteBits } from '../machine/locations';
+import { pteBits } from '../machine/location/values';
 import { elementOf, lengthOf, placeOf } from '../machine/spots';
 import type { Engine, FrameInfo } from '../routine/engine';
 import type { LoggedEvent } from '../state/events';

@@ -1,6 +1,6 @@
 // Data breakpoints in force. Which cells a location has is looked up when it is set, and again when a cell changed that
 // says so; a step then costs a look at the cells it wrote. What only reads is heard by making the step again.
-import type { Cells, Location } from '../machine/locations';
+import type { Cells, Location } from '../machine/location/location';
 import { blockBytes } from '../state/blocks';
 import type { Timeline } from '../timeline/timeline';
 import type { Breakpoint } from './breakpoints';

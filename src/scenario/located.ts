@@ -1,5 +1,6 @@
 // What a scenario's own names stand for among the locations of its machine, and which location an expression is of.
-import { type Cells, type Names, pteBit } from '../machine/locations';
+import type { Cells, Names } from '../machine/location/location';
+import { pteBit } from '../machine/location/values';
 import { isNull } from '../state/layout';
 import type { BehindLook, Family, Place, Value, Variable } from './meaning';
 import { isLocal } from './meaning';
