@@ -17,6 +17,7 @@ import { Changes } from './changes';
 import { command } from './console';
 import type { Debuggee, Load, LoadProblem, ReadAhead } from './debuggee';
 import { disassemble } from './disassembly';
+import { Edited, editedText } from './edited';
 import * as errors from './errors';
 import { type Launch, parseLaunch, scheduleIn } from './launch';
 import { Looking } from './looking';
@@ -32,6 +33,7 @@ import { Sources } from './sources';
 import type { Granularity, Motion } from './stepping';
 import { filters } from './stops';
 import { Targets } from './targets';
+import type { Survey } from './travel';
 
 /** What the adapter needs of where it runs. */
 export interface Host {
@@ -46,14 +48,21 @@ export interface Host {
 
 type When = 'always' | 'launched' | 'stopped';
 
+/** The reading of a scenario; once it is called off nothing comes of it. */
+interface Attempt {
+  readonly isOff: boolean;
+}
+
 interface Handler {
   readonly when: When;
   readonly capabilities: readonly (keyof P.Capabilities)[];
   readonly answer: (args: never) => unknown;
 }
 
-const chunkSteps = 400;
-const sliceMs = 8; // how long a run keeps the thread before a pause can be heard
+/** Steps between two looks at the clock: few, since with conditions and data breakpoints each may take long. */
+const chunkSteps = 100;
+const sliceMs = 8; // how long work keeps the thread before a pause can be heard
+const lookMs = 500; // between two looks at whether files were edited
 
 export class CoherenceAdapter extends DebugSession {
   private session: Session | undefined;
@@ -65,8 +74,12 @@ export class CoherenceAdapter extends DebugSession {
   private readonly targets: Targets;
   private readonly memory = new Memory();
   private readonly handlers: Readonly<Record<string, Handler>>;
-  /** Requests that came while a scenario was being read. */
+  /** Requests that came while a scenario was being read, or while the run was looked back over. */
   private queue: P.Request[] | undefined;
+  /** The request that is being served. */
+  private serving = 0;
+  /** Requests that are not answered yet and can be called off, by their number. */
+  private readonly underWay = new Map<number, () => void>();
   private configured = false;
   private onConfigured: (() => void) | undefined;
   private afterwards: (() => void)[] = [];
@@ -74,7 +87,8 @@ export class CoherenceAdapter extends DebugSession {
   /** Whether the run ends the session when it comes to its end: after a continue, or when it stood there before. */
   private untilEnd = false;
   private stoodAtEnd = false;
-  private closed = false;
+  /** The client was told that the session is over. */
+  private ended = false;
   /** The client is VS Code, whose panels follow an event of our own; strict clients know only the protocol's. */
   private hasPanels = false;
   private hearsInvalidated = false;
@@ -84,10 +98,14 @@ export class CoherenceAdapter extends DebugSession {
   private readonly progress = new Progress((event, body) => this.sendEvent(new Event(event, body)));
   /** The branch that the client knows the run is on. */
   private branch = 1;
+  private readonly edited: Edited;
+  private callOffLook: (() => void) | undefined;
+  private looked = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly host: Host) {
     super();
-    this.sources = new Sources(host.listingUri);
+    this.edited = new Edited(host.read);
+    this.sources = new Sources(host.listingUri, this.edited);
     this.sets = new BreakpointSets(this.sources);
     this.looking = new Looking(this.sources);
     this.changes = new Changes(this.looking);
@@ -115,15 +133,20 @@ export class CoherenceAdapter extends DebugSession {
     const S = 'supports' as const;
     return {
       initialize: always((a: P.InitializeRequestArguments) => this.initialize(a)),
-      launch: always((a: unknown) => this.launchScenario(a)),
-      attach: always((a: unknown) => this.attach(a)),
+      launch: always((a: unknown) =>
+        this.unlessCancelled((attempt) => this.launchScenario(a, attempt)),
+      ),
+      attach: always((a: unknown) => this.unlessCancelled((attempt) => this.attach(a, attempt))),
       configurationDone: always(() => this.configurationDone(), `${S}ConfigurationDoneRequest`),
       restart: launched((a: P.RestartArguments) => this.restart(a), `${S}RestartRequest`),
       terminate: always(() => this.terminate(), `${S}TerminateRequest`),
       disconnect: always(() => this.disconnect()),
       cancel: always((a: P.CancelArguments) => this.cancel(a), `${S}CancelRequest`),
       setBreakpoints: always(
-        (a: P.SetBreakpointsArguments) => this.sets.setBreakpoints(a, this.session),
+        (a: P.SetBreakpointsArguments) => {
+          this.afterReply(() => this.lookAtFiles());
+          return this.sets.setBreakpoints(a, this.session);
+        },
         `${S}ConditionalBreakpoints`,
         `${S}HitConditionalBreakpoints`,
         `${S}LogPoints`,
@@ -249,13 +272,16 @@ export class CoherenceAdapter extends DebugSession {
   // The request loop.
 
   protected override dispatchRequest(request: P.Request): void {
-    const urgent = ['disconnect', 'terminate', 'cancel'].includes(request.command);
+    const { command } = request;
+    const ends = command === 'pause' && this.callOffLook !== undefined;
+    const urgent = ends || ['disconnect', 'terminate', 'cancel'].includes(command);
     if (this.queue !== undefined && !urgent) this.queue.push(request);
     else this.serve(request);
   }
 
   private serve(request: P.Request): void {
     const response = new Response(request);
+    this.serving = request.seq;
     try {
       const handler = Object.hasOwn(this.handlers, request.command)
         ? this.handlers[request.command]
@@ -265,6 +291,7 @@ export class CoherenceAdapter extends DebugSession {
         throw errors.notLaunched(request.command);
       if (handler.when === 'stopped' && this.session?.stopped === undefined)
         throw errors.notStopped();
+      if (handler.when === 'stopped' && this.ended) throw errors.ended(request.command);
       const args = request.arguments ?? {};
       const wrong = argumentsProblem(request.command, args);
       if (wrong !== undefined) throw errors.badArguments(request.command, wrong);
@@ -311,6 +338,36 @@ export class CoherenceAdapter extends DebugSession {
     this.afterwards.push(act);
   }
 
+  /** From now on requests wait, but for those that end what they wait for. */
+  private holdRequests(): void {
+    this.queue = [];
+  }
+
+  private serveWaiting(): void {
+    const waiting = this.queue ?? [];
+    this.queue = undefined;
+    for (const request of waiting) this.dispatchRequest(request);
+  }
+
+  /** Reads and loads for the request that is being served, unless that is cancelled before: then all is as it was. */
+  private async unlessCancelled(work: (attempt: Attempt) => Promise<void>): Promise<void> {
+    const { serving, session } = this;
+    const attempt = { isOff: false };
+    const off = new Promise<never>((_, reject) => {
+      this.underWay.set(serving, () => {
+        attempt.isOff = true;
+        this.session = session;
+        reject(errors.cancelled());
+      });
+    });
+    try {
+      await Promise.race([off, work(attempt)]);
+    } finally {
+      this.underWay.delete(serving);
+      if (attempt.isOff) setTimeout(() => this.serveWaiting()); // behind the answer
+    }
+  }
+
   private get s(): Session {
     if (this.session === undefined) throw errors.notLaunched('this request');
     return this.session;
@@ -342,23 +399,23 @@ export class CoherenceAdapter extends DebugSession {
     };
   }
 
-  private async launchScenario(args: unknown, follows = false): Promise<void> {
+  private async launchScenario(args: unknown, attempt: Attempt, follows = false): Promise<void> {
     if (this.session !== undefined) throw errors.alreadyLaunched();
     const launch = parseLaunch(args);
     if (typeof launch === 'string') throw errors.badLaunch(launch);
-    await this.open(launch);
+    await this.open(launch, attempt);
     this.follows = follows;
     if (!this.configured) {
       await new Promise<void>((resolve) => {
         this.onConfigured = resolve;
       });
     }
-    if (this.closed) throw errors.cancelled();
+    if (attempt.isOff) return;
     this.afterReply(() => this.begin());
   }
 
   /** To a run that was recorded, by its schedule, or by what `run --json` and `explore --json` printed of it. */
-  private async attach(args: unknown): Promise<void> {
+  private async attach(args: unknown, attempt: Attempt): Promise<void> {
     const given = typeof args === 'object' && args !== null ? args : {};
     const { witness, ...rest } = given as { witness?: unknown; schedule?: unknown };
     if (witness !== undefined && typeof witness !== 'string')
@@ -379,7 +436,7 @@ export class CoherenceAdapter extends DebugSession {
       if (schedule === undefined)
         throw errors.badLaunch(`attach: there is no schedule in ${witness}`);
     }
-    await this.launchScenario({ ...rest, schedule }, true);
+    await this.launchScenario({ ...rest, schedule }, attempt, true);
   }
 
   private configurationDone(): void {
@@ -388,27 +445,25 @@ export class CoherenceAdapter extends DebugSession {
   }
 
   /** Reads and loads the scenario; what comes meanwhile waits. */
-  private async open(launch: Launch): Promise<void> {
-    this.queue = [];
+  private async open(launch: Launch, attempt: Attempt): Promise<void> {
+    this.holdRequests();
     try {
       const session = new Session(await this.load(launch));
-      if (this.closed) throw errors.cancelled();
+      if (attempt.isOff) return;
       session.output = (text) => this.print('console', `${text}\n`);
       this.launch = launch;
       this.branch = 1;
       this.memory.forget();
       this.targets.forget();
+      this.edited.forget();
+      this.ended = false;
       this.session = session;
       session.timeline.budget = launch.history;
       session.breakpoints.enabled = !launch.noDebug;
-      for (const breakpoint of this.sets.placeAgain(session)) {
-        this.sendEvent(new Event('breakpoint', { reason: 'changed', breakpoint }));
-      }
+      this.tellBreakpoints(session);
       if (this.hasPanels) this.sendEvent(new Event(loadedEvent));
     } finally {
-      const waiting = this.queue;
-      this.queue = undefined;
-      for (const request of waiting) this.dispatchRequest(request);
+      if (!attempt.isOff) this.serveWaiting();
     }
   }
 
@@ -455,7 +510,7 @@ export class CoherenceAdapter extends DebugSession {
     if (typeof launch === 'string') throw errors.badLaunch(launch);
     this.halt();
     try {
-      await this.open(launch);
+      await this.unlessCancelled((attempt) => this.open(launch, attempt));
     } catch (error) {
       if (this.s.running) this.tick(); // what ran goes on
       throw error;
@@ -515,27 +570,35 @@ export class CoherenceAdapter extends DebugSession {
 
   private terminate(): void {
     this.halt();
-    this.afterReply(() => this.sendEvent(new Event('terminated')));
+    this.afterReply(() => {
+      this.callOff();
+      this.end();
+    });
   }
 
   private disconnect(): void {
     this.halt();
-    this.closed = true;
     this.afterReply(() => {
-      this.onConfigured?.();
-      this.shutdown();
+      this.callOff();
+      setTimeout(() => this.shutdown()); // behind what is refused now
     });
+  }
+
+  private callOff(): void {
+    for (const callOff of this.underWay.values()) callOff();
   }
 
   /** Ends a session whose client is gone. */
   override dispose(): void {
     this.halt();
-    this.closed = true;
+    this.callOff();
   }
 
   private cancel({ requestId, progressId }: P.CancelArguments): void {
     if (progressId !== undefined && progressId === this.progress.id)
       return this.stopHere(undefined);
+    const callOff = requestId === undefined ? undefined : this.underWay.get(requestId);
+    if (callOff !== undefined) return this.afterReply(callOff);
     const waiting = this.queue?.find((r) => r.seq === requestId);
     if (waiting === undefined) return;
     this.queue = this.queue!.filter((r) => r !== waiting);
@@ -577,7 +640,9 @@ export class CoherenceAdapter extends DebugSession {
     });
   }
 
-  private evaluate(args: P.EvaluateArguments): P.EvaluateResponse['body'] {
+  private evaluate(
+    args: P.EvaluateArguments,
+  ): P.EvaluateResponse['body'] | Promise<P.EvaluateResponse['body']> {
     const { s } = this;
     const said =
       args.context === 'repl'
@@ -585,7 +650,9 @@ export class CoherenceAdapter extends DebugSession {
         : undefined;
     if (said === undefined) return this.looking.evaluate(s, args);
     if ('error' in said) throw errors.cannotEvaluate(said.error);
-    const { text, go, stop } = said;
+    const { text, survey, go, stop } = said;
+    if (survey !== undefined)
+      return this.lookBack(survey).then((result) => ({ result, variablesReference: 0 }));
     if (go !== undefined) this.journey(go);
     else if (stop !== undefined) {
       this.afterReply(() => {
@@ -649,6 +716,7 @@ export class CoherenceAdapter extends DebugSession {
   /** Stops a run where it is. */
   private stopHere(threadId: number | undefined): void {
     const { s } = this;
+    if (this.callOffLook !== undefined) return this.afterReply(this.callOffLook);
     if (!s.running) return;
     this.afterReply(() => {
       this.halt();
@@ -660,17 +728,54 @@ export class CoherenceAdapter extends DebugSession {
     this.progress.end();
     clearTimeout(this.timer);
     this.timer = undefined;
+    this.callOffLook?.();
   }
 
   private readonly tick = (): void => {
-    const until = performance.now() + sliceMs;
-    let stop: Stop | undefined;
-    do stop = this.s.advance(chunkSteps);
-    while (stop === undefined && performance.now() < until);
-    this.progress.passed(performance.now(), this.s.timeline);
+    const { s } = this;
+    const stop = slice(() => s.advance(chunkSteps));
+    const message = `at step ${s.timeline.position}`;
+    this.progress.passed(performance.now(), { title: 'Running', message });
     if (stop === undefined) this.timer = setTimeout(this.tick, 0);
     else this.report(stop);
   };
+
+  /** Looks back over the run; requests wait meanwhile, but for those that call it off. */
+  private lookBack(survey: Survey): Promise<string> {
+    this.holdRequests();
+    const { serving } = this;
+    return new Promise((resolve, reject) => {
+      const over = (answer: () => string): void => {
+        clearTimeout(this.timer);
+        this.callOffLook = undefined;
+        this.underWay.delete(serving);
+        this.progress.end();
+        try {
+          resolve(answer());
+        } catch (error) {
+          reject(error);
+        }
+        setTimeout(() => this.serveWaiting()); // behind the answer
+      };
+      const look = (): void => {
+        try {
+          const found = slice(() => survey.advance(chunkSteps));
+          if (found !== undefined) return over(() => found);
+        } catch (error) {
+          return over(() => {
+            survey.stop();
+            throw error;
+          });
+        }
+        const { what: message, done } = survey;
+        this.progress.passed(performance.now(), { title: 'Looking back', message, done });
+        this.timer = setTimeout(look, 0);
+      };
+      this.callOffLook = () => over(survey.stop);
+      this.underWay.set(serving, this.callOffLook);
+      look();
+    });
+  }
 
   /** Tells the client where and why the run stands. */
   private report(stop: Stop): void {
@@ -691,6 +796,28 @@ export class CoherenceAdapter extends DebugSession {
     this.sendEvent(new Event('stopped', body));
     this.tellMemory();
     this.tellPanels(title);
+    if (performance.now() - this.looked > lookMs) this.lookAtFiles();
+  }
+
+  /** Says which files of the run were edited meanwhile; their breakpoints say so too. */
+  private async lookAtFiles(): Promise<void> {
+    const { session } = this;
+    if (session === undefined) return;
+    this.looked = performance.now();
+    const turned = await this.edited.look(session.debuggee);
+    if (this.session !== session) return;
+    for (const path of turned) {
+      this.print('important', `${editedText(path, this.edited.has(path))}\n`);
+      const source = this.sources.of(session, { kind: 'scenario', path });
+      this.sendEvent(new Event('loadedSource', { reason: 'changed', source }));
+    }
+    if (turned.length > 0) this.tellBreakpoints(session);
+  }
+
+  /** Places every breakpoint; says what has become of those of which the client was told otherwise. */
+  private tellBreakpoints(session: Session): void {
+    for (const breakpoint of this.sets.placeAgain(session))
+      this.sendEvent(new Event('breakpoint', { reason: 'changed', breakpoint }));
   }
 
   private finish(): void {
@@ -702,6 +829,12 @@ export class CoherenceAdapter extends DebugSession {
       this.sendEvent(new Event(endedEvent, ended));
     }
     this.sendEvent(new Event('exited', { exitCode }));
+    this.end();
+  }
+
+  private end(): void {
+    if (this.ended) return;
+    this.ended = true;
     this.sendEvent(new Event('terminated'));
   }
 
@@ -758,9 +891,18 @@ export class CoherenceAdapter extends DebugSession {
     return task;
   }
 
-  private print(category: 'console' | 'stderr', output: string): void {
+  private print(category: 'console' | 'important' | 'stderr', output: string): void {
     this.sendEvent(new Event('output', { category, output }));
   }
+}
+
+/** Does some work again and again until it comes to something, or has kept the thread for long enough. */
+function slice<T>(work: () => T | undefined): T | undefined {
+  const until = performance.now() + sliceMs;
+  let found: T | undefined;
+  do found = work();
+  while (found === undefined && performance.now() < until);
+  return found;
 }
 
 const granularity = ({

@@ -147,9 +147,11 @@ export class BreakpointSets {
   ): P.Breakpoint {
     if (problem !== undefined) return { id, verified: false, message: problem, reason: 'failed' };
     if (range === undefined || at === undefined) return { id, verified: true };
+    const message = this.sources.warning(at);
     return {
       id,
       verified: true,
+      ...(message !== undefined && { message }),
       source: this.sources.of(session, at),
       line: range.start.line + this.sources.lineBase,
       ...(inline && { column: range.start.column + this.sources.columnBase }),

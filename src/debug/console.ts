@@ -7,11 +7,13 @@ import { agentsText } from './scheduling';
 import type { Session, Stop } from './session';
 import type { Motion } from './stepping';
 import { filters } from './stops';
-import { difference, historyOf, toChange, toEvent, toFence } from './travel';
+import { difference, historyOf, type Survey, toChange, toEvent, toFence } from './travel';
 
 /** What a command answers, and what is to be done then. */
 export interface Said {
   readonly text: string;
+  /** What gives the answer, where that takes a look back over the run. */
+  readonly survey?: Survey;
   readonly go?: Motion;
   readonly stop?: () => Stop | undefined;
 }
@@ -30,6 +32,7 @@ interface Command {
 }
 
 const say = (text: string): Said => ({ text });
+const look = (survey: Survey): Said => ({ text: '', survey });
 const no = (error: string) => ({ error });
 
 /** Does something with the location of an expression. */
@@ -77,14 +80,16 @@ const commands: readonly Command[] = [
     does: 'the last change of a bit, a byte, a fence, a counter, and who made it',
     pattern: /^who\s+wrote\s+(.+?)\??$/,
     run: (s, [expression = ''], at) =>
-      on(s, expression, at, (location) => say(historyOf(s, location, 1))),
+      on(s, expression, at, (location) => look(historyOf(s, location, 1))),
   },
   {
     form: 'history EXPRESSION [NUMBER]',
     does: 'its last changes, the latest first',
     pattern: /^history\s+(.+?)(?:\s+(\d{1,4}))?$/,
     run: (s, [expression = '', count], at) =>
-      on(s, expression, at, (location) => say(historyOf(s, location, Number(count ?? 10)))),
+      on(s, expression, at, (location) =>
+        look(historyOf(s, location, Math.max(1, Number(count ?? 10)))),
+      ),
   },
   {
     form: 'back to EXPRESSION',

@@ -18,6 +18,8 @@ export const cancelled = () => new RequestError(1002, 'cancelled');
 
 export const notLaunched = (command: string) =>
   new RequestError(1010, `${command}: nothing is being debugged yet; send launch first`);
+export const ended = (command: string) =>
+  new RequestError(1015, `${command}: the session is over; restart runs it again`);
 export const alreadyLaunched = () =>
   new RequestError(
     1011,

@@ -1,9 +1,17 @@
-// A long run tells how far it is, where the client shows that; to cancel it is to pause the run.
-import type { Timeline } from '../timeline/timeline';
+// Long work tells how far it is, where the client shows that. To cancel it is to end the work where it is: a run
+// pauses, a look back says what it has found.
 
-/** A run that takes longer is shown. */
+/** Work that takes longer is shown. */
 const quietMs = 1000;
 const betweenMs = 500;
+
+/** How far some work is. */
+export interface Passed {
+  readonly title: string;
+  readonly message: string;
+  /** The part that is done, from 0 to 1, where that is known. */
+  readonly done?: number;
+}
 
 export class Progress {
   /** Whether the client shows it. */
@@ -16,23 +24,23 @@ export class Progress {
 
   constructor(private readonly send: (event: string, body: object) => void) {}
 
-  /** The run goes on at `now`, in milliseconds. */
-  passed(now: number, { position }: Timeline): void {
+  /** The work goes on at `now`, in milliseconds. */
+  passed(now: number, { title, message, done }: Passed): void {
     if (!this.heard) return;
     this.since ??= now;
-    const message = `at step ${position}`;
+    const percentage = done === undefined ? {} : { percentage: Math.floor(100 * done) };
     if (this.id === undefined && now - this.since >= quietMs) {
-      this.id = `run ${++this.count}`;
+      this.id = `work ${++this.count}`;
       this.told = now;
-      const title = 'Running';
-      this.send('progressStart', { progressId: this.id, title, cancellable: true, message });
+      const id = { progressId: this.id, title, cancellable: true };
+      this.send('progressStart', { ...id, message, ...percentage });
     } else if (this.id !== undefined && now - this.told >= betweenMs) {
       this.told = now;
-      this.send('progressUpdate', { progressId: this.id, message });
+      this.send('progressUpdate', { progressId: this.id, message, ...percentage });
     }
   }
 
-  /** It stands. */
+  /** It is over. */
   end(): void {
     this.since = undefined;
     if (this.id === undefined) return;

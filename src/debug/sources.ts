@@ -1,6 +1,7 @@
 // Sources and positions at the edge to a client: its spelling of paths, its first line and column, and whether it
 // opens kernel listings by URI or by reference. Inside, lines and columns count from 0.
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
+import type { Edited } from './edited';
 import * as errors from './errors';
 import type { SourceKey } from './placing';
 import type { Session } from './session';
@@ -10,8 +11,20 @@ export class Sources {
   lineBase = 1;
   columnBase = 1;
 
-  /** `listingUri`: the URI under which the client opens a listing; without it listings go by source reference. */
-  constructor(private readonly listingUri: ((file: string) => string) | undefined) {}
+  /**
+   * `listingUri`: the URI under which the client opens a listing; without it listings go by source reference. `edited`:
+   * the files that are no longer what the run was loaded from.
+   */
+  constructor(
+    private readonly listingUri: ((file: string) => string) | undefined,
+    private readonly edited: Pick<Edited, 'has'>,
+  ) {}
+
+  /** What is to be said of places in a source. */
+  warning(key: SourceKey): string | undefined {
+    if (key.kind === 'listing' || !this.edited.has(key.path)) return undefined;
+    return 'the file was edited after this run was loaded: lines are those of the text before';
+  }
 
   /** A source as the client is told of it. */
   of(session: Session, key: SourceKey): P.Source {
@@ -19,7 +32,9 @@ export class Sources {
     if (key.kind === 'scenario') {
       if (made !== undefined)
         return this.listing(made, madeReference(session), `recorded in ${path}`);
-      return { name: key.path.split(/[\\/]/).at(-1)!, path: key.path };
+      const origin = this.warning(key);
+      const name = key.path.split(/[\\/]/).at(-1)!;
+      return { name, path: key.path, ...(origin !== undefined && { origin }) };
     }
     const { file } = key;
     const { reference } = session.listings.byFile(file)!;

@@ -8,9 +8,6 @@ import type { Session, Stop } from './session';
 import { type Motion, moved } from './stepping';
 import { Watches, type WatchHit } from './watches';
 
-/** So many steps are looked back through at most while a client waits for its answer. */
-export const lookBackSteps = 200_000;
-
 const nobody: Breakpoint = {
   id: 0,
   kind: 'data',
@@ -123,36 +120,57 @@ export function toEntry(s: Session, task: number, at: number): Motion {
   return { ...motion(s, true, done, arrive, ''), task };
 }
 
-/** The last changes of a location up to here, the latest first, a line each. */
-export function historyOf(s: Session, location: Location, most: number): string {
+/** A look back over the run, made piece by piece so that the client can call it off. The run stands where it stood. */
+export interface Survey {
+  /** What it looks for, in words. */
+  readonly what: string;
+  /** The part of its way that it has gone, from 0 to 1. */
+  readonly done: number;
+  /** Looks at so many more positions at most; what it found, once it is over. */
+  readonly advance: (budget: number) => string | undefined;
+  /** Ends it where it is; what it found until then. */
+  readonly stop: () => string;
+}
+
+/** The last changes of a location up to here, the latest first, a line each; to the beginning of what is kept. */
+export function historyOf(s: Session, location: Location, most: number): Survey {
   const { timeline } = s;
-  const here = timeline.position;
+  const { position: here, start } = timeline;
   const watches = watching(location);
   const lines: string[] = [];
-  const first = Math.max(timeline.start, here - lookBackSteps);
-  try {
-    while (timeline.position > first && lines.length < most) {
+  let at = here;
+  const end = (rest: string): string => {
+    timeline.seek(here);
+    const none =
+      lines.length === 0 ? `${location.what} did not change ${rest}` : `(all changes ${rest})`;
+    return [...lines, ...(lines.length === most ? [] : [none])].join('\n');
+  };
+  const advance = (budget: number): string | undefined => {
+    timeline.seek(at);
+    for (let i = 0; i < budget && at > start && lines.length < most; i++) {
       const [hit] = watches.at(timeline);
       if (hit !== undefined) {
         const { title, text } = s.watchText(hit);
-        const { length } = location.what;
-        lines.push(`step ${timeline.position}: ${title.slice(length + 2)}. ${text}`);
+        lines.push(`step ${at}: ${title.slice(location.what.length + 2)}. ${text}`);
       }
       timeline.back();
+      at = timeline.position;
     }
-  } finally {
-    timeline.seek(here);
-  }
-  if (lines.length === most) return lines.join('\n');
-  const end =
-    first === 0
-      ? 'from the beginning of the run'
-      : first === timeline.start
-        ? `within the history, which is kept from step ${first} on`
-        : `within the last ${lookBackSteps} steps; \`back to\` looks further`;
-  const none =
-    lines.length === 0 ? `${location.what} did not change ${end}` : `(all changes ${end})`;
-  return [...lines, none].join('\n');
+    if (at > start && lines.length < most) return undefined;
+    const whole =
+      start === 0
+        ? 'from the beginning of the run'
+        : `within the history, which is kept from step ${start} on`;
+    return end(whole);
+  };
+  return {
+    what: `changes of ${location.what}`,
+    get done() {
+      return here === start ? 1 : (here - at) / (here - start);
+    },
+    advance,
+    stop: () => end(`from step ${at} on; the look further back was called off`),
+  };
 }
 
 /** So many differences are listed. */

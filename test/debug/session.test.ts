@@ -169,7 +169,7 @@ test('hit counts, function patterns, entries and paths are read as written', () 
   expect(functionPattern('a.b').test('axb')).toBe(false);
   expect(pteText({ lo: 0x103867, hi: -0x80000000 })).toBe('P W U A D SD NX pfn 0x103');
   expect(pteText({ lo: 0, hi: 0 })).toBe('none');
-  const sources = new Sources((file) => `listing:/${file}`);
+  const sources = new Sources((file) => `listing:/${file}`, { has: () => false });
   const session = new Session({
     ...load('thread a\n  add 1'),
     files: [{ path: 'c:\\s\\x y.coh', text: '' }],
