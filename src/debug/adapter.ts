@@ -98,6 +98,8 @@ export class CoherenceAdapter extends DebugSession {
   private readonly progress = new Progress((event, body) => this.sendEvent(new Event(event, body)));
   /** The branch that the client knows the run is on. */
   private branch = 1;
+  /** So many branches that are kept no longer it was told of. */
+  private dropped = 0;
   private readonly edited: Edited;
   private callOffLook: (() => void) | undefined;
   private looked = Number.NEGATIVE_INFINITY;
@@ -453,6 +455,7 @@ export class CoherenceAdapter extends DebugSession {
       session.output = (text) => this.print('console', `${text}\n`);
       this.launch = launch;
       this.branch = 1;
+      this.dropped = 0;
       this.memory.forget();
       this.targets.forget();
       this.edited.forget();
@@ -547,7 +550,13 @@ export class CoherenceAdapter extends DebugSession {
   /** Says when the run has left what was recorded. */
   private tellBranch(): void {
     const { timeline } = this.s;
-    const { branch } = timeline;
+    const { branch, dropped } = timeline;
+    const gone = dropped.slice(this.dropped);
+    if (gone.length > 0) {
+      this.dropped = dropped.length;
+      const are = gone.length === 1 ? `Branch ${gone[0]} is` : `Branches ${gone.join(', ')} are`;
+      this.print('console', `${are} kept no longer: ${this.s.boundText}.\n`);
+    }
     if (branch === this.branch) return;
     const known = timeline.branches.find(({ id }) => id === this.branch);
     this.branch = branch;
@@ -698,14 +707,13 @@ export class CoherenceAdapter extends DebugSession {
   }
 
   private changeBranch(id: unknown): void {
-    const { timeline } = this.s;
-    if (!timeline.branches.some((branch) => branch.id === id))
-      throw errors.noSuchBranch(id, timeline.branches.length);
+    const problem = this.s.branchProblem(Number(id));
+    if (problem !== undefined) throw errors.noSuchBranch(problem);
     this.afterReply(() => {
       this.forget();
       const stop = this.s.changeBranch(Number(id));
-      this.branch = timeline.branch;
-      if (stop !== undefined) this.report(stop);
+      this.branch = this.s.timeline.branch;
+      this.report(stop);
     });
   }
 

@@ -228,11 +228,13 @@ const commands: readonly Command[] = [
     does: 'the courses that the run took',
     pattern: /^branches$/,
     run: (s) => {
-      const { branches, branch } = s.timeline;
+      const { branches, branch, dropped } = s.timeline;
       const lines = branches.map(({ id, parent, from, end }) => {
         const of = parent === 0 ? 'from the start' : `leaves branch ${parent} at step ${from}`;
         return `${id === branch ? '→' : ' '} branch ${id}: ${of}, up to step ${end}`;
       });
+      if (dropped.length > 0)
+        lines.push(`  kept no longer: ${dropped.length} more; ${s.boundText}`);
       return say(lines.join('\n'));
     },
   },
@@ -241,8 +243,8 @@ const commands: readonly Command[] = [
     does: 'changes to another course, where the two part',
     pattern: /^branch\s+(\d{1,6})$/,
     run: (s, [id = '']) => {
-      if (!s.timeline.branches.some((b) => b.id === Number(id)))
-        return no(`there is no branch ${id}`);
+      const problem = s.branchProblem(Number(id));
+      if (problem !== undefined) return no(problem);
       return { text: `Branch ${id}`, stop: () => s.changeBranch(Number(id)) };
     },
   },

@@ -43,8 +43,7 @@ export const cannotEvaluate = (message: string) => new RequestError(1025, messag
 
 export const cannotChange = (message: string) => new RequestError(1026, message, true);
 
-export const noSuchBranch = (id: unknown, last: number) =>
-  new RequestError(1027, `there is no branch ${id}; the last is ${last}`);
+export const noSuchBranch = (message: string) => new RequestError(1027, message);
 
 export const noSuchMemory = (message: string) => new RequestError(1028, message);
 export const noSuchInstruction = (reference: string) =>

@@ -9,6 +9,7 @@ import type { Fault } from '../protocol/fault';
 import type { Choice } from '../routine/schedule';
 import type { LoggedEvent } from '../state/events';
 import type { U64 } from '../state/layout';
+import { Livelocks } from '../timeline/livelock';
 import { type Outcome, ScheduleMismatch, Timeline } from '../timeline/timeline';
 import { type Breakpoint, Breakpoints } from './breakpoints';
 import type { Debuggee, DebugThread, Evaluated, Spot, Target, Value, Where } from './debuggee';
@@ -79,6 +80,8 @@ export class Session {
   readonly bookmarks = new Map<string, number>();
   /** Agents that do not go unless they are chosen. */
   held: ReadonlySet<number> = new Set();
+  /** Of a run without them: its steps, and what finds that it goes round. */
+  private round = { steps: 0, livelocks: undefined as Livelocks | undefined };
   /** Hears what log points print. */
   output: (text: string) => void = () => {};
   private motion: Motion | undefined;
@@ -176,10 +179,24 @@ export class Session {
     return this.halt(this.quietStop('step', this.next(), `At step ${this.timeline.position}`));
   }
 
-  /** Changes to another branch; stands where the two part. Undefined when there is no such branch. */
-  changeBranch(id: number): Stop | undefined {
+  /** Why a branch cannot be changed to, or undefined. */
+  branchProblem(id: number): string | undefined {
+    const { branches, dropped } = this.timeline;
+    if (branches.some((branch) => branch.id === id)) return undefined;
+    if (dropped.includes(id)) return `branch ${id} is kept no longer: ${this.boundText}`;
+    return `there is no branch ${id}; the last is ${branches.at(-1)!.id}`;
+  }
+
+  /** How much of the past is kept. */
+  get boundText(): string {
+    const mib = Math.round(this.timeline.budget / 2 ** 20);
+    return `history is kept up to ${mib} MiB, half of it for branches. Launch with a larger "history" to keep more`;
+  }
+
+  /** Changes to another branch that there is; stands where the two part. */
+  changeBranch(id: number): Stop {
     const { timeline } = this;
-    if (!timeline.changeTo(id)) return undefined;
+    timeline.changeTo(id);
     const { position, end } = timeline;
     const title = `On branch ${id}, at step ${position} of ${end}`;
     return this.halt(this.quietStop('step', this.next(), title));
@@ -392,6 +409,10 @@ export class Session {
   private begin(motion: Motion): void {
     this.motion = motion;
     this.stop = undefined;
+    this.round = {
+      steps: 0,
+      livelocks: this.held.size > 0 ? new Livelocks(this.engine) : undefined,
+    };
     if (motion.backward) this.leaving = this.hitsHere().filter((hit) => this.holds(hit));
   }
 
@@ -457,11 +478,15 @@ export class Session {
     if (outcome === 'budget') return undefined;
     if (outcome === 'end' && motion.failing) return this.halt(this.failedStop(motion));
     if (outcome === 'held') return this.halt(this.heldStop(motion));
+    if (outcome === 'round') return this.halt(this.roundStop(motion));
     return this.halt(outcome === 'end' ? this.endStop(motion) : outcome.stop);
   }
 
-  /** As `Timeline.run`, without the agents that are held: who goes instead is chosen. */
-  private runWithout(motion: Motion, budget: number): Outcome<Stop> | 'held' {
+  /**
+   * As `Timeline.run`, without the agents that are held: who goes instead is chosen, by the state alone, so that a state
+   * which comes again comes for ever.
+   */
+  private runWithout(motion: Motion, budget: number): Outcome<Stop> | 'held' | 'round' {
     const { timeline, engine, held } = this;
     for (let i = 0; i < budget; i++) {
       const { nextAgent } = timeline;
@@ -474,14 +499,30 @@ export class Session {
       else timeline.stepForward({ agent, branch: 0 });
       const stop = this.check(motion, 1);
       if (stop !== undefined) return { stop };
+      this.round.steps++;
+      if (this.round.livelocks?.look(this.round.steps, 0) !== undefined) return 'round';
     }
     return 'budget';
   }
 
+  private roundStop({ task }: Motion): Stop {
+    const stop = this.quietStop('pause', task, 'The run goes round while agents are held');
+    const text = `Everything is again as it was before, so it would go on like this for ever. Held: ${this.heldNames}. Step one of them, or let them run again.`;
+    return { ...stop, text };
+  }
+
+  private get heldNames(): string {
+    return [...this.held].map((agent) => this.agentName(agent)).join(', ');
+  }
+
+  private agentName(agent: number): string {
+    const task = this.engine.taskOfAgent(agent);
+    return task < 0 ? this.engine.agentName(agent) : this.threadName(task);
+  }
+
   private heldStop({ task }: Motion): Stop {
-    const names = [...this.held].map((agent) => this.engine.agentName(agent)).join(', ');
     const stop = this.quietStop('pause', task, 'Only who is held could go on');
-    return { ...stop, text: `Held: ${names}. Step one of them, or let them run again.` };
+    return { ...stop, text: `Held: ${this.heldNames}. Step one of them, or let them run again.` };
   }
 
   private failedStop({ task, failing = '' }: Motion): Stop {

@@ -237,7 +237,7 @@ export function explain(event: LoggedEvent, debuggee: Debuggee, fault?: Fault): 
       return plain(
         `Eviction of ${object('bo', 'vmw_buffer_object')}`,
         `${who} moves ${object('bo', 'vmw_buffer_object')} out of device memory, which needs the room or is shut down. ` +
-          'Its mappings are torn down, and what the device had of it is read back.',
+          'What only the device had of its surfaces was read back before, or given up; the next submission that uses it brings it back.',
       );
     case 'submit':
       return plain(

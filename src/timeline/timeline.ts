@@ -6,6 +6,7 @@ import { assert } from '../base/assert';
 import type { Engine } from '../routine/engine';
 import { type Choice, defaultAgent, type Entry, isEdit, scheduleText } from '../routine/schedule';
 import type { AccessObserver, Span } from '../state/store';
+import { type Branch, Courses } from './courses';
 import { Livelocks } from './livelock';
 
 /** Steps of a span. A jump replays at most so many. */
@@ -29,23 +30,6 @@ const branchMask = (1 << branchBits) - 1;
 const none = -1; // no entry is laid down; below it are the edits
 const editBelow = -2;
 
-/** A course that the run took. It shares the entries before `from` with its parent; the first has none. */
-export interface Branch {
-  readonly id: number;
-  readonly parent: number;
-  /** The position of the first entry of its own. */
-  readonly from: number;
-  readonly end: number;
-}
-
-interface Course {
-  readonly id: number;
-  readonly parent: Course | undefined;
-  readonly from: number;
-  /** Its own entries, from `from` on; those of the current one are in `choices`. */
-  kept: Int32Array;
-}
-
 /** One run of an engine, forwards and backwards. Owns the journal of the engine's store from here on. */
 export class Timeline {
   /** The entries made or laid down: `agent << branchBits | branch`, or an edit by its number. */
@@ -59,8 +43,7 @@ export class Timeline {
   private readonly spans: (Span | undefined)[] = [];
   private spanBytes = 0;
   private floor = 0;
-  private courses: Course[];
-  private course: Course;
+  private readonly courses = new Courses();
   /** The position at which each mark of the journal was taken: that of a burst is followed by no other within it. */
   private readonly marked = new Int32Array(spanSteps + 1);
   private readonly livelocks: Livelocks;
@@ -68,7 +51,7 @@ export class Timeline {
   private free: number;
   /** The last step came back to a state that was there before. */
   private goesRound = false;
-  /** Bytes of spans that are kept; beyond them the oldest are dropped. */
+  /** Bytes of spans and left branches that are kept, of these at most half; beyond them the oldest are dropped. */
   budget = Number.POSITIVE_INFINITY;
 
   /** `script`: entries to follow before the default schedule takes over. */
@@ -79,8 +62,6 @@ export class Timeline {
     engine.store.settle();
     if (script.length > 0) this.choices = Int32Array.from(script, (entry) => this.packed(entry));
     this.recorded = script.length;
-    this.course = { id: 1, parent: undefined, from: 0, kept: new Int32Array(0) };
-    this.courses = [this.course];
     this.free = script.length;
     this.livelocks = new Livelocks(engine);
   }
@@ -288,58 +269,48 @@ export class Timeline {
 
   /** Bytes that the history holds: journal, sealed spans, entries of all branches. */
   get bytes(): number {
-    const kept = this.courses.reduce((sum, course) => sum + course.kept.byteLength, 0);
     const { journalBytes } = this.engine.store;
-    return journalBytes + this.spanBytes + this.choices.byteLength + kept;
+    return journalBytes + this.spanBytes + this.choices.byteLength + this.courses.bytes;
   }
 
   // Branches.
 
-  /** Every course that the run took, in the order in which they began. */
+  /** Every course that the run took and that is kept, in the order in which they began. */
   get branches(): readonly Branch[] {
-    return this.courses.map((course) => {
-      const end = course === this.course ? this.recorded : course.from + course.kept.length;
-      return { id: course.id, parent: course.parent?.id ?? 0, from: course.from, end };
-    });
+    return this.courses.branches(this.recorded);
   }
 
   /** The branch that the run is on. */
   get branch(): number {
-    return this.course.id;
+    return this.courses.branch;
+  }
+
+  /** Branches that were left and are kept no longer. */
+  get dropped(): readonly number[] {
+    return this.courses.dropped;
   }
 
   /** Changes to another branch; stands then where the two part, if it stood beyond. False when there is no such one. */
   changeTo(id: number): boolean {
-    const to = this.courses.find((course) => course.id === id);
-    if (to === undefined) return false;
-    if (to === this.course) return true;
-    this.keepCourse();
-    const entries = entriesOf(to);
+    if (id === this.branch) return true;
+    const entries = this.courses.change(this.choices.subarray(0, this.recorded), id);
+    if (entries === undefined) return false;
     let common = 0;
     const most = Math.min(entries.length, this.recorded);
     while (common < most && entries[common] === this.choices[common]) common++;
-    if (common < this.floor) return false;
     if (this.here > common) this.seek(common);
     this.dropSpans(Math.floor(common / spanSteps));
     this.choices = entries;
     this.recorded = entries.length;
-    this.course = to;
     this.free = this.recorded;
+    this.courses.bound(this.budget / 2);
     return true;
-  }
-
-  private keepCourse(): void {
-    this.course.kept = this.choices.slice(this.course.from, this.recorded);
   }
 
   /** What is recorded from here on is left for another course. */
   private departs(): void {
-    this.keepCourse();
-    let parent = this.course;
-    while (parent.from > this.here && parent.parent !== undefined) parent = parent.parent;
-    const id = this.courses.at(-1)!.id + 1;
-    this.course = { id, parent, from: this.here, kept: new Int32Array(0) };
-    this.courses.push(this.course);
+    this.courses.depart(this.choices.subarray(0, this.recorded), this.here);
+    this.courses.bound(this.budget / 2);
     this.recorded = this.here;
     this.free = Math.min(this.free, this.here);
     this.dropSpans(this.base / spanSteps);
@@ -423,12 +394,14 @@ export class Timeline {
       this.spanBytes += sizeOf(span);
     }
     this.base += spanSteps;
-    while (this.spanBytes > this.budget && this.floor < this.base) {
+    const { floor } = this;
+    while (this.spanBytes + this.courses.bytes > this.budget && this.floor < this.base) {
       const oldest = this.floor / spanSteps;
       this.spanBytes -= sizeOf(this.spans[oldest]);
       this.spans[oldest] = undefined;
       this.floor += spanSteps;
     }
+    if (this.floor > floor) this.courses.forget(this.floor);
   }
 
   private record(choice: number): void {
@@ -447,11 +420,3 @@ export class Timeline {
 }
 
 const sizeOf = (span: Span | undefined): number => span?.cells.byteLength ?? 0;
-
-/** The entries of a course from the start of the run. */
-function entriesOf({ parent, from, kept }: Course): Int32Array<ArrayBuffer> {
-  const whole = new Int32Array(from + kept.length);
-  if (parent !== undefined) whole.set(entriesOf(parent).subarray(0, from));
-  whole.set(kept, from);
-  return whole;
-}

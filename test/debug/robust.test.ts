@@ -8,7 +8,6 @@ import { Client } from './client';
 import { toyFiles, toyHost } from './toy';
 
 const host = { read: async (path: string) => readFileSync(path, 'utf8'), load: loadDebuggee };
-const long = { program: '/toys/long.toy' };
 const late = { program: '/toys/late.toy' };
 toyFiles[late.program] = 'thread a\n  add 7\n  spin 300000\n  add 1\n';
 
@@ -35,7 +34,7 @@ const evaluate = (expression: string) => ({ expression, context: 'repl' });
 test('a long run tells how far it is; cancelled, it stands where it is and the session goes on', async () => {
   ownClock();
   client = new Client();
-  await client.start(long, undefined, { supportsProgressReporting: true });
+  await client.start(late, undefined, { supportsProgressReporting: true });
   const from = client.messages.length;
   await client.request('continue', { threadId: 1 });
   await client.event('progressUpdate', from);
@@ -321,4 +320,34 @@ test('messages in any order are each answered once, and in words', async () => {
       "threads: yes",
     ]
   `);
+});
+
+test('a run that goes round for ever is found, with agents held too, and can be paused before', async () => {
+  client = new Client();
+  toyFiles['/toys/turn.toy'] = 'thread a\n  turn\nthread b\n  turn\n';
+  await client.start({ program: '/toys/turn.toy' }, () =>
+    client.request('setExceptionBreakpoints', { filters: ['warn'] }),
+  );
+  client.send('continue', { threadId: 1 });
+  const from = client.messages.length;
+  await client.request('pause', { threadId: 1 });
+  expect((await client.event('stopped', from)).body.description).toBe('Paused');
+  expect((await client.go('continue')).body).toMatchObject({
+    reason: 'exception',
+    description: 'Livelock',
+  });
+  await client.go('coherence/goto', { position: 10 });
+  // The default schedule would let only `a` go. Held, it leaves the turn to `b`, which gets nowhere either; that is no
+  // warning of the kernel, for others could go.
+  await client.request('setExceptionBreakpoints', { filters: [] });
+  expect((await client.request('evaluate', evaluate('hold 2'))).body.result).toBe(
+    'Held: a on cpu0',
+  );
+  expect((await client.go('continue')).body).toMatchObject({
+    reason: 'pause',
+    description: 'The run goes round while agents are held',
+    text: 'Everything is again as it was before, so it would go on like this for ever. Held: a on cpu0. Step one of them, or let them run again.',
+  });
+  const { schedule, branch } = (await client.request('coherence/time')).body;
+  expect([schedule, branch]).toEqual([expect.stringMatching(/^2x2 .* 3x\d+$/), 2]);
 });

@@ -260,6 +260,26 @@ test('readbacks and unmaps of GPU-written pages', async () => {
   `);
 });
 
+test('an eviction stops where the object has lost its place, forwards and backwards', async () => {
+  client = new Client(host);
+  await client.start({ program: 'examples/pressure/evict-gpu-dirty.coh' }, () => filter('evict'));
+  const { body } = await client.go('continue', { threadId: render });
+  expect(`${body.reason}: ${body.description}: ${body.text}`).toMatchInlineSnapshot(
+    `"exception: Eviction of target: render on cpu0 moves target out of device memory, which needs the room or is shut down. What only the device had of its surfaces was read back before, or given up; the next submission that uses it brings it back."`,
+  );
+  const { position } = (await client.request('coherence/time')).body;
+  const frames = await client.stack(render);
+  expect(frames.map((frame) => frame.split(/[: ]/, 1)[0])).toEqual(
+    expect.arrayContaining(['ttm_bo_handle_move_mem', 'ttm_bo_evict']),
+  );
+  expect((await client.go('continue', { threadId: render })).event).toBe('terminated');
+  await client.go('restart', {});
+  await client.go('continue', { threadId: render });
+  await client.go('next', { threadId: render });
+  await client.go('reverseContinue', { threadId: render });
+  expect((await client.request('coherence/time')).body.position).toBe(position);
+});
+
 test('a breakpoint on a statement of a loop, with a condition over its variables and the page table', async () => {
   client = new Client(host);
   const line = lineOf(ring, 'submit {');

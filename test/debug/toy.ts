@@ -1,4 +1,4 @@
-// A toy debuggee for the tests of the debugger: threads of `add N`, `touch ADDRESS`, `spin N` and `await N` over one
+// A toy debuggee for the tests of the debugger: threads of `add N`, `touch ADDRESS`, `spin N`, `await N` and `turn` over one
 // counter, in a language of one statement a line. It has what the debugger looks for: statements with spans, kernel
 // routines with locks and events, structs of every kind of field, a worker, expressions, findings.
 import { lineStarts, positionAt } from '../../src/base/text';
@@ -118,7 +118,7 @@ function read(text: string): { threads: { name: string; root: Routine }[] } | Lo
     from += line.length + 1;
     if (words[0] === '' || words[0]!.startsWith('//')) return;
     if (words[0] === 'thread') threads.push({ name: words[1]!, lines: [] });
-    else if (['add', 'touch', 'spin', 'await', 'lose'].includes(words[0]!)) {
+    else if (['add', 'touch', 'spin', 'await', 'lose', 'turn'].includes(words[0]!)) {
       threads.at(-1)!.lines.push({ ...span, words });
     } else
       problems.push({ message: `'${words[0]}' is no statement of the toy`, line: i, column: 0 });
@@ -140,6 +140,14 @@ function root(name: string, lines: { from: number; to: number; words: string[] }
           return b.statement(span, [b.call(touch, () => ({ address: n }))]);
         case 'await':
           return b.statement(span, [b.wait(`box->value >= ${n}`, (_f, k) => box(k).value >= n)]);
+        case 'turn':
+          return b.statement(span, [
+            b.loop('for (;;)', [
+              b.step('i = 0', (f) => {
+                f.i = 0;
+              }),
+            ]),
+          ]);
         case 'lose':
           return b.statement(span, [
             b.step('lose a store', (_f, k) => {

@@ -240,6 +240,56 @@ test('every course that a run took is kept as a branch, and comes to the same ce
   );
 });
 
+test('branches beyond half of the budget are dropped, the oldest first; those that are kept are as they were', () => {
+  const t = new Timeline(made(40));
+  const { engine } = t;
+  t.budget = 4000; // bytes: two or three courses of some hundred entries
+  engine.hand = (edit) => {
+    engine.the('counter', 'toy_counter').value = Number(edit.split('=')[1]);
+    return undefined;
+  };
+  t.run(() => undefined, 300);
+  const ends = new Map<number, [number, Int32Array]>();
+  const note = () => ends.set(t.branch, [t.end, engine.store.cells.slice()]);
+  note();
+  for (let i = 0; i < 12; i++) {
+    // From the latest course, or from the oldest that is kept.
+    if (i % 3 === 2) t.changeTo(t.branches[0]!.id);
+    t.seek(20 + 3 * i);
+    t.stepForward({ edit: `field:counter.value=${i}` });
+    t.run(() => undefined, 300);
+    note();
+    const left = t.branches.filter(({ id }) => id !== t.branch);
+    expect(left.length).toBeGreaterThan(0);
+    const entries = left.reduce((sum, { from, end }) => sum + end - from, 0);
+    expect(4 * entries).toBeLessThanOrEqual(t.budget / 2);
+  }
+  const kept = t.branches.map(({ id }) => id);
+  expect([...t.dropped, ...kept].sort((a, b) => a - b)).toEqual([...ends.keys()]);
+  expect(t.dropped.length).toBeGreaterThan(4);
+  expect(t.changeTo(t.dropped[0]!)).toBe(false);
+  for (const id of kept) {
+    t.changeTo(id);
+    const [end, cells] = ends.get(id)!;
+    expect(t.end).toBe(end);
+    t.seek(end);
+    expect(engine.store.cells).toEqual(cells);
+  }
+});
+
+test('a branch that parts from the run before what is kept of it is dropped', () => {
+  const t = new Timeline(made(1500));
+  t.run(() => undefined, 100);
+  t.seek(10);
+  t.engine.hand = () => undefined;
+  t.stepForward({ edit: 'nothing=0' });
+  expect(t.branches.map(({ id }) => id)).toEqual([1, 2]);
+  t.budget = 500;
+  runToEnd(t);
+  expect(t.start).toBeGreaterThan(10);
+  expect([t.branches.map(({ id }) => id), t.dropped]).toEqual([[2], [1]]);
+});
+
 test('history beyond the budget is dropped from its beginning; what is kept is as it was', () => {
   const whole = new Timeline(made(1500));
   runToEnd(whole);
