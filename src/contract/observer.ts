@@ -270,14 +270,17 @@ export class Contract {
     const { abandoned } = this;
     if (abandoned === undefined || abandoned.firstAbove(this.place(range), range.length, 0) < 0)
       return undefined;
-    return (at: number): Promised => {
-      const from = abandoned.at(at);
-      return from > 0 && from <= by + 1 ? 'nothing' : 'yes';
-    };
+    return (at: number): Promised => (this.isAbandoned(at, by) ? 'nothing' : 'yes');
+  }
+
+  private isAbandoned(at: number, by = Number.MAX_SAFE_INTEGER): boolean {
+    const from = this.abandoned?.at(at) ?? 0;
+    return from > 0 && from <= by + 1;
   }
 
   /** What a load may count on of a byte that is not coherent: to see it, or nothing; or it should have asked for it. */
   private promisedToCpu(at: number, waited: number): Promised {
+    if (this.isAbandoned(at)) return 'nothing';
     const writer = this.gpuWrite.at(at);
     const asked = this.invalidated!.at(at);
     // Its own store it sees, but where a readback came over it.
@@ -289,6 +292,7 @@ export class Contract {
   /** The same of what the GPU reads in a submission. */
   private promisedToGpu(at: number, submission: number): Promised {
     const stored = this.storeEpoch.at(at);
+    if (this.isAbandoned(at, submission)) return 'nothing';
     if (stored === 0) return 'yes'; // its own
     if (stored > submission) return 'nothing';
     const from = this.flushed!.at(at);

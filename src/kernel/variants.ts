@@ -77,6 +77,13 @@ const registry = [
     releases: '4.19 to 5.3',
   },
   {
+    id: 'surface-v4',
+    sentence:
+      'The driver knows shader model 5, and defines surfaces by DEFINE_GB_SURFACE_V4 on a device that has it.',
+    source: 'vmw_gb_surface_create() of vmwgfx_surface.c, Linux 5.8 and later',
+    releases: '5.8 and later',
+  },
+  {
     id: 'bz-01',
     sentence:
       "A resource's transfer of dirty pages swallows its neighbour's: max() where min() is meant.",
@@ -128,6 +135,14 @@ const registry = [
     source:
       'vmw_move_notify() of vmwgfx_ttm_buffer.c, 5.17 (broken by 8afa13a0583f, fixed by 298799a28264, 5.18)',
     releases: '5.17',
+  },
+  {
+    id: 'size-for-dirty',
+    sentence:
+      'Unbinding the surfaces of an evicted buffer object sets the size where the dirty flag is meant: nothing is uploaded when they come back.',
+    source:
+      'vmw_resource_unbind_list() of vmwgfx_resource.c, 6.4 to 2026 (668b206601c5, which renamed the fields)',
+    releases: '6.4 to 2026',
   },
   {
     id: 'bz-06',
@@ -429,6 +444,14 @@ const registry = [
     releases: 'none',
   },
   {
+    id: 'invalidate-for-readback',
+    sentence:
+      'Unbinding a surface gives up what the device has of it, although the GPU has written it.',
+    source:
+      'a fault put in: vmw_gb_surface_unbind() of vmwgfx_surface.c without regard to `readback`',
+    releases: 'none',
+  },
+  {
     id: 'missing-get',
     sentence: 'A submission gives back references to its buffer objects that it never took.',
     source:
@@ -459,6 +482,34 @@ const registry = [
     sentence: 'Every tracker begins with write protection, however small the object is.',
     source:
       'an option of ours: the choice of vmw_bo_dirty_add() of vmwgfx_page_dirty.c, made the same for all sizes',
+    releases: 'none',
+  },
+  {
+    id: 'device-gb',
+    sentence:
+      'The device knows no shader model: no arrays, no commands of DX contexts; boxes go to it by UPDATE_GB_IMAGE.',
+    source:
+      'SVGA_CAP_DX and SVGA3D_DEVCAP_DXCONTEXT of svga_reg.h, without; vmw_gb_surface_create() and vmw_surface_dirty_sync() of vmwgfx_surface.c',
+    releases: 'none',
+  },
+  {
+    id: 'device-sm4',
+    sentence: 'The device knows shader model 4: surfaces are defined by DEFINE_GB_SURFACE_V2.',
+    source: 'SVGA_CAP_DX of svga_reg.h; vmw_gb_surface_create() of vmwgfx_surface.c',
+    releases: 'none',
+  },
+  {
+    id: 'device-sm4_1',
+    sentence: 'The device knows shader model 4.1: surfaces are defined by DEFINE_GB_SURFACE_V3.',
+    source: 'SVGA3D_DEVCAP_SM41 of svga3d_devcaps.h; vmw_gb_surface_create() of vmwgfx_surface.c',
+    releases: 'none',
+  },
+  {
+    id: 'bind-loads',
+    sentence:
+      'The other reading of the device: the first time that a surface is bound, its copy becomes what the memory holds.',
+    source:
+      'an option of ours: device_include of vmwgfx does not say what a surface holds that was bound and not updated; a host may fetch it or not',
     releases: 'none',
   },
   {
@@ -596,6 +647,7 @@ const presetSets = {
     'bz-35',
     'bz-53',
     'goal-later',
+    'surface-v4',
   ],
 } as const satisfies Record<string, readonly VariantId[]>;
 
@@ -606,6 +658,7 @@ export const presets: Readonly<Record<Preset, readonly VariantId[]>> = presetSet
 export const alternatives: readonly (readonly string[])[] = [
   ['tracking-off', 'tracking-pagetable', 'tracking-mkwrite'],
   ['memory-explicit', 'memory-layer', 'memory-noncoherent'],
+  ['device-gb', 'device-sm4', 'device-sm4_1'],
 ] satisfies VariantId[][];
 
 /** Variants that go by one name, wherever a variant can be named. */

@@ -14,6 +14,7 @@ import {
   advices,
   commands,
   counters,
+  devices,
   type Entry,
   errors,
   exploreSettings,
@@ -222,6 +223,8 @@ function machineItems(before: string, known: Known): readonly Item[] {
       );
     case 'memory':
       return memories.map((memory) => value(memory, 'memory', machineSettings.memory.does));
+    case 'device':
+      return devices.map((device) => value(device, 'device', machineSettings.device.does));
     case 'with':
     case 'without':
       return known.variants.map(({ id, sentence }) => value(id, 'variant', sentence));

@@ -36,6 +36,7 @@ import {
   innerSteps,
   type ScenarioMeaning,
   type Step,
+  settingVariants,
 } from './meaning';
 import { localName, type PlannedTask, planTasks } from './plan';
 import { Run, type RunTask } from './run';
@@ -51,13 +52,9 @@ const mappingsInLoops = 256;
 
 /** The variants of a scenario's machine; what somebody else asks for comes behind what the text says, and wins. */
 export function variantsOf({ machine }: ScenarioMeaning, asked: Asked = {}): VariantSet {
-  const { tracking, memory, without } = machine;
-  // `auto` and `coherent` are what the driver does without a variant.
-  const own = [
-    ...(tracking === 'auto' ? [] : [`tracking-${tracking}`]),
-    ...(memory === 'coherent' ? [] : [`memory-${memory}`]),
-  ];
+  const own = settingVariants(machine);
   const kernel = asked.kernel ?? machine.kernel;
+  const { without } = machine;
   return variantSet(kernel as never, { with: [...own, ...machine.with], without }, asked);
 }
 

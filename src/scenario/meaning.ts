@@ -8,6 +8,7 @@ import type { BinaryOperator } from '../syntax/tree';
 import type {
   AdviceName,
   CounterName,
+  Device,
   FenceField,
   Memory,
   OccurrenceName,
@@ -73,6 +74,7 @@ export interface MachineOptions {
   readonly cpus: number;
   readonly tracking: Tracking;
   readonly memory: Memory;
+  readonly device: Device;
   /** Bytes that flushes are rounded out to. */
   readonly atom: number;
   /** Pages that the device can know of at a time; 0: no limit. */
@@ -82,6 +84,17 @@ export interface MachineOptions {
   readonly with: readonly string[];
   readonly without: readonly string[];
 }
+
+/** The variants that settings of a machine stand for; the first word of each setting is what there is without one. */
+export const settingVariants = ({
+  tracking,
+  memory,
+  device,
+}: Pick<MachineOptions, 'tracking' | 'memory' | 'device'>): string[] => [
+  ...(tracking === 'auto' ? [] : [`tracking-${tracking}`]),
+  ...(memory === 'coherent' ? [] : [`memory-${memory}`]),
+  ...(device === 'sm5' ? [] : [`device-${device}`]),
+];
 
 /** What is asked of the driver for a surface, and for all. */
 export type SurfaceCall = 'evict' | 'swapout' | 'pin' | 'unpin' | 'destroy';
@@ -392,8 +405,14 @@ export type Command = Span &
     | { readonly verb: 'copy'; readonly source: Extent; readonly target: Extent }
     | { readonly verb: 'clear'; readonly target: Extent; readonly value: Value | undefined }
     | {
-        readonly verb: 'genmips' | 'present' | 'update' | 'readback' | 'invalidate';
+        readonly verb: 'genmips' | 'present';
         readonly target: Extent;
+      }
+    | {
+        readonly verb: 'update' | 'readback' | 'invalidate';
+        readonly target: Extent;
+        /** The subresource that it is about; undefined: the surface, or, of a buffer's update, a range. */
+        readonly image: number | undefined;
       }
   );
 

@@ -2,19 +2,27 @@
 // fields of the frame. Loads and stores are instructions of the emulated CPU; expressions only look.
 import type { Span } from '../base/text';
 import {
+  byFace,
+  bySubresource,
   GPU_CMD_READ,
   GPU_CMD_WRITE,
+  ofBox,
   ofBytes,
   SVGA_3D_CMD_DX_BUFFER_COPY,
   SVGA_3D_CMD_DX_GENMIPS,
-  SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE,
   SVGA_3D_CMD_INVALIDATE_GB_SURFACE,
   SVGA_3D_CMD_READBACK_GB_SURFACE,
   SVGA_3D_CMD_UPDATE_GB_SURFACE,
   type SvgaCommand,
   svgaCommand,
 } from '../hardware/svga/commands';
-import { SVGA3D_BUFFER } from '../hardware/svga/shapes';
+import {
+  mipLevel,
+  SVGA3D_BUFFER,
+  sheetBytes,
+  subresourceOffset,
+  wholeBox,
+} from '../hardware/svga/shapes';
 import { MAX_SCHEDULE_TIMEOUT } from '../kernel/drivers/dma-buf/dma-fence';
 import { CLEAR_REFS_SOFT_DIRTY, clear_refs_write } from '../kernel/fs/proc/task_mmu';
 import { EINVAL, errnoName } from '../kernel/include/linux/errno';
@@ -292,6 +300,28 @@ interface UsedSurface {
   readonly writes: boolean;
 }
 
+/** The bytes that an update, a readback or an invalidate of the application is about. */
+function rangesOf(
+  { verb, target, image }: Command & { verb: 'update' | 'readback' | 'invalidate' },
+  k: Engine,
+): { surface: number; offset: number; length: number }[] {
+  const { surface, start, end } = target;
+  const { index, shape, bytes } = surface;
+  const buffer = shape.format === SVGA3D_BUFFER;
+  if (image === undefined) {
+    const whole = verb !== 'update' || !buffer;
+    const offset = whole ? 0 : now(start, k);
+    const length = (whole || end === undefined ? bytes : now(end, k)) - offset;
+    return [{ surface: index, offset, length }];
+  }
+  // A subresource has a part in every sheet.
+  return Array.from({ length: shape.samples }, (_, sample) => ({
+    surface: index,
+    offset: sample * sheetBytes(shape) + subresourceOffset(shape, image),
+    length: mipLevel(shape, image % shape.mips).bytes,
+  }));
+}
+
 /** The surfaces that commands use, each once. */
 function usedSurfaces(commands: readonly Command[]): readonly UsedSurface[] {
   const used = new Map<SurfaceMeaning, boolean>();
@@ -308,6 +338,20 @@ function usedSurfaces(commands: readonly Command[]): readonly UsedSurface[] {
   }
   return [...used].map(([surface, writes]) => ({ surface, writes }));
 }
+
+/** How a command of the device is made. */
+interface DeviceCommand {
+  readonly text: string;
+  readonly make: (k: Engine) => SvgaCommand;
+  /** The same on a device without shader models, where it is another. */
+  readonly makeByFace?: (k: Engine) => SvgaCommand;
+}
+
+const wholeIds = {
+  update: SVGA_3D_CMD_UPDATE_GB_SURFACE,
+  readback: SVGA_3D_CMD_READBACK_GB_SURFACE,
+  invalidate: SVGA_3D_CMD_INVALIDATE_GB_SURFACE,
+} as const;
 
 class StatementBuilder {
   readonly calls = new Map<number, Routine>();
@@ -990,11 +1034,14 @@ class StatementBuilder {
     );
     return [
       ...(keeps ? [this.lock(b)] : []),
-      ...parts.map((part, i) =>
-        b.step(`command ${i + 1}: ${part.text}`, (_f: F, k) => {
-          queueCommand(k, first + i, part.make(k));
-        }),
-      ),
+      ...parts.map(({ text, make, makeByFace }, i) => {
+        const queue = (made: typeof make) =>
+          b.step(`command ${i + 1}: ${text}`, (_f: F, k) => {
+            queueCommand(k, first + i, made(k));
+          });
+        if (makeByFace === undefined) return queue(make);
+        return b.variant('device-gb', [queue(makeByFace)], [queue(make)]);
+      }),
       b.atomic('number of the submission', (f: F, k) => {
         state(k).set('submissions', state(k).get('submissions') + 1);
         f['(index)'] = state(k).get('submissions');
@@ -1063,27 +1110,22 @@ class StatementBuilder {
   /** What an application says of its memory by updates, readbacks and invalidates of its own. */
   private emitOwn(k: Engine, commands: readonly Command[], submission: number): void {
     commands.forEach((c, i) => {
-      if (c.verb === 'invalidate') {
-        const { index, bytes } = c.target.surface;
-        k.emit(memory_abandoned, { surface: index, offset: 0, length: bytes, submission });
-      }
-      if (c.verb !== 'update' && c.verb !== 'readback') return;
-      const { surface, start, end } = c.target;
-      const whole = c.verb === 'readback' || surface.shape.format !== SVGA3D_BUFFER;
-      const offset = whole ? 0 : now(start, k);
-      const length = (whole || end === undefined ? surface.bytes : now(end, k)) - offset;
-      const range = { surface: surface.index, offset, length };
+      if (c.verb !== 'update' && c.verb !== 'readback' && c.verb !== 'invalidate') return;
       const uses = (of: readonly Command[], writing: boolean) =>
-        usedSurfaces(of).some((u) => u.surface === surface && (u.writes || !writing));
-      // Commands go in their order: an update does nothing for those in front of it, nor a readback for those behind.
-      if (c.verb === 'update') {
-        const late = uses(
-          commands.slice(0, i).filter(({ verb }) => verb !== 'update'),
-          false,
-        );
-        k.emit(memory_flushed, { ...range, from: submission + Number(late) });
-      } else if (!uses(commands.slice(i + 1), true)) {
-        k.emit(memory_invalidated, { ...range, submission });
+        usedSurfaces(of).some((u) => u.surface === c.target.surface && (u.writes || !writing));
+      for (const range of rangesOf(c, k)) {
+        // Commands go in their order: an update does nothing for those in front of it, nor a readback for those behind.
+        if (c.verb === 'update') {
+          const late = uses(
+            commands.slice(0, i).filter(({ verb }) => verb !== 'update'),
+            false,
+          );
+          k.emit(memory_flushed, { ...range, from: submission + Number(late) });
+        } else if (c.verb === 'invalidate') {
+          k.emit(memory_abandoned, { ...range, submission });
+        } else if (!uses(commands.slice(i + 1), true)) {
+          k.emit(memory_invalidated, { ...range, submission });
+        }
       }
     });
   }
@@ -1208,7 +1250,7 @@ class StatementBuilder {
   }
 
   /** The device's commands for one command of a scenario. */
-  private commands(c: Command): { text: string; make: (k: Engine) => SvgaCommand }[] {
+  private commands(c: Command): DeviceCommand[] {
     const on = (id: number, extent: Extent, text: string, value?: Value) => ({
       text: `${text} ${extent.surface.name}`,
       make: (k: Engine): SvgaCommand => {
@@ -1239,20 +1281,37 @@ class StatementBuilder {
           },
         ];
       case 'update':
-        return [
-          c.target.surface.shape.format === SVGA3D_BUFFER
-            ? on(SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE, c.target, 'update')
-            : on(SVGA_3D_CMD_UPDATE_GB_SURFACE, c.target, 'update'),
-        ];
+      case 'readback':
+      case 'invalidate':
+        return [this.ownCommand(c)];
       case 'genmips':
         return [on(SVGA_3D_CMD_DX_GENMIPS, c.target, 'generate the levels of')];
       case 'present':
         return [on(GPU_CMD_READ, c.target, 'show')];
-      case 'readback':
-        return [on(SVGA_3D_CMD_READBACK_GB_SURFACE, c.target, 'readback')];
-      case 'invalidate':
-        return [on(SVGA_3D_CMD_INVALIDATE_GB_SURFACE, c.target, 'invalidate')];
     }
+  }
+
+  /** The command of an update, a readback or an invalidate of the application: of the surface, or of a subresource of it. */
+  private ownCommand(c: Command & { verb: 'update' | 'readback' | 'invalidate' }): DeviceCommand {
+    const { verb, target, image } = c;
+    const { name, shape } = target.surface;
+    const box = image === undefined ? undefined : wholeBox(shape, image);
+    const part = verb === 'update' && shape.format === SVGA3D_BUFFER;
+    const fields = (k: Engine): Partial<SvgaCommand> => {
+      const { offset, length } = rangesOf(c, k)[0]!;
+      if (length <= 0) fail(k, target, `${textOf(k, target)} is empty`);
+      const bounds = box === undefined ? ofBytes(offset, Math.max(0, length)) : ofBox(box);
+      return { sid: state(k).get(`surface ${name}`), ...bounds };
+    };
+    const subresource = image ?? (part ? 0 : undefined);
+    const whole = (k: Engine) => svgaCommand({ ...fields(k), id: wholeIds[verb] });
+    if (subresource === undefined) return { text: `${verb} ${name}`, make: whole };
+    return {
+      text: `${verb} ${name}`,
+      make: (k) => svgaCommand({ ...fields(k), ...bySubresource(verb, subresource) }),
+      // Without shader models the device knows subresources as levels of faces.
+      makeByFace: (k) => svgaCommand({ ...fields(k), ...byFace(verb, subresource, shape.mips) }),
+    };
   }
 
   private usercopy(b: AnyBuilder, s: Step & { kind: 'usercopy' }): Node[] {

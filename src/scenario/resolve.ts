@@ -43,6 +43,7 @@ import {
   type ScenarioMeaning,
   type Step,
   type SurfaceMeaning,
+  settingVariants,
   type ThreadMeaning,
   type Variable,
 } from './meaning';
@@ -64,6 +65,8 @@ import {
   ATOM_MAX,
   CPUS_MAX,
   commands,
+  type Device,
+  devices,
   exploreSettings,
   type Memory,
   MOB_PAGES_MAX,
@@ -109,6 +112,7 @@ const DEFAULT_MACHINE: MachineOptions = {
   lastSeqno: 0,
   tracking: 'auto',
   memory: 'coherent',
+  device: 'sm5',
   atom: 64,
   with: [],
   without: [],
@@ -369,7 +373,7 @@ function resolveMachine(
       removed(second, 'this machine'),
     );
   if (machine === undefined) return DEFAULT_MACHINE;
-  let { kernel, cpus, tracking, memory, atom, mobPages, lastSeqno } = DEFAULT_MACHINE;
+  let { kernel, cpus, tracking, memory, device, atom, mobPages, lastSeqno } = DEFAULT_MACHINE;
   const added: Name[] = [];
   const dropped: Name[] = [];
   const once = new Set<string>();
@@ -397,6 +401,9 @@ function resolveMachine(
       case 'memory':
         if (checkWord(value, 'kind of memory', memories, report)) memory = value.text as Memory;
         break;
+      case 'device':
+        if (checkWord(value, 'device', devices, report)) device = value.text as Device;
+        break;
       case 'atom':
         atom = checkAtom(value, report) ?? atom;
         break;
@@ -413,17 +420,19 @@ function resolveMachine(
     deviationOf(name.text) !== undefined || checkWord(name, 'variant', ids, report);
   const with_ = added.filter(isKnown);
   const without = dropped.filter(isKnown);
-  checkVariants(with_, without, { kernel, tracking, memory }, known, report);
+  const settings = { tracking, memory, device };
+  checkVariants(with_, without, kernel, settingVariants(settings), known, report);
   const texts = (names: readonly Name[]): string[] => names.map(({ text }) => text);
   const variants = { with: texts(with_), without: texts(without) };
-  return { kernel, cpus, tracking, memory, atom, mobPages, lastSeqno, ...variants };
+  return { kernel, cpus, ...settings, atom, mobPages, lastSeqno, ...variants };
 }
 
 /** What is said of variants must not contradict itself; what changes nothing is probably a mistake. */
 function checkVariants(
   added: readonly Name[],
   dropped: readonly Name[],
-  { kernel, tracking, memory }: Pick<MachineOptions, 'kernel' | 'tracking' | 'memory'>,
+  kernel: string,
+  choices: readonly string[],
   { presets, variants, alternatives }: Known,
   report: Report,
 ): void {
@@ -431,10 +440,6 @@ function checkVariants(
   const membersOf = ({ text }: Name): readonly string[] =>
     variants.find(({ id }) => id === text)?.members ?? [text];
   const preset = presets[kernel] ?? [];
-  const choices = [
-    ...(tracking === 'auto' ? [] : [`tracking-${tracking}`]),
-    ...(memory === 'coherent' ? [] : [`memory-${memory}`]),
-  ];
   const said = new Set<string>();
   for (const name of added) {
     const others = alternatives.find((group) => group.includes(name.text)) ?? [];

@@ -180,7 +180,7 @@ export class Run {
     },
     svga_error: (e) => {
       const refused = `the device refused ${svgaCommandNames[Number(e.args['id'])]}`;
-      const message = `${refused}: its ranges lie outside or overlap, or no memory is bound`;
+      const message = `${refused}: its ranges lie outside or overlap, no memory is bound, or it knows no such command`;
       return this.problem('device', message, this.placeOfEvent(e.index), e.step);
     },
   };

@@ -4,7 +4,7 @@
 import { type Fix, inserted, removed, replaced, respelled } from '../base/fixes';
 import { didYouMean } from '../base/suggest';
 import type { Span } from '../base/text';
-import { SVGA3D_BUFFER } from '../hardware/svga/shapes';
+import { mipLevel, SVGA3D_BUFFER, subresourceOffset } from '../hardware/svga/shapes';
 import { statementWords } from '../syntax/forms';
 import type {
   Block,
@@ -899,8 +899,17 @@ function command(statement: Statement, scope: Scope, report: Report): Command | 
       statement.verb,
       `\`${target.surface.name}\` has one level; give it more: \`texture rgba8 64 by 64 mips 7\``,
     );
-  if (name === 'update' && target !== undefined && statement.target?.kind !== 'reference')
-    needsBuffer(target, 'a texture is updated whole', report);
+  if (name === 'update' || name === 'readback' || name === 'invalidate') {
+    if (target === undefined) return undefined;
+    const image = imageOf(target);
+    const buffer = target.surface.shape.format === SVGA3D_BUFFER;
+    if (target.end !== undefined && image === undefined && !(buffer && name === 'update'))
+      report(
+        target,
+        `\`${name}\` is of the whole surface, or of one level of it: ${levelForm(target)}`,
+      );
+    return { verb: name, from, to, target, image };
+  }
   if (name !== 'copy') return target && { verb: name, from, to, target };
   const [clause] = statement.clauses;
   if (clause === undefined) {
@@ -913,6 +922,20 @@ function command(statement: Statement, scope: Scope, report: Report): Command | 
       needsBuffer(extent, '`copy` is between buffers; a draw reads and writes textures', report);
   return target && copied && { verb: 'copy', from, to, source: target, target: copied };
 }
+
+/** The subresource whose bytes these are; undefined when they are other bytes, or all of the surface by its name. */
+function imageOf({ surface: { shape }, start, end }: Extent): number | undefined {
+  if (start.kind !== 'number' || end?.kind !== 'number') return undefined;
+  for (let image = 0; image < shape.mips * shape.layers; image++) {
+    const begin = subresourceOffset(shape, image);
+    const { bytes } = mipLevel(shape, image % shape.mips);
+    if (start.value === begin && end.value === begin + bytes) return image;
+  }
+  return undefined;
+}
+
+const levelForm = ({ surface: { name, shape } }: Extent): string =>
+  `\`${name}\`, \`level(${name}, 0${shape.layers > 1 ? ', 0' : ''})\``;
 
 function needsBuffer({ from, to, surface }: Extent, message: string, report: Report): void {
   if (surface.shape.format !== SVGA3D_BUFFER) report({ from, to }, message);

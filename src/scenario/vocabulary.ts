@@ -254,20 +254,21 @@ export const commands = {
     form: 'update ring[0 .. 4KiB]',
     does:
       'The application itself says what it wrote: SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE, guest memory to the ' +
-      'device. Needed without coherence, redundant with it.',
+      'device. Needed without coherence, redundant with it. A texture goes whole, or a level: `update level(picture, 1)`.',
   },
   readback: {
     form: 'readback target',
     does:
       'The application itself asks for what the GPU wrote: SVGA_3D_CMD_READBACK_GB_SURFACE, device to ' +
-      'guest memory.',
+      'guest memory; of a level, `readback level(picture, 1)`, SVGA_3D_CMD_DX_READBACK_SUBRESOURCE.',
   },
   invalidate: {
     form: 'invalidate target',
     does:
       'The application gives up what the surface holds, before it writes all of it anew: ' +
-      'SVGA_3D_CMD_INVALIDATE_GB_SURFACE. The device may drop its copy, and the driver takes the surface for clean ' +
-      '(VMW_RES_DIRTY_CLEAR), so nothing is read back. Until a byte is written again nothing is promised of it.',
+      'SVGA_3D_CMD_INVALIDATE_GB_SURFACE. The device drops its copy, and the driver takes the surface for clean ' +
+      '(VMW_RES_DIRTY_CLEAR), so nothing is read back. Until a byte is written again nothing is promised of it. Of a level, ' +
+      '`invalidate level(picture, 1)`, by SVGA_3D_CMD_DX_INVALIDATE_SUBRESOURCE: for the driver nothing changes.',
   },
 } as const satisfies Record<string, Entry>;
 
@@ -499,6 +500,12 @@ export const machineSettings = {
       'Who keeps coherent surfaces so: `coherent` the kernel; `explicit` Mesa in user space, without the kernel, by updates ' +
       'and readbacks of its own; `layer` a capture layer that protects pages and handles SIGSEGV; `noncoherent` nobody, the application has to `flush` and `invalidate`.',
   },
+  device: {
+    form: 'device sm5',
+    does:
+      'What the device knows besides guest-backed objects: shader models 5 (`sm5`), 4.1 (`sm4_1`) or 4 (`sm4`), or none ' +
+      '(`gb`: no arrays, no `copy`, no `genmips`). The driver chooses commands by it.',
+  },
   atom: {
     form: 'atom 64',
     does: 'nonCoherentAtomSize: the bytes that `flush` and `invalidate` are rounded out to, a power of two. Without it 64.',
@@ -531,6 +538,10 @@ export type Tracking = (typeof trackings)[number];
 /** Who keeps the memory of coherent surfaces so. */
 export const memories = ['coherent', 'explicit', 'layer', 'noncoherent'] as const;
 export type Memory = (typeof memories)[number];
+
+/** What the device knows. */
+export const devices = ['sm5', 'sm4_1', 'sm4', 'gb'] as const;
+export type Device = (typeof devices)[number];
 
 export const ATOM_MAX = 4096;
 export const CPUS_MAX = 8;

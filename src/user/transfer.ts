@@ -12,9 +12,11 @@
 // one a context and flushes when a surface changes hands; a CPU's write reads back as its read does (Mesa: of textures),
 // since ranges may be joined over bytes of the GPU.
 import {
+  byFace,
+  bySubresource,
   ofBox,
-  SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE,
   SVGA_3D_CMD_READBACK_GB_SURFACE,
+  type SvgaCommand,
   svgaCommand,
 } from '../hardware/svga/commands';
 import { boxRuns, type SurfaceShape, shapeBytes, shapeField } from '../hardware/svga/shapes';
@@ -26,7 +28,7 @@ import {
 } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_fence';
 import type { Engine } from '../routine/engine';
 import { sleepingLock } from '../routine/locks';
-import { routine } from '../routine/routine';
+import { type AnyBuilder, type Node, routine } from '../routine/routine';
 import { tracepoint } from '../state/events';
 import { array, bool, int, struct, type View } from '../state/layout';
 import type { PoolSize, StaticSize } from '../state/objects';
@@ -132,6 +134,38 @@ const boxBytes = (shape: SurfaceShape, { image, box }: ImageBox): number => {
   return runs === undefined ? 0 : runs.length * runs.count;
 };
 
+interface Queueing {
+  readonly surface: number;
+  readonly handle: number;
+  readonly shape: SurfaceShape;
+  readonly submission: number;
+  first: number;
+  range: number;
+  box: number;
+}
+
+/** Queues the update of the next box, as a command for its subresource. */
+const update = (
+  { step }: AnyBuilder,
+  text: string,
+  command: (image: number, shape: SurfaceShape) => Partial<SvgaCommand>,
+): Node =>
+  step(`SVGA_3D_CMD_${text}`, (f: Queueing, k: Engine) => {
+    const { starts, ends } = transferOf(k, f.surface);
+    const { surface, shape, handle: sid, submission } = f;
+    const boxes = boxesOf(shape, starts.get(f.range), ends.get(f.range));
+    const next = boxes[f.box]!;
+    const { image, box } = next;
+    f.first--;
+    const fields = { ...command(image, shape), sid, ...ofBox(box), submission };
+    queueCommand(k, f.first, svgaCommand(fields));
+    k.emit(user_update, { surface, shape, image, ...box, bytes: boxBytes(shape, next) });
+    f.box++;
+    if (f.box < boxes.length) return;
+    f.box = 0;
+    f.range++;
+  });
+
 /**
  * Queues an update command for each box of what is to be sent, in front of place `first` of the task's command buffer. A
  * buffer that is full goes to the kernel: then places begin again below `end`. Returns the place of the first command.
@@ -152,15 +186,15 @@ export const queue_updates = routine(
     locals: { range: int, box: int, more: bool, ret: int },
     returns: int,
   },
-  ({ step, call, when, loop, leave, ret }) => [
-    loop('for each box of each range', [
-      step('the next box', (f, k) => {
+  (b) => [
+    b.loop('for each box of each range', [
+      b.step('the next box', (f, k) => {
         const { num_ranges } = transferOf(k, f.surface);
         f.more = f.range < num_ranges;
       }),
-      when('none is left', (f) => !f.more, [leave()]),
-      when('the command buffer is full', (f) => f.first === 0, [
-        call(
+      b.when('none is left', (f) => !f.more, [b.leave()]),
+      b.when('the command buffer is full', (f) => f.first === 0, [
+        b.call(
           vmw_execbuf_process,
           (f, k) => ({
             commands: k.task * bufferCommands,
@@ -170,29 +204,27 @@ export const queue_updates = routine(
           }),
           'ret',
         ),
-        when('ret < 0', (f) => f.ret < 0, [ret('ret', (f) => f.ret)]),
-        call(vmw_fence_obj_unref_ioctl, (f) => ({ handle: f.ret }), 'ret'),
-        step('it is empty', (f) => {
+        b.when('ret < 0', (f) => f.ret < 0, [b.ret('ret', (f) => f.ret)]),
+        b.call(vmw_fence_obj_unref_ioctl, (f) => ({ handle: f.ret }), 'ret'),
+        b.step('it is empty', (f) => {
           f.first = f.end;
         }),
       ]),
-      step('SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE{sid, subresource, box}', (f, k) => {
-        const { starts, ends } = transferOf(k, f.surface);
-        const { surface, shape, handle: sid, submission } = f;
-        const boxes = boxesOf(shape, starts.get(f.range), ends.get(f.range));
-        const next = boxes[f.box]!;
-        const { image, box } = next;
-        f.first--;
-        const id = SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE;
-        queueCommand(k, f.first, svgaCommand({ id, sid, image, ...ofBox(box), submission }));
-        k.emit(user_update, { surface, shape, image, ...box, bytes: boxBytes(shape, next) });
-        f.box++;
-        if (f.box < boxes.length) return;
-        f.box = 0;
-        f.range++;
-      }),
+      b.variant(
+        'device-gb',
+        [
+          update(b, 'UPDATE_GB_IMAGE{sid, face, mipmap, box}', (image, { mips }) =>
+            byFace('update', image, mips),
+          ),
+        ],
+        [
+          update(b, 'DX_UPDATE_SUBRESOURCE{sid, subresource, box}', (image) =>
+            bySubresource('update', image),
+          ),
+        ],
+      ),
     ]),
-    ret('first', (f) => f.first),
+    b.ret('first', (f) => f.first),
   ],
 );
 

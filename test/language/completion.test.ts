@@ -97,6 +97,7 @@ describe('what can stand at the cursor', () => {
       'cpus',
       'tracking',
       'memory',
+      'device',
       'atom',
       'mobs',
       'seqno',
@@ -104,6 +105,7 @@ describe('what can stand at the cursor', () => {
       'without',
     ]);
     expect(labels('scenario "x"\nmachine { kernel | }')).toEqual(['series-v2', 'linux-6.1']);
+    expect(labels('scenario "x"\nmachine { device | }')).toEqual(['sm5', 'sm4_1', 'sm4', 'gb']);
     expect(labels('scenario "x"\nmachine { cpus 2, with bz-| }')).toEqual([
       'bz-01',
       'bz-53',

@@ -166,7 +166,7 @@ test('bz-05: what the GPU wrote is not read back when its object goes', () => {
     with: ['bz-05'],
   });
   expect(problems.join('\n')).toMatch(/^R2: the CPU read 0 instead of 7/m);
-  expect(problems.join('\n')).toMatch(/^device: the device refused READBACK_GB_IMAGE/m);
+  expect(problems.join('\n')).toMatch(/^device: the device refused READBACK_GB_SURFACE/m);
 });
 
 test('a deadlock lists who waits for what, and where', () => {

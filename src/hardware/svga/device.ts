@@ -1,7 +1,8 @@
 // The virtual GPU: registers, a queue of commands, and its own copy of every guest-backed surface. It never snoops:
 // memory and copy differ until an update or a readback. Executes one command after the other, asynchronously to the
 // CPUs. Linux drivers/gpu/drm/vmwgfx/device_include is the guest's side of it. Left out: contexts and
-// shaders. A surface is defined as zeroes, and binding a MOB copies nothing. A copy whose ranges overlap is
+// shaders. A surface is defined as zeroes, and binding a MOB copies nothing, unless `bind-loads` is on. What is invalidated is gone: the copy holds
+// `invalidatedByte` from then on, where a host may keep it or not, so that nobody relies on it. A copy whose ranges overlap is
 // refused: every API that ends here forbids it (glCopyBufferSubData, vkCmdCopyBuffer, CopySubresourceRegion).
 
 import type { RegionRule } from '../../routine/check';
@@ -30,18 +31,26 @@ import {
   boxOf,
   command,
   definedShape,
+  definesSurface,
   GPU_CMD_READ,
   GPU_CMD_WRITE,
   SVGA_3D_CMD_BIND_GB_SURFACE,
+  SVGA_3D_CMD_DEFINE_GB_MOB,
   SVGA_3D_CMD_DEFINE_GB_MOB64,
   SVGA_3D_CMD_DEFINE_GB_SURFACE_V2,
+  SVGA_3D_CMD_DEFINE_GB_SURFACE_V3,
+  SVGA_3D_CMD_DEFINE_GB_SURFACE_V4,
   SVGA_3D_CMD_DESTROY_GB_MOB,
   SVGA_3D_CMD_DESTROY_GB_SURFACE,
   SVGA_3D_CMD_DX_BUFFER_COPY,
   SVGA_3D_CMD_DX_GENMIPS,
+  SVGA_3D_CMD_DX_INVALIDATE_SUBRESOURCE,
   SVGA_3D_CMD_DX_READBACK_SUBRESOURCE,
   SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE,
+  SVGA_3D_CMD_INVALIDATE_GB_IMAGE,
+  SVGA_3D_CMD_INVALIDATE_GB_SURFACE,
   SVGA_3D_CMD_READBACK_GB_IMAGE,
+  SVGA_3D_CMD_READBACK_GB_IMAGE_PARTIAL,
   SVGA_3D_CMD_READBACK_GB_SURFACE,
   SVGA_3D_CMD_UPDATE_GB_IMAGE,
   SVGA_3D_CMD_UPDATE_GB_SURFACE,
@@ -55,6 +64,7 @@ import {
   levelFilter,
   mipLevel,
   type Runs,
+  type SVGA3dBox,
   shapeBytes,
   shapeField,
   subresourceOffset,
@@ -100,11 +110,33 @@ export const svga_surface = struct('svga_surface', {
     length: int, // in bytes
     mob: ref('svga_mob'),
     mob_offset: int,
+    loaded: bool, // under bind-loads: has been bound before
   },
 });
 
+/** What a device can do besides guest-backed objects: nothing, or shader models, each with commands of its own. */
+export const SVGA_GB = 0;
+export const SVGA_SM4 = 40;
+export const SVGA_SM4_1 = 41;
+export const SVGA_SM5 = 50;
+
 /** The engine's own state: where it takes the next command; SVGA_REG_BUSY, in machines that ask for it. */
-export const svga_engine = struct('svga_engine', { own: { stop: int, busy: bool } });
+export const svga_engine = struct('svga_engine', {
+  fixed: { model: int },
+  own: { stop: int, busy: bool },
+});
+
+/** The commands that not every device knows, with the model that brought them. */
+const broughtBy: ReadonlyMap<number, number> = new Map([
+  [SVGA_3D_CMD_DEFINE_GB_SURFACE_V2, SVGA_SM4],
+  [SVGA_3D_CMD_DEFINE_GB_SURFACE_V3, SVGA_SM4_1],
+  [SVGA_3D_CMD_DEFINE_GB_SURFACE_V4, SVGA_SM5],
+  [SVGA_3D_CMD_DX_GENMIPS, SVGA_SM4],
+  [SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE, SVGA_SM4],
+  [SVGA_3D_CMD_DX_READBACK_SUBRESOURCE, SVGA_SM4],
+  [SVGA_3D_CMD_DX_INVALIDATE_SUBRESOURCE, SVGA_SM4],
+  [SVGA_3D_CMD_DX_BUFFER_COPY, SVGA_SM4],
+]);
 
 declare module '../../state/layout' {
   interface Structs {
@@ -156,7 +188,7 @@ export const gpu_copy = tracepoint('gpu_copy', {
 });
 export const svga_fence = tracepoint('svga_fence', { seqno: u32 });
 export const svga_irq = tracepoint('svga_irq', {});
-/** The device refuses a command: no such surface or MOB, nothing bound, a range outside, ranges that overlap. */
+/** The device refuses a command: it knows none such, no such surface or MOB, nothing bound, a range outside or overlapping. */
 export const svga_error = tracepoint('svga_error', { id: int, sid: int, submission: int });
 
 /** The device's copies of surfaces: `slots` of `bytes` each, found by the place of the surface's record. */
@@ -206,6 +238,9 @@ declare module '../../routine/engine' {
 }
 
 const file = 'svga/device';
+
+/** What the copy holds where it was invalidated: no value that an application would begin with. */
+export const invalidatedByte = 0xdb;
 
 /** The record of a surface or a MOB by its id, NULL when there is none. Private to the device. */
 function surfaceOf(k: Engine, sid: number): View<typeof svga_surface> {
@@ -259,10 +294,21 @@ function beginWalk(f: Walk, k: Engine, id: number): void {
   else f.end = end;
 }
 
-const images = { sid: int, image: int, offset: int, y: int, z: int, length: int, h: int, d: int };
+const images = {
+  id: int,
+  sid: int,
+  image: int,
+  offset: int,
+  y: int,
+  z: int,
+  length: int,
+  h: int,
+  d: int,
+};
 const imageWalk = { ...walk, row: int, rows: int };
 
 interface ImageWalk extends Walk {
+  readonly id: number;
   readonly image: number;
   readonly y: number;
   readonly z: number;
@@ -285,11 +331,11 @@ function runsOf(f: ImageWalk): Runs | undefined {
 }
 
 /** Begins a walk over the rows of a box; nothing to walk when surface, MOB or box cannot be. */
-function beginImage(f: ImageWalk, k: Engine, id: number): void {
+function beginImage(f: ImageWalk, k: Engine): void {
   f.surface = surfaceOf(k, f.sid);
   const { surface } = f;
   const runs = surface.at === 0 || surface.mob.at === 0 ? undefined : runsOf(f);
-  if (runs === undefined) k.emit(svga_error, { id, sid: f.sid, submission: 0 });
+  if (runs === undefined) k.emit(svga_error, { id: f.id, sid: f.sid, submission: 0 });
   f.row = 0;
   f.rows = runs?.count ?? 0;
   beginRow(f, runs);
@@ -319,7 +365,7 @@ export const update_gb_image = routine(
   'update_gb_image',
   { mode: 'device', args: images, locals: imageWalk },
   ({ step, when, loop, leave }) => [
-    step('surface = lookup(sid)', (f, k) => beginImage(f, k, SVGA_3D_CMD_UPDATE_GB_IMAGE)),
+    step('surface = lookup(sid)', (f, k) => beginImage(f, k)),
     loop('for each page of each row', [
       when('row == rows', (f) => f.row >= f.rows, [leave()]),
       step('copy from the page of the MOB to the device', (f, k) => {
@@ -332,13 +378,33 @@ export const update_gb_image = routine(
   ],
 );
 
+/** The other reading of what a first bind means: the copy is what the MOB holds. */
+export const first_bind = routine(
+  file,
+  'first_bind',
+  { mode: 'device', args: { id: int, sid: int }, locals: { first: bool } },
+  ({ step, when, call }) => [
+    step('first = !surface->loaded', (f, k) => {
+      const surface = surfaceOf(k, f.sid);
+      f.first = surface.at !== 0 && surface.mob.at !== 0 && !surface.loaded;
+      if (f.first) surface.loaded = true;
+    }),
+    when('first', (f) => f.first, [
+      call(update_gb_image, ({ id, sid }) => ({
+        ...{ id, sid, image: wholeSurface },
+        ...boxFields({ x: 0, y: 0, z: 0, w: 0, h: 0, d: 0 }),
+      })),
+    ]),
+  ],
+);
+
 /** Copies the bytes of a box from the device's copy to the bound MOB. */
 export const readback_gb_image = routine(
   file,
   'readback_gb_image',
   { mode: 'device', args: images, locals: imageWalk },
   ({ step, when, loop, leave }) => [
-    step('surface = lookup(sid)', (f, k) => beginImage(f, k, SVGA_3D_CMD_READBACK_GB_IMAGE)),
+    step('surface = lookup(sid)', (f, k) => beginImage(f, k)),
     loop('for each page of each row', [
       when('row == rows', (f) => f.row >= f.rows, [leave()]),
       step('copy from the device to the page of the MOB', (f, k) => {
@@ -346,6 +412,55 @@ export const readback_gb_image = routine(
         const { offset, length } = nextOfImage(f);
         const [frame, to] = placeInMob(k, surface.mob, offset + surface.mob_offset);
         frame.copy(to, k.parts.svga.copy(surface.at), offset, length);
+      }),
+    ]),
+  ],
+);
+
+/** Number `i` of the six boxes that are all of a subresource but a box: behind and before it, above and below, beside it. */
+function boxBeside(all: SVGA3dBox, { x, y, z, w, h, d }: SVGA3dBox, i: number): SVGA3dBox {
+  switch (i) {
+    case 0:
+      return { ...all, d: z };
+    case 1:
+      return { ...all, z: z + d, d: all.d - z - d };
+    case 2:
+      return { ...all, z, d, h: y };
+    case 3:
+      return { ...all, z, d, y: y + h, h: all.h - y - h };
+    case 4:
+      return { z, d, y, h, x: 0, w: x };
+    default:
+      return { z, d, y, h, x: x + w, w: all.w - x - w };
+  }
+}
+
+/** Reads a box of an image back, or, with `invert`, all of the image but the box. */
+export const readback_gb_image_partial = routine(
+  file,
+  'readback_gb_image_partial',
+  { mode: 'device', args: { ...images, invert: bool }, locals: { i: int, n: int } },
+  ({ step, when, loop, leave, call }) => [
+    step('n = boxes to read', (f, k) => {
+      const { at, shape } = surfaceOf(k, f.sid);
+      // Where the box cannot be, there is nothing beside it either.
+      const can = at !== 0 && f.image >= 0 && boxRuns(shape, f.image, boxOf(f)) !== undefined;
+      f.n = f.invert && can ? 6 : 1;
+    }),
+    loop('for each box', [
+      when('i == n', (f) => f.i === f.n, [leave()]),
+      call(readback_gb_image, (f, k) => {
+        if (f.n === 1) return { ...boxArgs(f), image: f.image };
+        const all = wholeBox(surfaceOf(k, f.sid).shape, f.image);
+        return {
+          id: f.id,
+          sid: f.sid,
+          image: f.image,
+          ...boxFields(boxBeside(all, boxOf(f), f.i)),
+        };
+      }),
+      step('i++', (f) => {
+        f.i++;
       }),
     ]),
   ],
@@ -557,7 +672,8 @@ function faceImage(f: { sid: number; arg: number; image: number }, k: Engine): n
 
 type Boxed = FieldsView<Omit<typeof images, 'image'>>;
 
-const boxArgs = ({ sid, offset, y, z, length, h, d }: Boxed): Boxed => ({
+const boxArgs = ({ id, sid, offset, y, z, length, h, d }: Boxed): Boxed => ({
+  id,
   sid,
   offset,
   y,
@@ -567,13 +683,30 @@ const boxArgs = ({ sid, offset, y, z, length, h, d }: Boxed): Boxed => ({
   d,
 });
 
+const boxFields = ({ x: offset, w: length, ...rest }: SVGA3dBox) => ({ offset, length, ...rest });
+
 /** The arguments for all of one subresource. */
 function wholeImage(f: Boxed, k: Engine, image: number): Boxed & { image: number } {
   const { at, shape } = surfaceOf(k, f.sid);
   const exists = at !== 0 && image >= 0 && image < shape.mips * shape.layers;
   if (!exists) return { ...boxArgs(f), image: noImage };
-  const { x: offset, w: length, ...rest } = wholeBox(shape, image);
-  return { sid: f.sid, image, offset, length, ...rest };
+  return { id: f.id, sid: f.sid, image, ...boxFields(wholeBox(shape, image)) };
+}
+
+/** Drops what the copy holds of a subresource, or of the whole surface. */
+function invalidate(k: Engine, f: { id: number; sid: number }, image: number): void {
+  const surface = surfaceOf(k, f.sid);
+  const { at, shape, length } = surface;
+  const exists = at !== 0 && image < shape.mips * shape.layers && image !== noImage;
+  if (!exists) {
+    k.emit(svga_error, { id: f.id, sid: f.sid, submission: 0 });
+    return;
+  }
+  const whole = { length, count: 1, begin: () => 0 };
+  const runs = image === wholeSurface ? whole : boxRuns(shape, image, wholeBox(shape, image))!;
+  const copy = k.parts.svga.copy(at);
+  for (let i = 0; i < runs.count; i++)
+    copy.fill(runs.begin(i), runs.length, { unique: false, value: invalidatedByte });
 }
 
 /** Bytes that a command moves between memory and the device's copy. */
@@ -596,6 +729,11 @@ function movedBytes(k: Engine, c: SvgaCommand): number {
       return of(boxRuns(surface.shape, c.image, boxOf(c)));
     case SVGA_3D_CMD_READBACK_GB_IMAGE:
       return whole(faceImage(c, k));
+    case SVGA_3D_CMD_READBACK_GB_IMAGE_PARTIAL: {
+      const image = faceImage(c, k);
+      const box = of(boxRuns(surface.shape, image, boxOf(c)));
+      return c.value === 0 || box === 0 ? box : whole(image) - box;
+    }
     case SVGA_3D_CMD_DX_READBACK_SUBRESOURCE:
       return whole(c.image);
     default:
@@ -618,12 +756,17 @@ const nothing = {
   submission: int,
 };
 
+const definesMob: ReadonlySet<number> = new Set([
+  SVGA_3D_CMD_DEFINE_GB_MOB,
+  SVGA_3D_CMD_DEFINE_GB_MOB64,
+]);
+
 /** The engine: takes commands in order, for ever. One command is one turn. */
 export const svga_device = routine(
   file,
   'svga_device',
   { mode: 'device', locals: nothing },
-  ({ step, atomic, wait, when, loop, call, having, statement }) => [
+  ({ step, atomic, wait, when, loop, call, having, variant, statement }) => [
     loop('for (;;)', [
       statement(undefined, [
         wait('wait for commands', (_f, k) => k.the('svga', 'svga_regs').queued > 0),
@@ -638,14 +781,17 @@ export const svga_device = routine(
           const taken = ring.commands.get(engine.stop);
           Object.assign(f, taken);
           engine.stop = (engine.stop + 1) % ring.size;
-          const { id, sid, offset, length } = taken;
+          const { id, sid, offset, length, submission } = taken;
           k.emit(svga_command, { id, sid, offset, length, bytes: movedBytes(k, taken) });
+          if ((broughtBy.get(id) ?? SVGA_GB) <= engine.model) return;
+          k.emit(svga_error, { id, sid, submission });
+          f.id = 0; // nothing else is done
         }),
         atomic('queued--', (_f, k) => {
           k.the('svga', 'svga_regs').queued--;
         }),
         when('FENCE', (f) => f.id === SVGA_CMD_FENCE, [call(fence, (f) => ({ seqno: f.value }))]),
-        when('DEFINE_GB_MOB64', (f) => f.id === SVGA_3D_CMD_DEFINE_GB_MOB64, [
+        when('DEFINE_GB_MOB, DEFINE_GB_MOB64', (f) => definesMob.has(f.id), [
           step('define the MOB', (f, k) => {
             const mob = k.alloc('svga_mob');
             mob.id = f.arg;
@@ -668,7 +814,7 @@ export const svga_device = routine(
             k.free(mob);
           }),
         ]),
-        when('DEFINE_GB_SURFACE_V2', (f) => f.id === SVGA_3D_CMD_DEFINE_GB_SURFACE_V2, [
+        when('DEFINE_GB_SURFACE, _V2, _V3, _V4', (f) => definesSurface.has(f.id), [
           step('define the surface', (f, k) => {
             const surface = k.alloc('svga_surface');
             surface.sid = f.sid;
@@ -691,6 +837,7 @@ export const svga_device = routine(
             surface.mob = mob;
             surface.mob_offset = f.offset;
           }),
+          variant('bind-loads', [call(first_bind, (f) => ({ id: f.id, sid: f.sid }))]),
         ]),
         when('UPDATE_GB_IMAGE', (f) => f.id === SVGA_3D_CMD_UPDATE_GB_IMAGE, [
           call(update_gb_image, (f, k) => ({ ...boxArgs(f), image: faceImage(f, k) })),
@@ -709,6 +856,22 @@ export const svga_device = routine(
         ]),
         when('READBACK_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_READBACK_GB_SURFACE, [
           call(readback_gb_image, (f) => ({ ...boxArgs(f), image: wholeSurface })),
+        ]),
+        when('READBACK_GB_IMAGE_PARTIAL', (f) => f.id === SVGA_3D_CMD_READBACK_GB_IMAGE_PARTIAL, [
+          call(readback_gb_image_partial, (f, k) => ({
+            ...boxArgs(f),
+            image: faceImage(f, k),
+            invert: f.value !== 0,
+          })),
+        ]),
+        when('INVALIDATE_GB_IMAGE', (f) => f.id === SVGA_3D_CMD_INVALIDATE_GB_IMAGE, [
+          step('drop the bytes', (f, k) => invalidate(k, f, faceImage(f, k))),
+        ]),
+        when('DX_INVALIDATE_SUBRESOURCE', (f) => f.id === SVGA_3D_CMD_DX_INVALIDATE_SUBRESOURCE, [
+          step('drop the bytes', (f, k) => invalidate(k, f, f.image < 0 ? noImage : f.image)),
+        ]),
+        when('INVALIDATE_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_INVALIDATE_GB_SURFACE, [
+          step('drop the bytes', (f, k) => invalidate(k, f, wholeSurface)),
         ]),
         when('GPU_READ', (f) => f.id === GPU_CMD_READ, [
           call(gpu_reads, ({ sid, offset, length, submission }) => ({
@@ -777,7 +940,16 @@ export function deviceParts(limits: DeviceLimits) {
       tail: ringCommands * command.cells,
       initial: { size: ringCommands },
     },
-    { name: 'svga_engine', struct: svga_engine },
+    {
+      name: 'svga_engine',
+      struct: svga_engine,
+      initial: { model: SVGA_SM5 },
+      under: {
+        'device-gb': { model: SVGA_GB },
+        'device-sm4': { model: SVGA_SM4 },
+        'device-sm4_1': { model: SVGA_SM4_1 },
+      },
+    },
   ];
   const task: TaskSpec = { name: 'gpu', cpu: -1, root: svga_device, daemon: true };
   // The copies are the device's own; nobody else reaches them.

@@ -6,6 +6,7 @@ import {
   GPU_CMD_WRITE,
   SVGA_3D_CMD_DX_BUFFER_COPY,
   SVGA_3D_CMD_DX_GENMIPS,
+  SVGA_3D_CMD_DX_INVALIDATE_SUBRESOURCE,
   SVGA_3D_CMD_DX_READBACK_SUBRESOURCE,
   SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE,
   SVGA_3D_CMD_INVALIDATE_GB_IMAGE,
@@ -62,7 +63,10 @@ const file = 'drivers/gpu/drm/vmwgfx/vmwgfx_execbuf.c';
 /** A submission is in the command stream. */
 export const vmw_execbuf = tracepoint('vmw_execbuf', { task: int, seqno: u32 });
 
-/** vmw_cmd_entries: commands that user space may send, with what they do to the (first) surface they name. */
+/**
+ * vmw_cmd_entries: commands that user space may send, with what they do to the (first) surface they name. All others are
+ * refused (`vmw_cmd_invalid`): those that define, bind and destroy, and READBACK_GB_IMAGE_PARTIAL.
+ */
 const commandEffects: ReadonlyMap<number, number> = new Map([
   [GPU_CMD_READ, VMW_RES_DIRTY_NONE],
   [GPU_CMD_WRITE, VMW_RES_DIRTY_SET],
@@ -75,6 +79,7 @@ const commandEffects: ReadonlyMap<number, number> = new Map([
   [SVGA_3D_CMD_DX_GENMIPS, VMW_RES_DIRTY_SET],
   [SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE, VMW_RES_DIRTY_NONE],
   [SVGA_3D_CMD_DX_READBACK_SUBRESOURCE, VMW_RES_DIRTY_NONE],
+  [SVGA_3D_CMD_DX_INVALIDATE_SUBRESOURCE, VMW_RES_DIRTY_NONE],
   [SVGA_3D_CMD_DX_BUFFER_COPY, VMW_RES_DIRTY_NONE],
 ]);
 

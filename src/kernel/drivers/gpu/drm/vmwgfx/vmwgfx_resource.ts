@@ -449,7 +449,7 @@ export const vmw_resource_unbind_list = routine(
     args: { vbo: ref('vmw_buffer_object') },
     locals: { res: ref('vmw_resource'), readback: bool, ret: int },
   },
-  ({ step, call, callPointer, loop, leave, when }) => [
+  ({ step, call, callPointer, loop, leave, when, variant }) => [
     loop('while (!RB_EMPTY_ROOT(&vbo->res_tree))', [
       step('res = first of vbo->res_tree; readback = res->res_dirty', (f) => {
         f.res = f.vbo.res_tree;
@@ -462,10 +462,21 @@ export const vmw_resource_unbind_list = routine(
         (f) => ({ res: f.res, readback: f.readback }),
         'ret',
       ),
-      step('res->backup_dirty = true; res->res_dirty = false', (f) => {
-        f.res.backup_dirty = true;
-        f.res.res_dirty = false;
-      }),
+      variant(
+        'size-for-dirty',
+        [
+          step('res->backup_size = true; res->res_dirty = false', (f) => {
+            f.res.backup_size = 1;
+            f.res.res_dirty = false;
+          }),
+        ],
+        [
+          step('res->backup_dirty = true; res->res_dirty = false', (f) => {
+            f.res.backup_dirty = true;
+            f.res.res_dirty = false;
+          }),
+        ],
+      ),
       call(vmw_resource_mob_detach, (f) => ({ res: f.res })),
     ]),
   ],

@@ -4,14 +4,18 @@
 
 import { PAGE_SIZE } from '../../../../../hardware/pte';
 import {
+  byFace,
+  bySubresource,
   defineSurface,
   ofBox,
   SVGA_3D_CMD_BIND_GB_SURFACE,
+  SVGA_3D_CMD_DEFINE_GB_SURFACE,
+  SVGA_3D_CMD_DEFINE_GB_SURFACE_V2,
+  SVGA_3D_CMD_DEFINE_GB_SURFACE_V3,
+  SVGA_3D_CMD_DEFINE_GB_SURFACE_V4,
   SVGA_3D_CMD_DESTROY_GB_SURFACE,
-  SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE,
   SVGA_3D_CMD_INVALIDATE_GB_SURFACE,
   SVGA_3D_CMD_READBACK_GB_SURFACE,
-  SVGA_3D_CMD_UPDATE_GB_IMAGE,
   SVGA_3D_CMD_UPDATE_GB_SURFACE,
   SVGA3D_INVALID_ID,
   type SvgaCommand,
@@ -75,45 +79,65 @@ export const vmw_readback = tracepoint('vmw_readback', {
   sid: int,
 });
 
+type Created = { res: Structs['vmw_resource']; id: number };
+
+const define = ({ step }: AnyBuilder, form: string, id: number): Node =>
+  step(`SVGA_3D_CMD_${form}`, (f: Created, k: Engine) =>
+    putCommand(k, defineSurface(id, f.id, shapeOf(f.res, k), f.res.number)),
+  );
+
+/**
+ * The newest form that device and driver know. Mesa gives a number of layers (array_size) to every surface of a device
+ * with shader models, and to none of another device.
+ */
+const defineByModel = (b: AnyBuilder): Node => {
+  const form = (version: string, id: number) =>
+    define(b, `DEFINE_GB_SURFACE_${version}{sid, format, mips, layers, size}`, id);
+  const v3 = form('V3', SVGA_3D_CMD_DEFINE_GB_SURFACE_V3);
+  const sm5 = b.variant('surface-v4', [form('V4', SVGA_3D_CMD_DEFINE_GB_SURFACE_V4)], [v3]);
+  const sm4_1 = b.variant('device-sm4_1', [v3], [sm5]);
+  const sm4 = b.variant('device-sm4', [form('V2', SVGA_3D_CMD_DEFINE_GB_SURFACE_V2)], [sm4_1]);
+  const gb = define(b, 'DEFINE_GB_SURFACE{sid, format, mips, size}', SVGA_3D_CMD_DEFINE_GB_SURFACE);
+  return b.variant('device-gb', [gb], [sm4]);
+};
+
 /** `func->create`: the device gets to know the surface, under a new id. */
 export const vmw_gb_surface_create = routine(
   file,
   'vmw_gb_surface_create',
   { args, locals: { id: int, ret: int }, returns: int },
-  ({ step, fallible, call, acquire, release, when, ret }) => [
-    acquire('spin_lock(&dev_priv->resource_lock)', (_f, k) => vmw_priv(k).resource_lock),
-    fallible(
+  (b) => [
+    b.acquire('spin_lock(&dev_priv->resource_lock)', (_f, k) => vmw_priv(k).resource_lock),
+    b.fallible(
       'vmw_resource_create',
-      step('id = idr_alloc(&dev_priv->res_idr)', (f, k) => {
+      b.step('id = idr_alloc(&dev_priv->res_idr)', (f, k) => {
         f.id = newId(vmw_priv(k).res_ids);
       }),
       (f) => {
         f.id = -ENOMEM;
       },
     ),
-    release('spin_unlock(&dev_priv->resource_lock)', (_f, k) => vmw_priv(k).resource_lock),
-    when('id < 0', (f) => f.id < 0, [ret('-ENOMEM', () => -ENOMEM)]),
-    step('res->id = id', (f) => {
+    b.release('spin_unlock(&dev_priv->resource_lock)', (_f, k) => vmw_priv(k).resource_lock),
+    b.when('id < 0', (f) => f.id < 0, [b.ret('-ENOMEM', () => -ENOMEM)]),
+    b.step('res->id = id', (f) => {
       f.res.id = f.id;
     }),
-    fallible('vmw_gb_surface_create', [], (f) => {
+    b.fallible('vmw_gb_surface_create', [], (f) => {
       f.ret = -ENOMEM;
     }),
-    when('!cmd', (f) => f.ret !== 0, [
-      acquire('spin_lock(&dev_priv->resource_lock)', (_f, k) => vmw_priv(k).resource_lock),
-      step('vmw_resource_release_id(res)', (f, k) => {
+    b.when('!cmd', (f) => f.ret !== 0, [
+      b.acquire('spin_lock(&dev_priv->resource_lock)', (_f, k) => vmw_priv(k).resource_lock),
+      b.step('vmw_resource_release_id(res)', (f, k) => {
         vmw_priv(k).res_ids.set(f.id, 0);
         f.res.id = -1;
       }),
-      release('spin_unlock(&dev_priv->resource_lock)', (_f, k) => vmw_priv(k).resource_lock),
-      ret('-ENOMEM', () => -ENOMEM),
+      b.release('spin_unlock(&dev_priv->resource_lock)', (_f, k) => vmw_priv(k).resource_lock),
+      b.ret('-ENOMEM', () => -ENOMEM),
     ]),
-    call(vmw_cmd_reserve, () => ({ count: 1 })),
-    step('SVGA_3D_CMD_DEFINE_GB_SURFACE_V2{sid, format, mips, layers, size}', (f, k) =>
-      putCommand(k, defineSurface(f.id, shapeOf(f.res, k), f.res.number)),
-    ),
-    call(vmw_cmd_commit, () => ({})),
-    ret('0', () => 0),
+    b.call(vmw_cmd_reserve, () => ({ count: 1 })),
+    defineByModel(b),
+    b.call(vmw_cmd_commit, () => ({})),
+    b.ret('0', () => 0),
   ],
 );
 
@@ -189,6 +213,12 @@ const putReadback = ({ step }: AnyBuilder): Node[] => [
   }),
 ];
 
+const putInvalidate = ({ step }: AnyBuilder): Node[] => [
+  step('SVGA_3D_CMD_INVALIDATE_GB_SURFACE{sid}', (f: { res: Structs['vmw_resource'] }, k: Engine) =>
+    putCommand(k, { id: SVGA_3D_CMD_INVALIDATE_GB_SURFACE, sid: f.res.id }),
+  ),
+];
+
 /** `func->unbind`: the data goes back to the backup or is given up; the backup gets a fence. */
 export const vmw_gb_surface_unbind = routine(
   file,
@@ -196,10 +226,8 @@ export const vmw_gb_surface_unbind = routine(
   { args: { ...args, readback: bool }, locals: { fence: ref('dma_fence') }, returns: int },
   (b) => [
     b.call(vmw_cmd_reserve, () => ({ count: 2 })),
-    b.when('readback', (f) => f.readback, putReadback(b), [
-      b.step('SVGA_3D_CMD_INVALIDATE_GB_SURFACE{sid}', (f, k) =>
-        putCommand(k, { id: SVGA_3D_CMD_INVALIDATE_GB_SURFACE, sid: f.res.id }),
-      ),
+    b.variant('invalidate-for-readback', putInvalidate(b), [
+      b.when('readback', (f) => f.readback, putReadback(b), putInvalidate(b)),
     ]),
     b.step('SVGA_3D_CMD_BIND_GB_SURFACE{sid, SVGA3D_INVALID_ID}', (f, k) =>
       putCommand(k, { id: SVGA_3D_CMD_BIND_GB_SURFACE, sid: f.res.id, arg: SVGA3D_INVALID_ID }),
@@ -490,6 +518,12 @@ export const vmw_surface_dirty_sync = routine(
         });
         res.dirty.boxes.set(f.i, emptyBox);
       });
+    const images = put('SVGA_3D_CMD_UPDATE_GB_IMAGE{sid, i / mips, i % mips, box}', (i, mips) =>
+      byFace('update', i, mips),
+    );
+    const subresources = put('SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE{sid, i, box}', (i) =>
+      bySubresource('update', i),
+    );
     return [
       step('num_dirty = boxes that are not empty', (f) => {
         const { dirty } = f.res;
@@ -508,22 +542,7 @@ export const vmw_surface_dirty_sync = routine(
           f.dirty = f.res.dirty.boxes.get(f.i).d !== 0;
         }),
         when('box->d', (f) => f.dirty, [
-          variant(
-            'bz-04',
-            [
-              put('SVGA_3D_CMD_UPDATE_GB_IMAGE{sid, i / mips, i % mips, box}', (i, mips) => ({
-                id: SVGA_3D_CMD_UPDATE_GB_IMAGE,
-                arg: Math.floor(i / mips),
-                image: i % mips,
-              })),
-            ],
-            [
-              put('SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE{sid, i, box}', (image) => ({
-                id: SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE,
-                image,
-              })),
-            ],
-          ),
+          variant('device-gb', [images], [variant('bz-04', [images], [subresources])]),
         ]),
         step('i++', (f) => {
           f.i++;
@@ -584,6 +603,9 @@ export const vmw_gb_surface_define_ioctl = routine(
       f.size = isValidShape(f.shape) ? shapeBytes(f.shape) : 0;
     }),
     when('not a surface that can be', (f) => f.size <= 0, [ret('-EINVAL', () => -EINVAL)]),
+    variant('device-gb', [
+      when('an array', (f) => f.shape.layers > 1 && !f.shape.cube, [ret('-EINVAL', () => -EINVAL)]),
+    ]),
     when(
       'buffer_handle',
       (f) => f.buffer !== 0,
