@@ -33,11 +33,11 @@ export class Breakpoints {
 
   /** Replaces all breakpoints of one set. */
   replace(set: string, placed: readonly Placed[]): void {
-    const before = this.sets.get(set) ?? [];
-    for (const { breakpoint } of placed) {
-      const same = before.find((p) => sameWish(p.breakpoint, breakpoint));
-      breakpoint.hits = same?.breakpoint.hits ?? 0;
-    }
+    const before = new Map<string, Breakpoint>();
+    for (const { breakpoint } of this.sets.get(set) ?? [])
+      before.set(wishOf(breakpoint), breakpoint);
+    for (const { breakpoint } of placed)
+      breakpoint.hits = before.get(wishOf(breakpoint))?.hits ?? 0;
     this.sets.set(set, placed);
     this.byOp.clear();
     this.byEntry.clear();
@@ -81,8 +81,8 @@ export interface Placed {
 const none: readonly Breakpoint[] = [];
 
 /** A client sends all breakpoints of a source again when one changes: the others keep their counts. */
-const sameWish = (a: Breakpoint, b: Breakpoint): boolean =>
-  a.what === b.what && a.condition === b.condition && a.log === b.log;
+const wishOf = ({ what, condition, log }: Breakpoint): string =>
+  JSON.stringify([what, condition, log]);
 
 function add<K>(map: Map<K, Breakpoint[]>, key: K, breakpoint: Breakpoint): void {
   const known = map.get(key);

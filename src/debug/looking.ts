@@ -15,11 +15,19 @@ import type { Session } from './session';
 import type { Sources } from './sources';
 import { type Children, members, type Shown } from './variables';
 
+/** So many children are given at a time to a client that does not ask for pages of them. */
+const childrenMax = 10_000;
+/** So many characters of a value are shown. */
+const valueMax = 16_384;
+
 /** What the latest page fault of a thread goes by in expressions. */
 const faultName = '$fault';
 
 const faultShown = (fault: Fault | undefined): Shown[] =>
   fault === undefined ? [] : faultParts(fault).map(partShown);
+
+const cut = (value: string): string =>
+  value.length <= valueMax ? value : `${value.slice(0, valueMax)}… (${value.length} characters)`;
 
 const partShown = ({ label, value, children }: FaultPart): Shown => ({
   name: label,
@@ -146,10 +154,16 @@ export class Looking {
     ) {
       return { variables: [] };
     }
-    const all = args.count === undefined || args.count === 0;
-    const count = all ? children.indexed || Number.MAX_SAFE_INTEGER : args.count!;
-    const shown = children.list(Math.max(0, args.start ?? 0), count);
-    return { variables: shown.map((v) => this.variableShown(s, v)) };
+    const start = Math.max(0, args.start ?? 0);
+    const wanted = args.count || children.indexed || Number.MAX_SAFE_INTEGER;
+    const shown = children.list(start, Math.min(wanted, childrenMax));
+    const variables = shown.map((v) => this.variableShown(s, v));
+    const left = Math.min(wanted, children.indexed - start) - childrenMax;
+    if (left > 0) {
+      const value = `${left} more: asked for by start and count, ${childrenMax} at a time`;
+      variables.push({ name: '…', value, variablesReference: 0 });
+    }
+    return { variables };
   }
 
   private variableShown(s: Session, shown: Shown): P.Variable {
@@ -158,7 +172,7 @@ export class Looking {
     return {
       name: shown.name,
       ...this.value(shown),
-      value: shown.value,
+      value: cut(shown.value),
       ...(id !== undefined && { evaluateName: id }),
       ...(memoryReference !== undefined && { memoryReference }),
       ...(id === undefined && { presentationHint: { attributes: ['readOnly'] } }),
@@ -183,7 +197,7 @@ export class Looking {
     const location = id === undefined ? undefined : s.debuggee.locations.at(id);
     const shown = () => {
       const now = find();
-      return { ...this.value(now), value: now.value };
+      return { ...this.value(now), value: cut(now.value) };
     };
     return { location: typeof location === 'string' ? undefined : location, shown };
   }
@@ -213,7 +227,7 @@ export class Looking {
     const memoryReference = s.memoryOf(expression, result.value, task, frame);
     return {
       ...this.value(shown),
-      result: shown.value,
+      result: args.context === 'clipboard' ? shown.value : cut(shown.value),
       ...(memoryReference !== undefined && { memoryReference }),
     };
   }

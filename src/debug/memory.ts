@@ -7,6 +7,8 @@ import * as errors from './errors';
 import type { Session } from './session';
 
 const pageBytes = 4096;
+/** So many bytes are read at a time; a client that wants more asks again, from where they end. */
+const readMax = 4 * 2 ** 20;
 /** So many bytes are written at a time: each is two digits of the schedule. */
 const writeMax = 65_536;
 
@@ -22,7 +24,7 @@ export class Memory {
     const address = addressText(range.base + start);
     if (start >= range.size || count <= 0) return { address };
     if (start < 0) return { address, unreadableBytes: Math.min(count, -start) };
-    const wanted = Math.min(count, range.size - start);
+    const wanted = Math.min(count, range.size - start, readMax);
     const bytes = readBytes(range, start, wanted);
     const hole = bytes.length > 0 ? wanted - bytes.length : holeFrom(range, start, wanted);
     return {

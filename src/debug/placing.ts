@@ -86,7 +86,7 @@ export function place(session: Session, wanted: Wanted, source?: SourceKey): Ans
         );
       }
       const placed = {
-        breakpoint: breakpoint(found.map((c) => c.routine.name).join(', ')),
+        breakpoint: breakpoint(found.length === 1 ? found[0]!.routine.name : name),
         entries: found,
       };
       return { placed, problem: undefined, range: undefined };
@@ -214,17 +214,36 @@ export function firstLine(
   return { path, line, text: text.slice(column, column + to - from).trim() };
 }
 
-/** The first operation of every statement in a file of the scenario, with the line that the statement begins on. */
-function statements(
-  { debuggee, engine }: Session,
-  path: string,
-): { line: number; column: number; op: Op; span: SourceSpan }[] {
-  return engine.program.routines.flatMap((code) =>
-    code.ops.flatMap((op) => {
-      if (!op.turn || op.span === undefined) return [];
-      const place = debuggee.placeAt(op.span.from);
-      const { line, column } = place;
-      return place.path === path ? [{ line, column, op, span: op.span }] : [];
-    }),
-  );
+/** The first operation of a statement, with the line that it begins on. */
+interface Statement {
+  readonly line: number;
+  readonly column: number;
+  readonly op: Op;
+  readonly span: SourceSpan;
+}
+
+/** Those of every run by their files: a client may ask for thousands of lines. */
+const known = new WeakMap<Debuggee, ReadonlyMap<string, readonly Statement[]>>();
+
+/** The statements in a file of the scenario. */
+function statements({ debuggee }: Session, path: string): readonly Statement[] {
+  let all = known.get(debuggee);
+  if (all === undefined) {
+    all = allStatements(debuggee);
+    known.set(debuggee, all);
+  }
+  return all.get(path) ?? [];
+}
+
+function allStatements(debuggee: Debuggee): ReadonlyMap<string, readonly Statement[]> {
+  const found = new Map<string, Statement[]>();
+  for (const op of debuggee.engine.program.routines.flatMap(({ ops }) => ops)) {
+    if (!op.turn || op.span === undefined) continue;
+    const { path, line, column } = debuggee.placeAt(op.span.from);
+    const there = found.get(path);
+    const statement = { line, column, op, span: op.span };
+    if (there === undefined) found.set(path, [statement]);
+    else there.push(statement);
+  }
+  return found;
 }

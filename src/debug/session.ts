@@ -688,7 +688,10 @@ export class Session {
     }
     const hit = hits.find((h) => h.breakpoint.kind === 'line') ?? first;
     const reason = reasons[hit.breakpoint.kind as keyof typeof reasons];
-    const title = `Breakpoint at ${hit.breakpoint.what}`;
+    const { what } = hit.breakpoint;
+    const routine = this.engine.opOf(hit.task)?.of.routine.name;
+    const isOneOf = hit.breakpoint.kind === 'function' && what !== routine;
+    const title = `Breakpoint at ${isOneOf ? `${routine} (${what})` : what}`;
     return { ...this.quietStop(reason, hit.task, title), text: (because ?? '').trim(), hits: ids };
   }
 

@@ -351,3 +351,184 @@ test('a run that goes round for ever is found, with agents held too, and can be 
   const { schedule, branch } = (await client.request('coherence/time')).body;
   expect([schedule, branch]).toEqual([expect.stringMatching(/^2x2 .* 3x\d+$/), 2]);
 });
+
+/** The longest message that came. */
+const longest = (from: number) =>
+  Math.max(...client.messages.slice(from).map((message) => JSON.stringify(message).length));
+
+test('a bitmap of a million bits is given by pages; who asks for all of it gets a beginning and is told', async () => {
+  client = new Client();
+  toyFiles['/toys/bits.toy'] = 'bits 1000000\nthread a\n  add 1\n';
+  await client.start({ program: '/toys/bits.toy' });
+  const { result, variablesReference, indexedVariables } = (
+    await client.request('evaluate', { expression: 'field:box.bitmap' })
+  ).body;
+  expect([result.length < 20_000, variablesReference, indexedVariables]).toEqual([
+    true,
+    0,
+    undefined,
+  ]);
+  const { body } = await client.request('stackTrace', { threadId: 1 });
+  const { scopes } = (await client.request('scopes', { frameId: body.stackFrames[0].id })).body;
+  const objects = scopes.find((s: P.Scope) => s.name === 'Objects').variablesReference;
+  const child = async (reference: number, name: string): Promise<P.Variable> =>
+    (await client.request('variables', { variablesReference: reference })).body.variables.find(
+      (v: P.Variable) => v.name === name,
+    );
+  const box = await child(objects, 'box');
+  const bitmap = await child(box.variablesReference, 'bitmap');
+  expect(bitmap).toMatchObject({ value: 'set: 0-2, 40', indexedVariables: 1_000_000 });
+  const from = client.messages.length;
+  const page = (start?: number, count?: number) =>
+    client.children(bitmap.variablesReference, { filter: 'indexed', start, count });
+  expect(await page(38, 4)).toEqual(['[38] = 0', '[39] = 0', '[40] = 1', '[41] = 0']);
+  expect(await page(999_999, 100)).toEqual(['[999999] = 0']);
+  expect(await page(1_000_000, 100)).toEqual([]);
+  const all = await page();
+  expect([all.length, all.at(-1)]).toEqual([
+    10_001,
+    '… = 990000 more: asked for by start and count, 10000 at a time',
+  ]);
+  expect(longest(from)).toBeLessThan(2 ** 21);
+  const set = await client.request('setVariable', {
+    variablesReference: bitmap.variablesReference,
+    name: '[777777]',
+    value: '1',
+  });
+  expect(set.body.value).toBe('1');
+  expect(await page(777_776, 3)).toEqual(['[777776] = 0', '[777777] = 1', '[777778] = 0']);
+});
+
+const large = `scenario "a large buffer"
+surface big: buffer 16MiB coherent
+process app {
+  let p = map big
+  thread one on cpu0 { write p[0 .. 1 page] = 1 }
+}
+`;
+
+test('memory is read in pieces, however much is asked for; values are shown up to a length', async () => {
+  client = new Client({ ...host, read: async () => large });
+  await client.start({ program: '/large.coh' });
+  await client.request('setFunctionBreakpoints', { breakpoints: [{ name: 'vmf_insert_*' }] });
+  expect((await client.go('continue')).body.description).toBe(
+    'Breakpoint at vmf_insert_mixed_prot (vmf_insert_*)',
+  );
+  const from = client.messages.length;
+  const read = await client.request('readMemory', {
+    memoryReference: 'object:big:0',
+    count: 2 ** 40,
+  });
+  expect(Buffer.from(read.body.data, 'base64').length).toBe(4 * 2 ** 20);
+  expect(read.body.unreadableBytes).toBe(undefined);
+  for (const expression of ['object:big:0:16777216', 'dirty:big', 'p[0 .. 16MiB]', 'big'])
+    await client.request('evaluate', { expression });
+  expect(longest(from)).toBeLessThan(6 * 2 ** 20);
+  const watched = await client.request('setDataBreakpoints', {
+    breakpoints: [{ dataId: 'object:big:0:16777216', accessType: 'write' }],
+  });
+  expect(watched.body.breakpoints[0].verified).toBe(true);
+  expect((await client.go('continue', { threadId: 2 })).body.reason).toBe('data breakpoint');
+});
+
+const columns = `scenario "two statements a line"
+surface ring: buffer 4 pages coherent
+process app {
+  let p = map ring
+  thread one on cpu0 {
+    repeat 2 as i { write p[i] = 1 }
+    if 1 > 0 { write p[8] = 2 } else { write p[9] = 3 }
+  }
+}
+`;
+
+test('of two statements of a line each has its breakpoint, by its column; without a column both have it', async () => {
+  client = new Client({ ...host, read: async () => columns });
+  const source = { path: '/columns.coh' };
+  await client.start({ program: source.path });
+  const set = async (...breakpoints: object[]) =>
+    (await client.request('setBreakpoints', { source, breakpoints })).body.breakpoints.map(
+      (b: P.Breakpoint) => `${b.line}:${b.column}`,
+    );
+  const stops = async () => {
+    const at: string[] = [];
+    await client.go('coherence/goto', { position: 0 });
+    for (;;) {
+      const { event, body } = await client.go('continue', { threadId: 2 });
+      if (event === 'terminated' || body.reason !== 'breakpoint') break;
+      const { line, column } = (await client.request('stackTrace', { threadId: 2 })).body
+        .stackFrames[0];
+      at.push(`${line}:${column}`);
+      if (at.length > 9) break;
+    }
+    return at;
+  };
+  const { breakpoints } = (
+    await client.request('breakpointLocations', { source, line: 6, endLine: 7 })
+  ).body;
+  expect(breakpoints.map((b: P.BreakpointLocation) => `${b.line}:${b.column}`)).toEqual([
+    '6:5',
+    '6:21',
+    '7:5',
+    '7:16',
+    '7:40',
+  ]);
+  expect(await set({ line: 6, column: 25 }, { line: 7, column: 60 })).toEqual(['6:21', '7:40']);
+  await client.request('setExceptionBreakpoints', { filters: ['fence-wait'] });
+  const inner = await stops();
+  expect(inner).toEqual(['6:21', '6:21']); // the second branch of the if is not taken
+});
+
+test('thousands of breakpoints of every kind are set at once, and the run heeds them', async () => {
+  client = new Client({ ...host, read: async () => columns });
+  const many = <T>(make: (i: number) => T): T[] => Array.from({ length: 2000 }, (_, i) => make(i));
+  await client.start({ program: '/columns.coh' });
+  const asked: [string, object][] = [
+    [
+      'setBreakpoints',
+      {
+        source: { path: '/columns.coh' },
+        breakpoints: many((i) => ({ line: 1 + (i % 9), condition: `${i} > 1990` })),
+      },
+    ],
+    [
+      'setFunctionBreakpoints',
+      {
+        breakpoints: many((i) => ({
+          name: i % 2 ? 'vmw_*' : `no_such_${i}`,
+          hitCondition: '> 5000',
+        })),
+      },
+    ],
+    [
+      'setDataBreakpoints',
+      {
+        breakpoints: many((i) => ({
+          dataId: `bytes:app:0x${(0x7fff0000 + 8 * i).toString(16)}:8`,
+        })),
+      },
+    ],
+    [
+      'setInstructionBreakpoints',
+      {
+        breakpoints: many((i) => ({
+          instructionReference: `0x${(i * 16).toString(16)}`,
+          condition: '0 > 1',
+        })),
+      },
+    ],
+    [
+      'setExceptionBreakpoints',
+      {
+        filters: [],
+        filterOptions: many((i) => ({ filterId: 'fault', condition: `address == ${i}` })),
+      },
+    ],
+  ];
+  for (const [command, args] of asked) {
+    const { success, body } = await client.request(command, args);
+    expect([command, success, body.breakpoints.length]).toEqual([command, true, 2000]);
+  }
+  const stop = await client.go('continue', { threadId: 2 });
+  expect(stop.body).toMatchObject({ reason: 'breakpoint', description: 'Breakpoint at line 4' });
+});

@@ -107,9 +107,12 @@ const worker = routine('kernel/worker.c', 'worker', { mode: 'device', locals: { 
 
 const kernel = [grow, touch, worker];
 
-/** Reads the toy's text. Threads begin with `thread NAME`; each other line is one statement. */
-function read(text: string): { threads: { name: string; root: Routine }[] } | LoadProblem[] {
+/** Reads the toy's text. `bits N` says how large the box's bitmap is. Threads begin with `thread NAME`; each other line is one statement. */
+function read(
+  text: string,
+): { threads: { name: string; root: Routine }[]; bits: number } | LoadProblem[] {
   const problems: LoadProblem[] = [];
+  let bits = 64;
   const threads: { name: string; lines: { from: number; to: number; words: string[] }[] }[] = [];
   let from = 0;
   text.split('\n').forEach((line, i) => {
@@ -117,7 +120,8 @@ function read(text: string): { threads: { name: string; root: Routine }[] } | Lo
     const span = { from: from + line.search(/\S|$/), to: from + line.length };
     from += line.length + 1;
     if (words[0] === '' || words[0]!.startsWith('//')) return;
-    if (words[0] === 'thread') threads.push({ name: words[1]!, lines: [] });
+    if (words[0] === 'bits') bits = Number(words[1]);
+    else if (words[0] === 'thread') threads.push({ name: words[1]!, lines: [] });
     else if (['add', 'touch', 'spin', 'await', 'lose', 'turn'].includes(words[0]!)) {
       threads.at(-1)!.lines.push({ ...span, words });
     } else
@@ -125,7 +129,7 @@ function read(text: string): { threads: { name: string; root: Routine }[] } | Lo
   });
   if (problems.length > 0) return problems;
   if (threads.length === 0) return [{ message: 'there is no scenario in this file' }];
-  return { threads: threads.map(({ name, lines }) => ({ name, root: root(name, lines) })) };
+  return { threads: threads.map(({ name, lines }) => ({ name, root: root(name, lines) })), bits };
 }
 
 function root(name: string, lines: { from: number; to: number; words: string[] }[]): Routine {
@@ -180,7 +184,7 @@ export function toyLoad(
   if (options.kernel !== undefined) return [{ message: `there is no kernel ${options.kernel}` }];
   const parsed = read(text);
   if (Array.isArray(parsed)) return parsed;
-  const { threads } = parsed;
+  const { threads, bits } = parsed;
   const tasks = threads.map(({ name, root: r }, i) => ({
     name: `${name} on cpu${i % 2}`,
     cpu: i % 2,
@@ -195,7 +199,7 @@ export function toyLoad(
     cpus: 2,
     tasks: [...tasks, daemon],
     pools: [{ struct: toy_page as never, count: 2 }],
-    statics: [{ name: 'box', struct: toy_box as never, tail: 2 }],
+    statics: [{ name: 'box', struct: toy_box as never, tail: Math.ceil(bits / 32) }],
     vectors: [toy_interrupt],
     idle: cpu_idle,
     stackCells: 256,
