@@ -643,10 +643,7 @@ export class CoherenceAdapter extends DebugSession {
   private travel({ position }: { position?: unknown }): void {
     if (!Number.isInteger(position))
       throw errors.badArguments('coherence/goto', 'position is a number of steps');
-    this.afterReply(() => {
-      this.forget();
-      this.report(this.s.goto(Number(position)));
-    });
+    this.afterReply(() => this.goes(() => this.s.goto(Number(position))));
   }
 
   private evaluate(
@@ -663,13 +660,7 @@ export class CoherenceAdapter extends DebugSession {
     if (survey !== undefined)
       return this.lookBack(survey).then((result) => ({ result, variablesReference: 0 }));
     if (go !== undefined) this.journey(go);
-    else if (stop !== undefined) {
-      this.afterReply(() => {
-        this.forget();
-        const reached = stop();
-        if (reached !== undefined) this.report(reached);
-      });
-    }
+    else if (stop !== undefined) this.afterReply(() => this.goes(stop));
     return { result: text, variablesReference: 0 };
   }
 
@@ -679,25 +670,30 @@ export class CoherenceAdapter extends DebugSession {
     this.targets.forget();
   }
 
+  /** Stands somewhere else, or sets out to. */
+  private goes(to: () => Stop | undefined): void {
+    this.forget();
+    this.untilEnd = false;
+    this.stoodAtEnd = false;
+    const stop = to();
+    if (stop === undefined) this.tick();
+    else this.report(stop);
+  }
+
   /** Sets out on a journey. */
   private journey(motion: Motion): void {
-    this.afterReply(() => {
-      this.forget();
-      this.s.travel(motion);
-      this.untilEnd = false;
-      this.stoodAtEnd = false;
-      this.tick();
-    });
+    this.afterReply(() =>
+      this.goes(() => {
+        this.s.travel(motion);
+        return undefined;
+      }),
+    );
   }
 
   private choose(choice: Choice): void {
     const problem = this.s.choiceProblem(choice);
     if (problem !== undefined) throw errors.cannotGo(problem);
-    this.afterReply(() => {
-      this.forget();
-      this.stoodAtEnd = false;
-      this.report(this.s.choose(choice));
-    });
+    this.afterReply(() => this.goes(() => this.s.choose(choice)));
   }
 
   private disassemble(args: P.DisassembleArguments): P.DisassembleResponse['body'] {
@@ -709,12 +705,13 @@ export class CoherenceAdapter extends DebugSession {
   private changeBranch(id: unknown): void {
     const problem = this.s.branchProblem(Number(id));
     if (problem !== undefined) throw errors.noSuchBranch(problem);
-    this.afterReply(() => {
-      this.forget();
-      const stop = this.s.changeBranch(Number(id));
-      this.branch = this.s.timeline.branch;
-      this.report(stop);
-    });
+    this.afterReply(() =>
+      this.goes(() => {
+        const stop = this.s.changeBranch(Number(id));
+        this.branch = this.s.timeline.branch;
+        return stop;
+      }),
+    );
   }
 
   private pause({ threadId }: P.PauseArguments): void {

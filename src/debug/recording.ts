@@ -10,7 +10,9 @@ import { or_difference, RecordedRun } from '../conform/run';
 import { regionOf } from '../conform/underway';
 import { PAGE_SIZE } from '../hardware/pte';
 import { type Preset, presets, variantSet, variants } from '../kernel/variants';
+import { pteBit } from '../machine/location/values';
 import { Locations } from '../machine/locations';
+import type { Spot } from '../machine/spots';
 import type { VariantSet } from '../routine/routine';
 import type { LoggedEvent } from '../state/events';
 import { pte } from '../state/layout';
@@ -138,31 +140,53 @@ class RecordedDebuggee implements Debuggee {
     const form = formOf(expression);
     if (form === undefined) return { error: wrongForm };
     const { name, entry, compared } = form;
-    const direct = name === undefined ? undefined : where.lookup(name);
     if (compared !== undefined) {
-      if (typeof direct === 'boolean' || typeof direct === 'number')
-        return { value: compared(Number(direct)) };
-      return { error: `there is no number ${expression.trim().split(/\W/, 1)[0]} here` };
+      const value = name === undefined ? this.entryValue(entry!, where) : where.lookup(name);
+      if (typeof value === 'boolean' || typeof value === 'number')
+        return { value: compared(Number(value)) };
+      return { error: `there is no number ${expression.trim().split(/[\s=!<>]/, 1)[0]} here` };
     }
+    const direct = name === undefined ? undefined : where.lookup(name);
     if (direct !== undefined) return { value: direct };
     if (entry !== undefined) {
-      const at = this.run.underway.entryOf(this.processOf(where.task), entry.m, entry.page);
-      return at === undefined
-        ? { error: 'there is no page table for this page yet' }
-        : { value: { field: pte, at } };
+      const value = this.entryValue(entry, where);
+      return typeof value === 'object' && 'error' in value ? value : { value };
     }
     const fixed = this.engine.objects.allStatics.find((known) => known.name === name);
     return fixed === undefined ? { error: `there is no ${name} here` } : { value: fixed };
   }
 
+  /** What an entry holds: a bit of it as a number, of the others what is shown. */
+  private entryValue(entry: EntryForm, where: Where): number | string | Spot | { error: string } {
+    const { m, page, of, bit } = entry;
+    const at =
+      of === 'pte' && bit === undefined
+        ? this.run.underway.entryOf(this.processOf(where.task), m, page)
+        : undefined;
+    if (at !== undefined) return { field: pte, at };
+    const found = this.located(entry, where);
+    const location = 'id' in found ? this.locations.at(found.id) : found.error;
+    if (typeof location === 'string') return { error: location };
+    if (bit !== undefined) return Number(location.text());
+    return location.find().at.length === 0
+      ? { error: 'there is no page table for this page yet' }
+      : location.text();
+  }
+
   locate(expression: string, where: Where) {
-    const entry = formOf(expression)?.entry;
-    if (entry === undefined)
-      return { error: 'of a recording only an entry such as pte(m0, 3) is watched or changed' };
+    const { entry, compared } = formOf(expression) ?? {};
+    if (entry === undefined || compared !== undefined) return { error: onlyEntries };
+    return this.located(entry, where);
+  }
+
+  private located({ m, page, of, cpu, bit }: EntryForm, where: Where): Located {
     const process = this.processOf(where.task);
-    const address = this.run.underway.pageAddress(process, entry.m, entry.page);
-    if (address === undefined) return { error: `nothing is mapped as m${entry.m} yet` };
-    return { id: `pte:process%20${process}:0x${address.toString(16)}` };
+    const at = this.run.underway.pageAddress(process, m, page);
+    if (at === undefined) return { error: `nothing is mapped as m${m} yet` };
+    const address = `0x${at.toString(16)}`;
+    const id =
+      cpu === undefined ? `${of}:process%20${process}:${address}` : `tlb:${cpu}:${address}`;
+    return { id: bit === undefined ? id : `${id}:${bit}` };
   }
 
   check(expression: string): string | undefined {
@@ -256,12 +280,26 @@ function told({ ops, pages }: RecordedProgram, number: number, lines: readonly s
 /** What is understood of an expression. */
 interface Form {
   readonly name?: string;
-  readonly entry?: { readonly m: number; readonly page: number };
+  readonly entry?: EntryForm;
   readonly compared?: (value: number) => boolean;
 }
 
+/** The entry of a page of a mapping: of a level of the tables, or of the TLB of a CPU. */
+interface EntryForm {
+  readonly of: string;
+  readonly cpu: number | undefined;
+  readonly m: number;
+  readonly page: number;
+  readonly bit: string | undefined;
+}
+
+type Located = { readonly id: string } | { readonly error: string };
+
 const wrongForm =
-  'in a recording an expression is a name, a name compared with a number, or an entry such as pte(m0, 3)';
+  'in a recording an expression is a name, an entry such as pte(m0, 3), pmd(m0, 3) or tlb(cpu0, m0, 3), a bit such as pte(m0, 3).dirty, or one of these compared with a number';
+
+const onlyEntries =
+  'of a recording entries are watched and changed, such as pte(m0, 3), pte(m0, 3).dirty, pmd(m0, 3) or tlb(cpu0, m0, 3), and what variables show; it has no surfaces, fences or counters';
 
 const comparisons: Readonly<Record<string, (a: number, b: number) => boolean>> = {
   '==': (a, b) => a === b,
@@ -275,11 +313,30 @@ const comparisons: Readonly<Record<string, (a: number, b: number) => boolean>> =
 function formOf(expression: string): Form | undefined {
   const text = expression.trim();
   if (/^[a-z_]\w*$/i.test(text)) return { name: text };
-  const [, m, page] = /^pte\(\s*m(\d{1,4})\s*,\s*(\d{1,9})\s*\)$/.exec(text) ?? [];
-  if (page !== undefined) return { entry: { m: Number(m), page: Number(page) } };
-  const [, name, sign, right] =
-    /^([a-z_]\w*)\s*([=!]=|[<>]=?)\s*(0x[\da-f]+|\d+)$/i.exec(text) ?? [];
-  if (name === undefined) return undefined;
+  const entry = entryFormOf(text);
+  if (entry !== undefined) return { entry };
+  const [, left = '', sign, right] =
+    /^(.*?)\s*([=!]=|[<>]=?)\s*(0x[\da-f]+|\d+)$/i.exec(text) ?? [];
+  const of = /^[a-z_]\w*$/i.test(left) ? { name: left } : { entry: entryFormOf(left) };
+  if (of.name === undefined && of.entry === undefined) return undefined;
   const holds = comparisons[sign!]!;
-  return { name, compared: (value) => holds(value, Number(right)) };
+  return { ...of, compared: (value) => holds(value, Number(right)) } as Form;
+}
+
+function entryFormOf(text: string): EntryForm | undefined {
+  const [, level, cpu, m, page, bit] =
+    /^(?:(pte|pmd|pud|pgd)\(|tlb\(\s*cpu(\d)\s*,)\s*m(\d{1,4})\s*,\s*(\d{1,9})\s*\)(?:\.(\w+))?$/.exec(
+      text,
+    ) ?? [];
+  if (page === undefined || (cpu !== undefined && bit !== undefined)) return undefined;
+  const word = bit === undefined ? undefined : pteBit(bit);
+  if (bit !== undefined && word === undefined) return undefined;
+  const of = level ?? 'tlb';
+  return {
+    of,
+    cpu: cpu === undefined ? undefined : Number(cpu),
+    m: Number(m),
+    page: Number(page),
+    bit: word,
+  };
 }

@@ -27,6 +27,7 @@ import {
   taskOf,
 } from './stepping';
 import { differenceFilter, type Explanation, eventNames, explain } from './stops';
+import { toPosition } from './travel';
 import { numberAt, truth, withNames } from './values';
 import { Variables } from './variables';
 import type { WatchHit } from './watches';
@@ -172,10 +173,15 @@ export class Session {
     this.begin(endless(task, true));
   }
 
-  /** Goes to a position of the recorded run at once. */
-  goto(position: number): Stop {
-    const { start, end } = this.timeline;
-    this.timeline.seek(Math.max(start, Math.min(position, end)));
+  /** Goes to a position of the recorded run; to one that lies far ahead of all that was gone yet it sets out. */
+  goto(position: number): Stop | undefined {
+    const { start, end, gone } = this.timeline;
+    const to = Math.max(start, Math.min(position, end));
+    if (to - gone > atOnce) {
+      this.begin(toPosition(this, to));
+      return undefined;
+    }
+    this.timeline.seek(to);
     return this.halt(this.quietStop('step', this.next(), `At step ${this.timeline.position}`));
   }
 
@@ -787,6 +793,9 @@ export class Session {
     return choice === undefined ? this.next() : taskOf(engine, choice.agent);
   }
 }
+
+/** So many steps that were not gone yet are gone at once. */
+const atOnce = 1 << 14;
 
 /** What a location's text says as a number. */
 const numberIn = (text: string | undefined): number | undefined =>

@@ -39,6 +39,14 @@ const motion = (
   failing,
 });
 
+/** To a position, over what is laid down and was not gone yet. */
+export function toPosition(s: Session, position: number): Motion {
+  const { timeline } = s;
+  const done = () => timeline.position >= position;
+  const arrive = () => s.quietStop('step', s.next(), `At step ${timeline.position}`);
+  return motion(s, false, done, arrive, 'the run is over');
+}
+
 /** To the last change of a location before here, or the next one after it. */
 export function toChange(s: Session, location: Location, backward: boolean): Motion {
   const watches = watching(location);

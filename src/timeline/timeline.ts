@@ -76,6 +76,11 @@ export class Timeline {
     return this.recorded;
   }
 
+  /** Up to here the run has gone: what is laid down beyond is gone step by step. */
+  get gone(): number {
+    return Math.max(this.here, this.spans.length * spanSteps);
+  }
+
   /** The earliest position that can be gone to: 0 until history is dropped. */
   get start(): number {
     return this.floor;

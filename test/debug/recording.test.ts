@@ -129,6 +129,64 @@ test('panels, variables and names are those of the recorded machine', async () =
   );
 });
 
+test('entries of every level, their bits and cached ones are asked for, watched and in conditions; the rest is refused', async () => {
+  await launched({ program: 'wrong.jsonl' });
+  const asked = async () => {
+    const said: string[] = [];
+    for (const expression of [
+      'pte(m0, 5).dirty',
+      'pte(m0, 5).dirty == 1',
+      'pmd(m0, 5)',
+      'tlb(cpu0, m0, 5)',
+      'tlb(cpu7, m0, 5)',
+      'pte(m3, 0)',
+      'pte(m0, 5).wet',
+    ]) {
+      const { success, body, message } = await client.request('evaluate', { expression });
+      said.push(`${expression}: ${success ? body.result : message}`);
+    }
+    return said;
+  };
+  expect(await asked()).toMatchInlineSnapshot(`
+    [
+      "pte(m0, 5).dirty: 0",
+      "pte(m0, 5).dirty == 1: false",
+      "pmd(m0, 5): 0x80003067",
+      "tlb(cpu0, m0, 5): none",
+      "tlb(cpu7, m0, 5): there is no cpu7; the last is cpu0",
+      "pte(m3, 0): nothing is mapped as m3 yet",
+      "pte(m0, 5).wet: in a recording an expression is a name, an entry such as pte(m0, 3), pmd(m0, 3) or tlb(cpu0, m0, 3), a bit such as pte(m0, 3).dirty, or one of these compared with a number",
+    ]
+  `);
+  const info = async (name: string) => {
+    const { dataId, description } = (await client.request('dataBreakpointInfo', { name })).body;
+    return dataId ?? description;
+  };
+  expect(await info('ring')).toMatchInlineSnapshot(
+    `"of a recording entries are watched and changed, such as pte(m0, 3), pte(m0, 3).dirty, pmd(m0, 3) or tlb(cpu0, m0, 3), and what variables show; it has no surfaces, fences or counters"`,
+  );
+  const dataId = await info('pte(m0, 5).write');
+  expect(dataId).toBe('pte:process%200:0x1000005000:RW');
+  await client.request('setDataBreakpoints', {
+    breakpoints: [{ dataId, condition: 'pte(m0, 5).present == 1' }],
+  });
+  expect((await client.go('continue')).body.description).toMatchInlineSnapshot(
+    `"RW of the PTE of 0x1000005000 in process 0: 0 → 1"`,
+  );
+  await client.go('next');
+  expect(await asked()).toMatchInlineSnapshot(`
+    [
+      "pte(m0, 5).dirty: 1",
+      "pte(m0, 5).dirty == 1: true",
+      "pmd(m0, 5): 0x80003067",
+      "tlb(cpu0, m0, 5): none",
+      "tlb(cpu7, m0, 5): there is no cpu7; the last is cpu0",
+      "pte(m3, 0): nothing is mapped as m3 yet",
+      "pte(m0, 5).wet: in a recording an expression is a name, an entry such as pte(m0, 3), pmd(m0, 3) or tlb(cpu0, m0, 3), a bit such as pte(m0, 3).dirty, or one of these compared with a number",
+    ]
+  `);
+});
+
 test('with no difference any program and operation may be chosen, by name or number; else the first stands', async () => {
   const chosen = await launched({
     program: 'all.jsonl',

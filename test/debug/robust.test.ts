@@ -138,6 +138,19 @@ function slowHost(files: Record<string, string> = { ...toyFiles }) {
   };
 }
 
+test('a moment far ahead of what was gone yet is set out for, and pause is heard on the way', async () => {
+  ownClock();
+  client = new Client();
+  await client.start({ ...late, schedule: '2x200000' });
+  const from = client.messages.length;
+  client.send('coherence/goto', { position: 150_000 });
+  await client.request('pause', { threadId: 1 });
+  expect((await client.event('stopped', from)).body.description).toBe('Paused');
+  expect(await position()).toBeLessThan(50_000);
+  const { body } = await client.go('coherence/goto', { position: 150_000 });
+  expect([body.description, await position()]).toEqual(['At step 150000', 150_000]);
+});
+
 test('a launch that is cancelled half way is refused; what waited is served, and another launch may follow', async () => {
   const slow = slowHost();
   client = new Client(slow.host);
