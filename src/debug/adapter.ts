@@ -98,6 +98,7 @@ export class CoherenceAdapter extends DebugSession {
   private readonly progress = new Progress((event, body) => this.sendEvent(new Event(event, body)));
   /** The branch that the client knows the run is on. */
   private branch = 1;
+  private newest = 1;
   /** So many branches that are kept no longer it was told of. */
   private dropped = 0;
   private readonly edited: Edited;
@@ -455,6 +456,7 @@ export class CoherenceAdapter extends DebugSession {
       session.output = (text) => this.print('console', `${text}\n`);
       this.launch = launch;
       this.branch = 1;
+      this.newest = 1;
       this.dropped = 0;
       this.memory.forget();
       this.targets.forget();
@@ -559,7 +561,10 @@ export class CoherenceAdapter extends DebugSession {
     }
     if (branch === this.branch) return;
     const known = timeline.branches.find(({ id }) => id === this.branch);
+    const isNew = branch > this.newest;
     this.branch = branch;
+    if (!isNew) return; // it was changed to
+    this.newest = branch;
     const { from } = timeline.branches.find(({ id }) => id === branch)!;
     const kept =
       known === undefined
@@ -705,13 +710,7 @@ export class CoherenceAdapter extends DebugSession {
   private changeBranch(id: unknown): void {
     const problem = this.s.branchProblem(Number(id));
     if (problem !== undefined) throw errors.noSuchBranch(problem);
-    this.afterReply(() =>
-      this.goes(() => {
-        const stop = this.s.changeBranch(Number(id));
-        this.branch = this.s.timeline.branch;
-        return stop;
-      }),
-    );
+    this.afterReply(() => this.goes(() => this.s.changeBranch(Number(id))));
   }
 
   private pause({ threadId }: P.PauseArguments): void {

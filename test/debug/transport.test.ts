@@ -5,24 +5,16 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
-import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { Wire } from './wire';
+import { builtCli, Wire } from './wire';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'coherence-dap-'));
-const cli = path.join(folder, 'cli.js');
 const program = path.resolve('examples/01-ring-buffer.coh');
 const running: ChildProcess[] = [];
 
+let cli: string;
 beforeAll(async () => {
-  const entry = 'src/cli/main.ts';
-  await build({
-    entryPoints: [entry],
-    outfile: cli,
-    bundle: true,
-    platform: 'node',
-    logLevel: 'error',
-  });
+  cli = await builtCli(folder);
 });
 afterEach(() => {
   for (const child of running.splice(0)) child.kill();
