@@ -1,5 +1,6 @@
 // The debug adapter: DAP requests in, session calls out, one table of what is answered. Transport-free: the same class
 // runs inline in VS Code, in a browser worker, and over stdio or TCP. The one impure file here: it yields by timer.
+import type { Writable } from 'node:stream';
 import { DebugSession, Event, Response } from '@vscode/debugadapter';
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
 import { faultText } from '../protocol/fault';
@@ -104,6 +105,8 @@ export class CoherenceAdapter extends DebugSession {
   private readonly edited: Edited;
   private callOffLook: (() => void) | undefined;
   private looked = Number.NEGATIVE_INFINITY;
+  /** Where messages go, when that is a stream. */
+  private output: Partial<Pick<Writable, 'cork' | 'uncork'>> = {};
 
   constructor(private readonly host: Host) {
     super();
@@ -274,12 +277,23 @@ export class CoherenceAdapter extends DebugSession {
 
   // The request loop.
 
+  override start(input: NodeJS.ReadableStream, output: NodeJS.WritableStream): void {
+    this.output = output as Writable;
+    super.start(input, output);
+  }
+
+  /** An answer and the stop that it leads to leave in one piece: the client is woken once. */
   protected override dispatchRequest(request: P.Request): void {
     const { command } = request;
     const ends = command === 'pause' && this.callOffLook !== undefined;
     const urgent = ends || ['disconnect', 'terminate', 'cancel'].includes(command);
-    if (this.queue !== undefined && !urgent) this.queue.push(request);
-    else this.serve(request);
+    if (this.queue !== undefined && !urgent) {
+      this.queue.push(request);
+      return;
+    }
+    this.output.cork?.();
+    this.serve(request);
+    this.output.uncork?.();
   }
 
   private serve(request: P.Request): void {

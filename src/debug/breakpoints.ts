@@ -2,6 +2,7 @@
 // position of the timeline, whichever direction it was reached from; hit counts count up forwards and down backwards.
 import type { Op, RoutineCode } from '../routine/program';
 import type { LoggedEvent } from '../state/events';
+import { isScenario } from './listings';
 import type { Filter } from './stops';
 import { type Watch, Watches } from './watches';
 
@@ -28,6 +29,7 @@ export class Breakpoints {
   private readonly sets = new Map<string, readonly Placed[]>();
   private readonly byOp = new Map<Op, Breakpoint[]>();
   private readonly byEntry = new Map<RoutineCode, Breakpoint[]>();
+  private inKernel = false;
   private readonly byEvent: { filter: Filter; breakpoint: Breakpoint }[] = [];
   readonly watches = new Watches();
 
@@ -42,6 +44,7 @@ export class Breakpoints {
     this.byOp.clear();
     this.byEntry.clear();
     this.byEvent.length = 0;
+    this.inKernel = false;
     this.watches.set(this.enabled ? this.watched() : []);
     if (!this.enabled) return;
     for (const p of [...this.sets.values()].flat()) {
@@ -49,6 +52,23 @@ export class Breakpoints {
       for (const key of p.entries ?? []) add(this.byEntry, key, p.breakpoint);
       if (p.filter !== undefined) this.byEvent.push({ filter: p.filter, breakpoint: p.breakpoint });
     }
+    const codes = [...[...this.byOp.keys()].map(({ of }) => of), ...this.byEntry.keys()];
+    this.inKernel = codes.some((code) => !isScenario(code));
+  }
+
+  /** Whether there is anything to be looked up at a step. */
+  get any(): boolean {
+    return this.anyCode || this.byEvent.length > 0 || this.watches.any;
+  }
+
+  /** Whether each micro-step has to be looked at, those of kernel code that can be made at once too. */
+  get single(): boolean {
+    return this.inKernel || this.watches.any;
+  }
+
+  /** Whether there are some on operations or on the entry of routines. */
+  get anyCode(): boolean {
+    return this.byOp.size + this.byEntry.size > 0;
   }
 
   private watched(): Watch[] {

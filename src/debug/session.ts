@@ -140,8 +140,8 @@ export class Session {
     const { engine, timeline } = this;
     const agent = timeline.nextAgent;
     if (agent >= 0) return taskOf(engine, agent);
-    const last = timeline.choiceAt(timeline.position - 1);
-    return last === undefined ? 0 : taskOf(engine, last.agent);
+    const { lastAgent } = timeline;
+    return lastAgent < 0 ? 0 : taskOf(engine, lastAgent);
   }
 
   /** Step over, into or out. Another thread than the one that stopped is a choice of who goes. */
@@ -395,13 +395,13 @@ export class Session {
   }
 
   /** The events that the last micro-step logged. */
-  lastEvents(): LoggedEvent[] {
+  lastEvents(): readonly LoggedEvent[] {
     const { events, steps } = this.engine;
-    if (this.timeline.position === 0 || events.length === 0) return [];
-    const found: LoggedEvent[] = [];
-    for (let i = events.length - 1; i >= 0 && events.at(i).step === steps; i--)
-      found.unshift(events.at(i));
-    return found;
+    if (this.timeline.position === 0) return [];
+    const { length } = events;
+    let from = length;
+    while (from > 0 && events.at(from - 1).step === steps) from--;
+    return from === length ? noEvents : events.slice(from);
   }
 
   // Inside.
@@ -477,15 +477,20 @@ export class Session {
       const stop = this.check(motion, 1);
       if (stop !== undefined) return this.halt(stop);
     }
-    const outcome =
-      this.held.size > 0
-        ? this.runWithout(motion, budget)
-        : timeline.run(() => this.check(motion, 1), budget);
+    const outcome = this.held.size > 0 ? this.runWithout(motion, budget) : this.run(motion, budget);
     if (outcome === 'budget') return undefined;
     if (outcome === 'end' && motion.failing) return this.halt(this.failedStop(motion));
     if (outcome === 'held') return this.halt(this.heldStop(motion));
     if (outcome === 'round') return this.halt(this.roundStop(motion));
     return this.halt(outcome === 'end' ? this.endStop(motion) : outcome.stop);
+  }
+
+  /** In bursts, where nobody asks for what is within one. */
+  private run(motion: Motion, budget: number): Outcome<Stop> {
+    const { timeline, breakpoints } = this;
+    const look = () => this.check(motion, 1);
+    const single = motion.single || motion.arrive !== undefined || breakpoints.single;
+    return single ? timeline.run(look, budget) : timeline.runInBursts(look, budget);
   }
 
   /**
@@ -562,15 +567,14 @@ export class Session {
     const hits = this.hitsHere();
     const counted = direction > 0 ? this.count(hits, 1) : this.countBack(hits);
     const far = motion.done(); // keeps account of moves, so it is asked at every position
-    const stop = counted.length === 0 ? undefined : this.stopFor(counted);
-    if (stop !== undefined || !far) return stop;
-    return this.stepStop(motion);
+    return this.stopFor(counted) ?? (far ? this.stepStop(motion) : undefined);
   }
 
   /** Breakpoints at this position, conditions not yet asked. */
-  private hitsHere(): Hit[] {
+  private hitsHere(): readonly Hit[] {
+    if (!this.breakpoints.any) return noHits;
     const task = this.lastTask();
-    const hits = this.opHits(task);
+    const hits = this.breakpoints.anyCode ? this.opHits(task) : [];
     for (const event of this.lastEvents()) {
       for (const { filter, breakpoint } of this.breakpoints.on(event)) {
         hits.push({ breakpoint, task: event.task, event, filter: filter.id, error: undefined });
@@ -614,7 +618,8 @@ export class Session {
   }
 
   /** Counts the hits whose condition holds; those that stop. */
-  private count(hits: readonly Hit[], by: 1 | 0): Hit[] {
+  private count(hits: readonly Hit[], by: 1 | 0): readonly Hit[] {
+    if (hits.length === 0) return hits;
     const stopping: Hit[] = [];
     for (const hit of hits) {
       const { breakpoint } = hit;
@@ -628,7 +633,7 @@ export class Session {
     return stopping;
   }
 
-  private countBack(hits: readonly Hit[]): Hit[] {
+  private countBack(hits: readonly Hit[]): readonly Hit[] {
     this.leaving = hits.filter((hit) => this.holds(hit));
     return this.count(this.leaving, 0);
   }
@@ -789,13 +794,16 @@ export class Session {
 
   lastTask(): number {
     const { engine, timeline } = this;
-    const choice = timeline.choiceAt(timeline.position - 1);
-    return choice === undefined ? this.next() : taskOf(engine, choice.agent);
+    const { lastAgent } = timeline;
+    return lastAgent < 0 ? this.next() : taskOf(engine, lastAgent);
   }
 }
 
 /** So many steps that were not gone yet are gone at once. */
 const atOnce = 1 << 14;
+
+const noEvents: readonly LoggedEvent[] = [];
+const noHits: readonly Hit[] = [];
 
 /** What a location's text says as a number. */
 const numberIn = (text: string | undefined): number | undefined =>

@@ -19,6 +19,8 @@ export interface Motion {
   readonly first: Choice | undefined;
   /** Whether it has come far enough; asked at each position reached. */
   readonly done: () => boolean;
+  /** Every micro-step counts to it; else only what comes between those that can be made at once (`Engine.burst`). */
+  readonly single?: boolean;
   /** Where it goes without stopping on the way. */
   readonly towards?: Target;
   /** Of a journey: it is stopped by nothing on the way, and says where it has come to. */
@@ -29,14 +31,18 @@ export interface Motion {
 
 /** Whether the last micro-step moved the task: changed a cell of its stack. A queue or a CPU entered is no move. */
 export function moved(timeline: Timeline, task: number): boolean {
+  if (!wentLast(timeline, task)) return false;
   const { engine } = timeline;
-  const choice = timeline.choiceAt(timeline.position - 1);
-  if (choice === undefined || taskOf(engine, choice.agent) !== task) return false;
   let found = false;
   timeline.wrote((cell) => {
     found ||= engine.stackOwner(cell) === task;
   });
   return found;
+}
+
+/** Whether the last micro-step was the task's, even if it only came into a queue. */
+function wentLast({ engine, lastAgent }: Timeline, task: number): boolean {
+  return lastAgent >= 0 && taskOf(engine, lastAgent) === task;
 }
 
 /** The task that an agent's step was of: an interrupt goes to what its CPU runs. */
@@ -72,13 +78,17 @@ export function forward(
   const depth = engine.depth(task);
   const statements = granularity === 'statement' && inScenario(engine.stack(task)[0]);
   const far = (): boolean => {
-    const now = engine.depth(task);
-    if (how === 'out') return now < depth;
-    if (how === 'into') return !statements || now > depth || atStatement(engine, task);
-    return now <= depth && (!statements || atStatement(engine, task));
+    if (how === 'out') return engine.depth(task) < depth;
+    const rests = !statements || atStatement(engine, task);
+    return how === 'into'
+      ? rests || engine.depth(task) > depth
+      : rests && engine.depth(task) <= depth;
   };
-  const done = () => moved(timeline, task) && (engine.isFinished(task) || far());
-  return { backward: false, task, first, done };
+  // Asked at every step: what costs least comes first.
+  const done = () =>
+    wentLast(timeline, task) && (engine.isFinished(task) || far()) && moved(timeline, task);
+  const single = how !== 'out' && !(how === 'over' && statements);
+  return { backward: false, task, first, done, single };
 }
 
 /**
@@ -95,18 +105,16 @@ export function backward(
   const depth = Math.max(1, engine.depth(task));
   const statements = granularity === 'statement' && inScenario(engine.stack(task)[0]);
   const far = (): boolean => {
-    const now = engine.depth(task);
     if (how === 'into') return true;
-    if (how === 'out') return now < depth;
-    return now <= depth && (!statements || atStatement(engine, task));
+    if (how === 'out') return engine.depth(task) < depth;
+    return (!statements || atStatement(engine, task)) && engine.depth(task) <= depth;
   };
   // A place is come to by a move, so the moves of the task tell the places: one must have been taken back.
-  let undone = false;
-  let arrived = moved(timeline, task);
+  let undone = moved(timeline, task);
   const done = (): boolean => {
-    undone ||= arrived;
-    arrived = moved(timeline, task);
-    return undone && (timeline.position === timeline.start || arrived) && far();
+    const begun = undone;
+    undone ||= moved(timeline, task);
+    return begun && far() && (timeline.position === timeline.start || moved(timeline, task));
   };
   return { backward: true, task, first: undefined, done };
 }

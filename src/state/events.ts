@@ -63,7 +63,8 @@ export class EventLog {
 /** Turns references among the arguments into addresses, so that the log holds plain values only. */
 export function plainArguments(args: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const plain: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(args)) {
+  for (const name in args) {
+    const value = args[name];
     plain[name] =
       typeof value === 'object' && value !== null && 'store' in value && 'at' in value
         ? value.at

@@ -259,16 +259,20 @@ export class Objects {
     return this.namedElsewhere(from, to);
   }
 
+  /** Whether pools or statics have places for structs called `name`. */
+  private isSomewhere(name: string): boolean {
+    return [...this.pools, ...this.statics.values()].some(({ struct }) => holds(struct, name));
+  }
+
   /** Pools and statics whose references may point into objects of `pool`. */
   private namersOf(pool: Pool): readonly Namers[] {
     const known = this.namers.get(pool);
     if (known !== undefined) return known;
-    // A reference to a struct with a pool of its own points there, or to where that struct is embedded.
+    // A reference points to where a struct of its kind is, by itself or embedded; one to a struct that is nowhere, such as
+    // a word that is seen through one, may point anywhere.
     const offsets = (references: readonly Reference[]) =>
       references
-        .filter(
-          ({ of }) => !this.byStruct.has(of) || of === pool.struct.name || has(pool.struct, of),
-        )
+        .filter(({ of }) => holds(pool.struct, of) || !this.isSomewhere(of))
         .map(({ offset }) => offset);
     const found: Namers[] = [];
     for (const { region, stride, used, references } of this.pools) {
@@ -282,6 +286,9 @@ export class Objects {
     return namers;
   }
 }
+
+/** Whether `struct` is called `name`, or has one of that name embedded in it. */
+const holds = (struct: Struct, name: string): boolean => struct.name === name || has(struct, name);
 
 /** Objects side by side with references at some offsets, and the cell with their number; none of a static, which is one
  * and has no header. */

@@ -244,7 +244,7 @@ export class Store {
   seal(from: number): Span {
     assert(from < this.markCount, 'a mark that still stands');
     assert(this.marks[from * markCells] === 0, 'nothing in the journal before the span');
-    const triples = this.netChange();
+    const triples = this.netChange(this.log, this.logLength);
     const m = from * markCells;
     const [lo, hi, clock] = [this.marks[m + 1]!, this.marks[m + 2]!, this.marks[m + 4]!];
     this.lanes.set([lo, hi]); // the hash at the mark, whole because the journal was empty then
@@ -256,9 +256,21 @@ export class Store {
     return { cells: triples, before: [lo, hi, clock], after };
   }
 
-  /** What the log comes to, in its own form: each cell that changed, its value at the start and its value now. */
-  private netChange(): Int32Array {
-    const { cells, log, logLength } = this;
+  /** Spans that follow each other as one; the cells are as the last of them left them. */
+  fold(spans: readonly Span[]): Span {
+    const log = new Int32Array(spans.reduce((sum, { cells }) => sum + cells.length, 0));
+    let end = 0;
+    for (const { cells } of spans) {
+      log.set(cells, end);
+      end += cells.length;
+    }
+    const triples = this.netChange(log, end);
+    return { cells: triples, before: spans[0]!.before, after: spans.at(-1)!.after };
+  }
+
+  /** What a log comes to, in its own form: each cell that changed, its value at the start and its value now. */
+  private netChange(log: Int32Array, logLength: number): Int32Array {
+    const { cells } = this;
     this.seen ??= new Uint8Array(cells.length);
     const { seen } = this;
     const net = log.slice(0, logLength); // room for all, filled from the start

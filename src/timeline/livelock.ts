@@ -20,12 +20,16 @@ interface Remembered {
 
 export class Livelocks {
   private readonly moments = new Map<number, Remembered>();
+  /** The position remembered last before the one that was asked about last, or at it, and the next one. */
+  private since = 0;
+  private next = first;
 
   constructor(private readonly engine: Engine) {}
 
   /** Steps from `position` on within which nothing is looked at: behind them a burst must end. */
   room(position: number): number {
-    const { since, next } = around(position);
+    this.settle(position);
+    const { since, next } = this;
     return position < first || position - since >= window ? next - position : 1;
   }
 
@@ -35,10 +39,11 @@ export class Livelocks {
    */
   look(position: number, free: number): number | undefined {
     if (position < first) return undefined;
-    const { since } = around(position);
+    this.settle(position);
+    const { since } = this;
+    if (position - since > window) return undefined;
     const { store, scheduleState: schedule } = this.engine;
     const moment = this.moments.get(since);
-    if (moment !== undefined && position - since > window) return undefined;
     const [lo, hi] = [store.hashLow, store.hashHigh];
     const same = moment?.schedule === schedule && moment.lo === lo && moment.hi === hi;
     if (position === since) {
@@ -49,10 +54,10 @@ export class Livelocks {
     if (moment.again === undefined && since >= free) moment.again = position;
     return moment.again === position ? position - since : undefined;
   }
-}
 
-/** The position remembered last before a position or at it, and the next one. */
-function around(position: number): { since: number; next: number } {
-  const since = position < first ? 0 : 2 ** Math.floor(Math.log2(position));
-  return { since, next: Math.max(first, 2 * since) };
+  private settle(position: number): void {
+    if (position >= this.since && position < this.next) return;
+    this.since = position < first ? 0 : 2 ** Math.floor(Math.log2(position));
+    this.next = Math.max(first, 2 * this.since);
+  }
 }

@@ -10,7 +10,10 @@ import { type Branch, Courses } from './courses';
 import { Livelocks } from './livelock';
 
 /** Steps of a span. A jump replays at most so many. */
-export const spanSteps = 1024;
+export const spanSteps = 256;
+/** Spans of a stretch, by which a jump goes as far as it can. */
+const stretchSpans = 32;
+const stretchSteps = stretchSpans * spanSteps;
 
 /** What ended a run: a reason to stop, the budget of steps, or nobody left to go (backwards: the start). */
 export type Outcome<R> = { readonly stop: R } | 'budget' | 'end';
@@ -41,6 +44,8 @@ export class Timeline {
   private base = 0;
   /** By their number; those before `floor` are dropped, those of a course not gone yet are to come. */
   private readonly spans: (Span | undefined)[] = [];
+  /** What `stretchSpans` of them come to, by their number. */
+  private readonly stretches: (Span | undefined)[] = [];
   private spanBytes = 0;
   private floor = 0;
   private readonly courses = new Courses();
@@ -90,6 +95,12 @@ export class Timeline {
   choiceAt(at: number): Choice | undefined {
     const entry = this.entryAt(at);
     return entry === undefined || isEdit(entry) ? undefined : entry;
+  }
+
+  /** The agent of the last micro-step; -1 at the start, and where it was an edit. */
+  get lastAgent(): number {
+    const packed = this.here === 0 ? none : this.choices[this.here - 1]!;
+    return packed < 0 ? none : packed >> branchBits;
   }
 
   /** The entry of the step from `at` to `at + 1`. */
@@ -180,18 +191,25 @@ export class Timeline {
       if (to < this.here) this.rollback(to);
     } else if (gone) {
       if (this.here > this.base) store.rollback(0);
-      while (this.base > base) {
-        this.base -= spanSteps;
-        store.apply(this.spans[this.base / spanSteps]!, 'back');
-      }
-      for (let span = this.spans[this.base / spanSteps]; span && this.base < base; ) {
-        store.apply(span, 'forward');
-        this.base += spanSteps;
-        span = this.spans[this.base / spanSteps];
-      }
+      while (this.base > base && this.leap(base, 'back'));
+      while (this.base < base && this.leap(base, 'forward'));
       this.here = this.base;
     }
     while (this.here < to && this.stepForward());
+  }
+
+  /** From one boundary of spans towards another by the longest step that is kept; false when there is none. */
+  private leap(to: number, direction: 'back' | 'forward'): boolean {
+    const { base } = this;
+    const sign = direction === 'back' ? -1 : 1;
+    const from = (steps: number) => (direction === 'back' ? base - steps : base) / steps;
+    const whole = base % stretchSteps === 0 && Math.abs(to - base) >= stretchSteps;
+    const stretch = whole ? this.stretches[from(stretchSteps)] : undefined;
+    const change = stretch ?? this.spans[from(spanSteps)];
+    if (change === undefined) return false;
+    this.engine.store.apply(change, direction);
+    this.base += sign * (stretch === undefined ? spanSteps : stretchSteps);
+    return true;
   }
 
   /** Within the span we stand in: to the last mark at or before `to`. */
@@ -208,11 +226,18 @@ export class Timeline {
    * can be gone to: it is made again, step by step. It ends where the run begins to go round for ever.
    */
   runThrough(budget: number): 'budget' | 'end' | 'livelock' {
+    const outcome = this.runInBursts(() => this.goesRound || undefined, budget);
+    return typeof outcome === 'object' ? 'livelock' : outcome;
+  }
+
+  /** As `run`, for an `until` that no moment within a burst answers: one task goes, in one routine, without events. */
+  runInBursts<R>(until: () => R | undefined, budget: number): Outcome<R> {
     const end = this.here + budget;
     while (this.here < end) {
       const wanted = this.planned();
       if (!this.forward(wanted, wanted < 0 ? end - this.here : 1)) return 'end';
-      if (this.goesRound) return 'livelock';
+      const stop = until();
+      if (stop !== undefined) return { stop };
     }
     return 'budget';
   }
@@ -323,8 +348,12 @@ export class Timeline {
 
   /** Forgets the spans from number `from` on: the run goes another way. */
   private dropSpans(from: number): void {
-    for (let i = from; i < this.spans.length; i++) this.spanBytes -= sizeOf(this.spans[i]);
-    this.spans.length = Math.min(this.spans.length, from);
+    const { spans, stretches } = this;
+    for (const span of spans.slice(from)) this.spanBytes -= sizeOf(span);
+    spans.length = Math.min(spans.length, from);
+    const whole = Math.floor(from / stretchSpans);
+    for (const stretch of stretches.slice(whole)) this.spanBytes -= sizeOf(stretch);
+    stretches.length = Math.min(stretches.length, whole);
   }
 
   // Inside.
@@ -397,16 +426,27 @@ export class Timeline {
       const span = store.seal(0);
       this.spans.push(span);
       this.spanBytes += sizeOf(span);
+      if (this.spans.length % stretchSpans === 0) this.foldSpans();
     }
     this.base += spanSteps;
     const { floor } = this;
     while (this.spanBytes + this.courses.bytes > this.budget && this.floor < this.base) {
       const oldest = this.floor / spanSteps;
-      this.spanBytes -= sizeOf(this.spans[oldest]);
+      const stretch = Math.floor(oldest / stretchSpans);
+      this.spanBytes -= sizeOf(this.spans[oldest]) + sizeOf(this.stretches[stretch]);
       this.spans[oldest] = undefined;
+      if (stretch < this.stretches.length) this.stretches[stretch] = undefined;
       this.floor += spanSteps;
     }
     if (this.floor > floor) this.courses.forget(this.floor);
+  }
+
+  /** Takes the last spans together; where some of them are dropped, nobody goes over them. */
+  private foldSpans(): void {
+    const spans = this.spans.slice(-stretchSpans).filter((span) => span !== undefined);
+    const stretch = spans.length < stretchSpans ? undefined : this.engine.store.fold(spans);
+    this.stretches.push(stretch);
+    this.spanBytes += sizeOf(stretch);
   }
 
   private record(choice: number): void {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { functionPattern, parseHitCondition } from '../../src/debug/breakpoints';
@@ -5,6 +6,7 @@ import type { Debuggee } from '../../src/debug/debuggee';
 import { parseLaunch } from '../../src/debug/launch';
 import { Listings, signature } from '../../src/debug/listings';
 import { breakablePlaces, place, type SourceKey, type Wanted } from '../../src/debug/placing';
+import { loadDebuggee } from '../../src/debug/scenario';
 import { Session, type Stop } from '../../src/debug/session';
 import { Sources } from '../../src/debug/sources';
 import { eventNames, filters } from '../../src/debug/stops';
@@ -219,4 +221,33 @@ test('launch arguments are read in full, and an empty choice is no choice', () =
     history: 256 * 2 ** 20,
     options: { with: ['bz-01'], without: [], schedule: Array(3).fill({ agent: 2, branch: 0 }) },
   });
+});
+
+test('who steps over a scan of a whole buffer comes to the same stops as who looks at its every micro-step', () => {
+  const path = 'examples/02-large-buffer.coh';
+  const stops = (asked: readonly Wanted[]): string[] => {
+    const loaded = loadDebuggee(path, readFileSync(path, 'utf8'), { with: [], without: [] });
+    const session = new Session(loaded as Debuggee);
+    for (const wanted of asked)
+      session.breakpoints.replace(`${wanted.id}`, [place(session, wanted).placed!]);
+    session.start(true);
+    const found: string[] = [];
+    const go = (move: (task: number) => void) => {
+      move(session.stopped!.task);
+      const { reason, title } = finish(session);
+      found.push(`${session.timeline.position} ${reason}: ${title}`);
+    };
+    for (let i = 0; i < 12; i++) go((task) => session.step(task, 'over', 'statement'));
+    for (let i = 0; i < 3; i++) {
+      go((task) => session.continue(task));
+      go((task) => session.step(task, 'out', 'statement'));
+      go((task) => session.step(task, 'over', 'instruction'));
+    }
+    return found;
+  };
+  const flush = wish(1, { kind: 'filter', filter: 'dirty-flush' });
+  const never = wish(2, { kind: 'function', name: 'apply_pt_*' }, { condition: '1 == 2' });
+  const [quick, slow] = [stops([flush]), stops([flush, never])];
+  expect(quick).toEqual(slow);
+  expect(quick.filter((stop) => stop.includes('exception'))).toHaveLength(4);
 });

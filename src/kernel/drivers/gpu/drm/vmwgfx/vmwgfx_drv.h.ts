@@ -182,11 +182,12 @@ export const vmw_private = struct('vmw_private', {
   },
 });
 
-/** Handles of one open file: addresses of surfaces and of fences; handle h is element h - 1. */
+/** Handles of one open file: addresses of surfaces and of fences; handle h is element h - 1. `used`: those before the
+ * lowest free one. */
 export const vmw_fpriv = struct('vmw_fpriv', {
   own: { lock: spinlock('tfile_lock') },
   fixed: { size: int },
-  under: { tfile_lock: { objects: tail(holding(int)) } },
+  under: { tfile_lock: { used: int, objects: tail(holding(int)) } },
 });
 
 /** A resource of a submission. */

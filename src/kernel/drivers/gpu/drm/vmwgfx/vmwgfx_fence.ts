@@ -343,12 +343,19 @@ export const vmw_user_fence_create = routine(
 
 /** The lowest free handle, now naming `object`; -ENOMEM when all are in use. The table's lock is held. */
 export function newHandle(table: Structs['vmw_fpriv'], object: number): number {
-  for (let i = 0; i < table.size; i++) {
-    if (table.objects.get(i) !== 0) continue;
-    table.objects.set(i, object);
-    return i + 1;
-  }
-  return -ENOMEM;
+  const { size, used, objects } = table;
+  if (used === size) return -ENOMEM;
+  objects.set(used, object);
+  let next = used + 1;
+  while (next < size && objects.get(next) !== 0) next++;
+  table.used = next;
+  return used + 1;
+}
+
+/** A handle that is in use names nothing any more. The table's lock is held. */
+export function freeHandle(table: Structs['vmw_fpriv'], handle: number): void {
+  table.objects.set(handle - 1, 0);
+  table.used = Math.min(table.used, handle - 1);
 }
 
 /** The address of the object that a handle names, 0 when none. The table's lock is held. */
@@ -419,7 +426,7 @@ export const vmw_fence_obj_unref_ioctl = routine(
     acquire('spin_lock(&tfile->lock)', (_f, k) => handles(k).lock),
     step('fence = idr_remove(&tfile->idr, handle)', (f, k) => {
       f.fence = k.view('dma_fence', ofHandle(handles(k), f.handle));
-      if (!isNull(f.fence)) handles(k).objects.set(f.handle - 1, 0);
+      if (!isNull(f.fence)) freeHandle(handles(k), f.handle);
     }),
     release('spin_unlock(&tfile->lock)', (_f, k) => handles(k).lock),
     when('!fence', (f) => isNull(f.fence), [ret('-EINVAL', () => -EINVAL)]),

@@ -47,6 +47,7 @@ import {
 import { vmw_bo_init } from './vmwgfx_bo';
 import { newId, putCommand, vmw_cmd_commit, vmw_cmd_reserve, vmw_priv } from './vmwgfx_cmd';
 import {
+  freeHandle,
   newHandle,
   ofHandle,
   vmw_bo_fence_single,
@@ -693,7 +694,7 @@ export const vmw_surface_destroy_ioctl = routine(
     acquire('spin_lock(&tfile->lock)', (_f, k) => handles(k).lock),
     step('res = idr_remove(&tfile->idr, handle)', (f, k) => {
       f.res = k.view('vmw_resource', ofHandle(handles(k), f.handle));
-      if (!isNull(f.res)) handles(k).objects.set(f.handle - 1, 0);
+      if (!isNull(f.res)) freeHandle(handles(k), f.handle);
     }),
     release('spin_unlock(&tfile->lock)', (_f, k) => handles(k).lock),
     when('!res', (f) => isNull(f.res), [ret('-EINVAL', () => -EINVAL)]),
