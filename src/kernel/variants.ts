@@ -698,6 +698,11 @@ export const deviationForms: readonly Pick<Variant, 'id' | 'sentence'>[] = [
     sentence:
       'A fault of your own: where FUNCTION calls or sets the one and where it does the other change places.',
   },
+  {
+    id: 'set.TABLE.ROW.ENTRY',
+    sentence:
+      'A fault of your own: a table of the kernel has another entry in this row, as what a command does to what it names.',
+  },
 ];
 
 /** The id of a deviation. */
@@ -708,9 +713,16 @@ export const deviationId = ({ kind, of, names }: Deviation): string =>
 export function deviationOf(id: string): Deviation | undefined {
   const [kind, of = '', ...names] = id.split('.');
   if (!/^\w+(\.\w+)+$/.test(id)) return undefined;
-  if (kind === 'omit' && names.length === 1) return { kind, of, names };
-  return kind === 'swap' && names.length === 2 ? { kind, of, names } : undefined;
+  if (kind === undefined || !isDeviation(kind) || names.length !== deviationNames[kind])
+    return undefined;
+  return { kind, of, names };
 }
+
+/** How many names stand behind the function or table. */
+const deviationNames: Readonly<Record<Deviation['kind'], number>> = { omit: 1, swap: 2, set: 2 };
+
+const isDeviation = (kind: string): kind is Deviation['kind'] =>
+  Object.hasOwn(deviationNames, kind);
 
 /** The variants of a preset as they are after some changes, one after the other. Of alternatives the last added is on. */
 export function variantSet(preset: Preset, ...changes: readonly VariantChange[]): VariantSet {

@@ -12,6 +12,7 @@ import { procedureForm } from '../scenario/statements';
 import { tracepoints } from '../scenario/tracepoints';
 import {
   advices,
+  bindWords,
   commands,
   counters,
   devices,
@@ -328,8 +329,9 @@ function operandItems(place: Place): readonly Item[] {
   if (verb === 'signal') return named(place, ['event']);
   if (/^copy\b.*\bto\s+$/.test(before) && !inSubmit) return mappings(place);
   if (/\b(reads|writes|to)\s+$/.test(before)) return named(place, ['surface']);
+  if (verb === 'unbind') return entries(bindWords, 'keyword');
   if (verb === 'draw')
-    return ['reads', 'writes'].map((word) => value(word, commands.draw.form, ''));
+    return ['reads', 'writes', 'bound'].map((word) => value(word, commands.draw.form, ''));
   if (verb !== undefined && Object.hasOwn(commands, verb)) return named(place, ['surface']);
   if (/^let\s+\w+\s*=\s*$/.test(before))
     return [...expressionItems(place), ...entries(operations, 'operation')];
@@ -364,9 +366,9 @@ const onMappings: ReadonlySet<string> = new Set([
 
 /** The words that can stand behind what an operation works on. */
 function wordsBehind(before: string): Readonly<Record<string, Entry>> | undefined {
-  const verb = /\b(map|protect|advise|wait|grab)\s+\w+(?:\[[^\]]*\])?\s+$/.exec(before)?.[1];
+  const verb = /\b(map|protect|advise|wait|grab|bind)\s+\w+(?:\[[^\]]*\])?\s+$/.exec(before)?.[1];
   const words = { map: mapWords, protect: protections, advise: advices, wait: waitWords };
-  return { ...words, grab: grabWords }[verb ?? ''];
+  return { ...words, grab: grabWords, bind: bindWords }[verb ?? ''];
 }
 
 function expressionItems(place: Place): readonly Item[] {

@@ -11,6 +11,7 @@ import { procedureForm } from '../scenario/statements';
 import { tracepoints } from '../scenario/tracepoints';
 import {
   advices,
+  bindWords,
   commands,
   counters,
   type Entry,
@@ -147,6 +148,8 @@ function wordText(word: string, place: Place, known: Known): string | undefined 
     return `point of failure: ${failurePoints[word as FailurePoint]}`;
   if (verb === 'fail' && Object.hasOwn(failureWords, word)) return table(word, failureWords);
   if (verb === 'protect' && Object.hasOwn(protections, word)) return table(word, protections);
+  if (/^(un)?bind$/.test(verb ?? '') && Object.hasOwn(bindWords, word))
+    return table(word, bindWords);
   if (verb === 'advise' && Object.hasOwn(advices, word)) return table(word, advices);
   return (
     table(word, operations) ??

@@ -9,6 +9,7 @@ import {
   type Burst,
   builderFor,
   type Deviation,
+  type EntryListener,
   type FnPtrField,
   type LoopNode,
   type Mode,
@@ -129,6 +130,8 @@ export class Program {
   private readonly byPointer = new Map<string, Set<RoutineCode>>();
   /** Deviations that no operation answers to. */
   readonly missed: readonly Deviation[];
+  /** The rows of the kernel's tables that routines ask for, with the entries there are. */
+  readonly tables = new Map<string, Map<string, readonly string[]>>();
 
   /** Builds `roots`, the routines that `statics` point to, and all they call. */
   constructor(
@@ -150,9 +153,14 @@ export class Program {
       this.byPointer.set(name, known.add(want(routine)));
     }
     const met = new Set<Deviation>();
+    const heard: EntryListener = (table, row, values, taken) => {
+      const rows = this.tables.get(table) ?? new Map();
+      this.tables.set(table, rows.set(row, values));
+      if (taken !== undefined) met.add(taken);
+    };
     for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
       const code = this.byRoutine.get(next)!;
-      flatten(code, this.variants, want, met);
+      flatten(code, this.variants, want, met, heard);
       code.first = this.ops.length;
       for (const op of code.ops) this.ops.push(op);
       link(code);
@@ -282,6 +290,7 @@ function flatten(
   variants: VariantSet,
   want: (routine: Routine) => RoutineCode,
   met: Set<Deviation>,
+  heard: EntryListener,
 ): void {
   const ops = code.ops as Op[];
   const lines = code.lines as ListingLine[];
@@ -486,7 +495,7 @@ function flatten(
     }
   };
 
-  walk(code.routine.body(builderFor(variants)) as Node, 1, undefined, undefined);
+  walk(code.routine.body(builderFor(variants, heard)) as Node, 1, undefined, undefined);
   const last = ops.at(-1);
   if (last === undefined || last.code !== Code.ret || ops.some((op) => op.to === ops.length)) {
     emit({ code: Code.ret, text: 'return' }, 1);

@@ -260,6 +260,14 @@ export interface Builder<F, L> {
   having(what: string, nodes: Node[]): Node;
   /** The active one of two branches: with the variant, without it. */
   variant(id: string, on: Node[], off?: Node[]): Node;
+  /** The entry of a table of the kernel's in a row, one of `values`; another of them with a variant, or a deviation. */
+  entry<V extends string>(
+    table: string,
+    row: string,
+    value: V,
+    values: Readonly<Record<V, number>>,
+    under?: Readonly<Record<string, V>>,
+  ): number;
   /** Operations of one statement of a scenario, or of one command or item: a turn of the default schedule. */
   statement(span: SourceSpan | undefined, body: Node[]): Node;
 }
@@ -311,13 +319,21 @@ export interface VariantSet {
 /**
  * A change to the table of the routine `of`, by what its operations call or set. `omit`: those that do so with the one
  * name do nothing. `swap`: in the innermost list of operations that has both, what does so with the one and what does so
- * with the other change places.
+ * with the other change places. `set`: not of a routine, but of the kernel's table `of`: the row has another entry.
  */
 export interface Deviation {
-  readonly kind: 'omit' | 'swap';
+  readonly kind: 'omit' | 'swap' | 'set';
   readonly of: string;
   readonly names: readonly string[];
 }
+
+/** Who hears of the rows of tables that a routine asks for, with the entries there are and the deviation that was taken. */
+export type EntryListener = (
+  table: string,
+  row: string,
+  values: readonly string[],
+  taken: Deviation | undefined,
+) => void;
 
 /** The same step at a point that may fail. */
 function failing(
@@ -337,7 +353,11 @@ function failing(
 }
 
 /** The builder for one set of variants. */
-export function builderFor(variants: VariantSet): AnyBuilder {
+export function builderFor(variants: VariantSet, heard: EntryListener = () => {}): AnyBuilder {
+  const isActive = (id: string): boolean => {
+    assert(variants.known.has(id), `a variant called ${id}`);
+    return variants.active.has(id);
+  };
   return {
     step: (text, run) => ({ kind: 'step', text, run, manner: 'plain' }),
     atomic: (text, run) => ({ kind: 'step', text, run, manner: 'atomic' }),
@@ -411,9 +431,15 @@ export function builderFor(variants: VariantSet): AnyBuilder {
       variants.points?.has(point) === true ? failing(point, node, instead) : node,
     having: (what, nodes) =>
       variants.points?.has(what) === true || variants.uses?.has(what) === true ? nodes : [],
-    variant: (id, on, off = []) => {
-      assert(variants.known.has(id), `a variant called ${id}`);
-      return variants.active.has(id) ? on : off;
+    variant: (id, on, off = []) => (isActive(id) ? on : off),
+    entry: (table, row, value, values, under = {}) => {
+      const other = Object.keys(under).find((id) => isActive(id));
+      const taken = variants.deviations?.find(
+        ({ kind, of, names: [name, other = ''] }) =>
+          kind === 'set' && of === table && name === row && Object.hasOwn(values, other),
+      );
+      heard(table, row, Object.keys(values), taken);
+      return values[(taken?.names[1] ?? under[other ?? ''] ?? value) as typeof value];
     },
     statement: (span, body) => ({ kind: 'statement', span, body }),
   };

@@ -125,6 +125,7 @@ const foundByNumber: readonly string[] = [
   'mm_struct',
   'page',
   'page_table',
+  'svga_context',
   'svga_mob',
   'svga_surface',
   'svga_transfer',

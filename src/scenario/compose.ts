@@ -24,6 +24,7 @@ import type { Engine } from '../routine/engine';
 import type { Program } from '../routine/program';
 import type { Routine, VariantSet } from '../routine/routine';
 import { isNull, NULL } from '../state/layout';
+import { contextParts } from '../user/context';
 import { layerParts } from '../user/layer';
 import { bufferCommands } from '../user/limits';
 import { transferParts } from '../user/transfer';
@@ -31,6 +32,7 @@ import { Counters } from './counters';
 import { MachineLook, type Whereabouts } from './look';
 import {
   allSteps,
+  bindsIn,
   deviceCommands,
   exportedFences,
   innerSteps,
@@ -84,6 +86,7 @@ function specOf(meaning: ScenarioMeaning, kernel: VariantSet) {
   const library = [
     ...(keepsMemory(meaning, variants) ? [transferParts(meaning.surfaces.length)] : []),
     ...(variants.active.has('memory-layer') ? [layerParts(sizes.layer)] : []),
+    ...(sizes.device.contexts > 0 ? [contextParts(tasks.length)] : []),
   ];
   const own: Part = {
     statics: [scenarioStaticSize(struct), ...task_mmu_statics],
@@ -179,6 +182,7 @@ function usesOf(meaning: ScenarioMeaning): ReadonlySet<string> {
   const uses = new Set<string>();
   if ([...allSteps(meaning)].some(({ kind }) => kind === 'kill')) uses.add('signals');
   if (exportedFences(meaning).size > 0) uses.add('sync files');
+  if (bindsIn([...allSteps(meaning)]).length > 0) uses.add('contexts');
   return uses;
 }
 
@@ -229,6 +233,7 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
   // Room to align the frames of large surfaces to huge pages.
   const aligned = variants.active.has('huge-faults') ? HPAGE_PMD_NR * (surfaces.length + 1) : 0;
   const watched = variants.active.has('memory-layer') ? Math.min(4096, most) : 0;
+  const contexts = variants.uses?.has('contexts') === true ? tasks.length : 0; // one each
   const machine: Limits = {
     frames: all + 64 + processes.length * privatePages(meaning, pagesOf) + aligned,
     tables: processes.length * (4 + tables),
@@ -256,6 +261,7 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
       objects,
       objectPages: most,
       ringCommands,
+      contexts,
       lastSeqno: meaning.machine.lastSeqno,
     },
     driver: {
@@ -273,6 +279,7 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
       events: [...allSteps(meaning)].some((s) => s.kind === 'wait' && s.how === 'event')
         ? tasks.length
         : 0,
+      contexts,
       swap: [...allSteps(meaning)].some(({ kind }) => kind === 'swapout' || kind === 'suspend'),
     },
   };

@@ -10,6 +10,7 @@ import type { Deviation } from '../routine/routine';
 export function missedText(program: Program, deviation: Deviation): string {
   const { of, names } = deviation;
   const id = deviationId(deviation);
+  if (deviation.kind === 'set') return missedEntry(program, deviation, id);
   const code = program.named(of);
   if (code === undefined)
     return `${id}: this machine has no function \`${of}\`${didYouMean(of, program.names())}`;
@@ -21,9 +22,23 @@ export function missedText(program: Program, deviation: Deviation): string {
   return `${id}: \`${of}\` neither calls nor sets \`${absent}\`, but ${list || 'nothing'}`;
 }
 
+/** Why a table has no such entry: no such table, no such row, or another set of entries. */
+function missedEntry({ tables }: Program, { of, names }: Deviation, id: string): string {
+  const [row = '', entry = ''] = names;
+  const list = (words: Iterable<string>) => [...words].map((word) => `\`${word}\``).join(', ');
+  const rows = tables.get(of);
+  if (rows === undefined)
+    return `${id}: the kernel has no table \`${of}\` whose entries can be chosen, but ${list(tables.keys()) || 'nothing is submitted here'}`;
+  const entries = rows.get(row);
+  return entries === undefined
+    ? `${id}: \`${of}\` has no row \`${row}\`, but ${list(rows.keys())}`
+    : `${id}: \`${entry}\` is no entry of \`${of}\`; there are ${list(entries)}`;
+}
+
 /** The fix of a function that is misspelt, where its word stands at `at`. */
 export function missedFix(program: Program, deviation: Deviation, at: Span): Fix | undefined {
-  if (program.named(deviation.of) !== undefined) return undefined;
-  const of = nearest(deviation.of, program.names());
+  const names = deviation.kind === 'set' ? [...program.tables.keys()] : program.names();
+  if (names.includes(deviation.of)) return undefined;
+  const of = nearest(deviation.of, names);
   return of === undefined ? undefined : replaced(at, deviationId({ ...deviation, of }));
 }

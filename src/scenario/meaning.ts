@@ -2,6 +2,7 @@
 // written, this says what is to be done; plan.ts turns it into tasks of a machine. Plain data, like the tree.
 
 import type { Span } from '../base/text';
+import type { PointName } from '../hardware/svga/bindings';
 import type { SurfaceShape } from '../hardware/svga/shapes';
 import type { FailurePoint } from '../kernel/lib/fault-inject';
 import type { BinaryOperator } from '../syntax/tree';
@@ -402,6 +403,15 @@ export type Command = Span &
         readonly reads: readonly Extent[];
         readonly writes: readonly { readonly extent: Extent; readonly value: Value | undefined }[];
       }
+    /** A draw with what the thread has bound. */
+    | { readonly verb: 'drawBound'; readonly value: Value | undefined }
+    | {
+        readonly verb: 'bind';
+        readonly point: PointName;
+        readonly slot: number;
+        readonly extent: Extent;
+      }
+    | { readonly verb: 'unbind'; readonly point: PointName; readonly slot: number }
     | { readonly verb: 'copy'; readonly source: Extent; readonly target: Extent }
     | { readonly verb: 'clear'; readonly target: Extent; readonly value: Value | undefined }
     | {
@@ -416,12 +426,29 @@ export type Command = Span &
       }
   );
 
-/** How many commands of the device these are: a draw is one for each range that it reads or writes. */
+/** How many commands of the device these are at most: a draw is one for each range that it reads or writes. */
 export function deviceCommands(commands: readonly Command[]): number {
-  return commands.reduce(
-    (n, c) => n + (c.verb === 'draw' ? c.reads.length + c.writes.length : 1),
-    0,
-  );
+  const count = (c: Command): number => {
+    switch (c.verb) {
+      case 'draw':
+        return c.reads.length + c.writes.length;
+      case 'bind':
+        return 3; // the view before, its own, and what binds it
+      case 'unbind':
+        return 2;
+      default:
+        return 1;
+    }
+  };
+  return commands.reduce((n, c) => n + count(c), 0);
+}
+
+/** What steps bind, those in blocks and calls too. */
+export function bindsIn(steps: readonly Step[]): readonly (Command & { verb: 'bind' })[] {
+  return steps.flatMap((s) => [
+    ...(s.kind === 'submit' ? s.commands.filter((c) => c.verb === 'bind') : []),
+    ...bindsIn(innerSteps(s)),
+  ]);
 }
 
 /** What can be asked about a byte of a mapping, and has fields. */

@@ -1,6 +1,7 @@
 // From meaning to tasks: every process and thread of a scenario is a routine built from its statements, its variables
 // fields of the frame. Loads and stores are instructions of the emulated CPU; expressions only look.
 import type { Span } from '../base/text';
+import { bindingPoints, pointIndex } from '../hardware/svga/bindings';
 import {
   byFace,
   bySubresource,
@@ -46,6 +47,14 @@ import type { Engine } from '../routine/engine';
 import { type AnyBuilder, type Node, type Routine, routine } from '../routine/routine';
 import { type Field, long } from '../state/layout';
 import { queueCommand } from '../user/commandBuffer';
+import {
+  beginBinding,
+  context_create,
+  contextOf,
+  drawBound,
+  endBinding,
+  queue_binding,
+} from '../user/context';
 import {
   memory_abandoned,
   memory_flushed,
@@ -108,7 +117,9 @@ import { evaluate, type Look } from './evaluate';
 import {
   allSteps,
   askedSurfaces,
+  bindsIn,
   type Command,
+  deviceCommands,
   type Extent,
   exportedFences,
   type Family,
@@ -251,7 +262,7 @@ function threadRoutine(
     v.process === process.name && v.thread === thread && v.frame === 0 && isLocal(v);
   const locals = localsOf(meaning, body, own);
   const name = thread ?? process.name;
-  const builder = new StatementBuilder(meaning);
+  const builder = new StatementBuilder(meaning, bindsIn(body));
   const root = routine('scenario', name, { mode: 'user', locals: locals as never }, (b) =>
     builder.thread(b as AnyBuilder, process, thread, beginning, body),
   ) as Routine;
@@ -276,6 +287,7 @@ function localsOf(
     locals[name] = long;
   }
   if (exportedFences(meaning).size > 0) locals['(behind)'] = long;
+  if (bindsIn([...allSteps(meaning)]).length > 0) locals['(next)'] = long;
   for (const s of controlsIn(body)) locals[temporary(s)] = long;
   return locals;
 }
@@ -322,18 +334,29 @@ function rangesOf(
   }));
 }
 
-/** The surfaces that commands use, each once. */
-function usedSurfaces(commands: readonly Command[]): readonly UsedSurface[] {
+/** The surfaces that commands use, each once; a draw with what is bound uses all that `bound` says. */
+function usedSurfaces(
+  commands: readonly Command[],
+  bound: readonly Binding[],
+): readonly UsedSurface[] {
   const used = new Map<SurfaceMeaning, boolean>();
   const use = ({ surface }: Extent, writes: boolean) =>
     used.set(surface, writes || used.get(surface) === true);
   for (const c of commands) {
-    if (c.verb === 'draw') {
-      for (const extent of c.reads) use(extent, false);
-      for (const { extent } of c.writes) use(extent, true);
-    } else {
-      if (c.verb === 'copy') use(c.source, false);
-      use(c.target, c.verb === 'copy' || c.verb === 'clear' || c.verb === 'genmips');
+    switch (c.verb) {
+      case 'draw':
+        for (const extent of c.reads) use(extent, false);
+        for (const { extent } of c.writes) use(extent, true);
+        break;
+      case 'drawBound':
+        for (const { point, extent } of bound) use(extent, bindingPoints[point].written);
+        break;
+      case 'bind': // what is bound is used by draws
+      case 'unbind':
+        break;
+      default:
+        if (c.verb === 'copy') use(c.source, false);
+        use(c.target, c.verb === 'copy' || c.verb === 'clear' || c.verb === 'genmips');
     }
   }
   return [...used].map(([surface, writes]) => ({ surface, writes }));
@@ -353,6 +376,8 @@ const wholeIds = {
   invalidate: SVGA_3D_CMD_INVALIDATE_GB_SURFACE,
 } as const;
 
+type Binding = Command & { readonly verb: 'bind' };
+
 class StatementBuilder {
   readonly calls = new Map<number, Routine>();
   /** Numbers of the surfaces whose memory is flushed or invalidated somewhere. */
@@ -361,7 +386,11 @@ class StatementBuilder {
   private readonly exported: ReadonlySet<string>;
   private readonly asked: ReadonlySet<string>;
 
-  constructor(private readonly meaning: ScenarioMeaning) {
+  constructor(
+    private readonly meaning: ScenarioMeaning,
+    /** What the thread binds: then it has a context. */
+    private readonly bound: readonly Binding[],
+  ) {
     this.exported = exportedFences(meaning);
     this.asked = askedSurfaces(meaning);
     const steps = [...allSteps(meaning)];
@@ -409,6 +438,7 @@ class StatementBuilder {
       ...(forks !== undefined ? this.begin(b, head, process, thread) : []),
       ...(forks !== undefined || first === 0 ? [] : [this.start(b, head, first, knowing)]),
       ...creates.map((surface) => this.create(b, surface)),
+      ...(this.bound.length > 0 ? [this.context(b, head)] : []),
       ...body.map((s) => this.statement(b, s)),
       ...(thread === undefined
         ? [
@@ -464,6 +494,14 @@ class StatementBuilder {
     );
     const before = setups.slice(0, process.index + (thread === undefined ? 0 : 1)).filter(Boolean);
     return before.length;
+  }
+
+  /** The thread's context, to bind surfaces to. */
+  private context(b: AnyBuilder, head: Span & { name: string }): Node {
+    return b.statement(head, [
+      b.call(context_create, () => ({}), '(result)'),
+      ...this.returned(b, head, 'creating its context', undefined),
+    ]);
   }
 
   private create(b: AnyBuilder, surface: SurfaceMeaning): Node {
@@ -982,7 +1020,7 @@ class StatementBuilder {
   }
 
   private submit(b: AnyBuilder, s: Step & { kind: 'submit' }): Node[] {
-    const used = usedSurfaces(s.commands);
+    const used = usedSurfaces(s.commands, this.bound);
     const flushed = used.filter(({ surface }) => this.flushed.has(surface.index));
     const kept = used.filter(
       ({ surface }) => surface.coherent || flushed.some((u) => u.surface === surface),
@@ -996,6 +1034,13 @@ class StatementBuilder {
           this.submission(b, s, flushed),
         ),
       ]),
+      ...(s.commands.some(({ verb }) => verb === 'bind' || verb === 'unbind')
+        ? [
+            b.when('it was submitted', (f: F) => f['(result)'] >= 0, [
+              b.step('what is bound', (_f: F, k) => endBinding(k)),
+            ]),
+          ]
+        : []),
       ...this.used(b, s),
       ...this.returned(b, s, 'execbuf', s.error),
       ...(s.fence === undefined
@@ -1017,31 +1062,28 @@ class StatementBuilder {
     kept: readonly UsedSurface[],
     layered = false,
   ): Node[] {
-    const parts = s.commands.flatMap((c) => this.commands(c));
+    const room = deviceCommands(s.commands);
     const keeps = kept.length > 0;
-    const first = keeps ? bufferCommands - parts.length : 0;
+    const first = keeps ? bufferCommands - room : 0;
+    // How many commands binding takes depends on what is bound already.
+    const binds = s.commands.some(({ verb }) => verb === 'bind' || verb === 'unbind');
+    const end = (f: F): number => (binds ? f['(next)'] : first + room);
     const execbuf = b.call(
       submit,
-      (f: F) => ({
+      (f: F, k) => ({
         first: f['(first)'],
-        count: first + parts.length - f['(first)'],
+        count: end(f) - f['(first)'],
         submission: f['(index)'],
         forget: s.fence === undefined,
         exported: s.exported,
         behind: s.behind === undefined ? 0 : f['(behind)'],
+        context: this.bound.length > 0 ? contextOf(k) : 0,
       }),
       '(result)',
     );
     return [
       ...(keeps ? [this.lock(b)] : []),
-      ...parts.map(({ text, make, makeByFace }, i) => {
-        const queue = (made: typeof make) =>
-          b.step(`command ${i + 1}: ${text}`, (_f: F, k) => {
-            queueCommand(k, first + i, made(k));
-          });
-        if (makeByFace === undefined) return queue(make);
-        return b.variant('device-gb', [queue(makeByFace)], [queue(make)]);
-      }),
+      ...(binds ? this.queueBinding(b, s.commands, first) : this.queue(b, s.commands, first)),
       b.atomic('number of the submission', (f: F, k) => {
         state(k).set('submissions', state(k).get('submissions') + 1);
         f['(index)'] = state(k).get('submissions');
@@ -1107,12 +1149,81 @@ class StatementBuilder {
     ];
   }
 
+  /** Commands go into the command buffer, from place `first` on. */
+  private queue(b: AnyBuilder, commands: readonly Command[], first: number): Node[] {
+    const parts = commands.flatMap((c) => this.commands(c));
+    return parts.map((part, i) =>
+      this.queueOne(b, part, `command ${i + 1}`, (_f, k, made) => {
+        queueCommand(k, first + i, made);
+      }),
+    );
+  }
+
+  private queueOne(
+    b: AnyBuilder,
+    { text, make, makeByFace }: DeviceCommand,
+    name: string,
+    put: (f: F, k: Engine, made: SvgaCommand) => void,
+  ): Node {
+    const queue = (made: typeof make) =>
+      b.step(`${name}: ${text}`, (f: F, k) => put(f, k, made(k)));
+    if (makeByFace === undefined) return queue(make);
+    return b.variant('device-gb', [queue(makeByFace)], [queue(make)]);
+  }
+
+  /** The same where some of them bind: where the next one goes is known when the one before has been queued. */
+  private queueBinding(b: AnyBuilder, commands: readonly Command[], first: number): Node[] {
+    return [
+      b.step('what is bound', (f: F, k) => {
+        f['(next)'] = first;
+        beginBinding(k);
+      }),
+      ...commands.flatMap((c) => {
+        if (c.verb === 'bind' || c.verb === 'unbind') return this.binding(b, c);
+        return this.commands(c).map((part) =>
+          this.queueOne(b, part, 'command', (f, k, made) => {
+            queueCommand(k, f['(next)'], made);
+            f['(next)']++;
+          }),
+        );
+      }),
+    ];
+  }
+
+  private binding(b: AnyBuilder, c: Command & { verb: 'bind' | 'unbind' }): Node[] {
+    const extent = c.verb === 'bind' ? c.extent : undefined;
+    return [
+      b.step('the range', (f: F, k) => {
+        f['(handle)'] = extent === undefined ? 0 : state(k).get(`surface ${extent.surface.name}`);
+        f['(address)'] = extent === undefined ? 0 : now(extent.start, k);
+        const end = extent?.end === undefined ? (extent?.surface.bytes ?? 0) : now(extent.end, k);
+        f['(length)'] = Math.max(0, end - f['(address)']);
+        if (extent !== undefined && f['(length)'] === 0)
+          fail(k, extent, `${textOf(k, extent)} is empty`);
+      }),
+      b.call(
+        queue_binding,
+        (f: F) => ({
+          point: pointIndex(c.point),
+          slot: c.slot,
+          handle: f['(handle)'],
+          offset: f['(address)'],
+          length: f['(length)'],
+          next: f['(next)'],
+        }),
+        '(next)',
+      ),
+    ];
+  }
+
   /** What an application says of its memory by updates, readbacks and invalidates of its own. */
   private emitOwn(k: Engine, commands: readonly Command[], submission: number): void {
     commands.forEach((c, i) => {
       if (c.verb !== 'update' && c.verb !== 'readback' && c.verb !== 'invalidate') return;
       const uses = (of: readonly Command[], writing: boolean) =>
-        usedSurfaces(of).some((u) => u.surface === c.target.surface && (u.writes || !writing));
+        usedSurfaces(of, this.bound).some(
+          (u) => u.surface === c.target.surface && (u.writes || !writing),
+        );
       for (const range of rangesOf(c, k)) {
         // Commands go in their order: an update does nothing for those in front of it, nor a readback for those behind.
         if (c.verb === 'update') {
@@ -1132,7 +1243,7 @@ class StatementBuilder {
 
   /** Where somebody asks surfaces themselves: the last submission that has used each of these. */
   private used(b: AnyBuilder, s: Step & { kind: 'submit' }): Node[] {
-    const surfaces = usedSurfaces(s.commands)
+    const surfaces = usedSurfaces(s.commands, this.bound)
       .map(({ surface }) => surface)
       .filter(({ name }) => this.asked.has(name));
     if (surfaces.length === 0) return [];
@@ -1268,6 +1379,16 @@ class StatementBuilder {
           ...c.reads.map((r) => on(GPU_CMD_READ, r, 'read')),
           ...c.writes.map((w) => on(GPU_CMD_WRITE, w.extent, 'write', w.value)),
         ];
+      case 'drawBound':
+        return [
+          {
+            text: 'draw',
+            make: (k) => drawBound(c.value === undefined ? 0 : now(c.value, k)),
+          },
+        ];
+      case 'bind':
+      case 'unbind':
+        return []; // see queueBinding
       case 'clear':
         return [on(GPU_CMD_WRITE, c.target, 'clear', c.value)];
       case 'copy':

@@ -488,6 +488,14 @@ class Rehearsal {
         this.extent(command.target);
         if (command.value !== undefined) this.stored(command.value);
         break;
+      case 'drawBound':
+        if (command.value !== undefined) this.stored(command.value);
+        break;
+      case 'bind':
+        this.extent(command.extent);
+        break;
+      case 'unbind':
+        break;
       default:
         this.extent(command.target);
     }

@@ -2,6 +2,7 @@
 // the verdict. Scenario, options and schedule fix every byte of it.
 
 import type { Contract, Told } from '../contract/observer';
+import { contextDeed } from '../hardware/svga/bindings';
 import { svgaCommandNames } from '../hardware/svga/commands';
 import { warningTexts } from '../kernel/include/asm-generic/bug';
 import { Locations } from '../machine/locations';
@@ -179,8 +180,12 @@ export class Run {
       return this.problem('livelock', message, this.placeOfEvent(e.index), e.step, cause);
     },
     svga_error: (e) => {
-      const refused = `the device refused ${svgaCommandNames[Number(e.args['id'])]}`;
-      const message = `${refused}: its ranges lie outside or overlap, no memory is bound, or it knows no such command`;
+      const id = Number(e.args['id']);
+      const why =
+        contextDeed(id) === undefined
+          ? 'its ranges lie outside or overlap, no memory is bound, or it knows no such command'
+          : 'it names a view that is not there, or it knows no such command';
+      const message = `the device refused ${svgaCommandNames[id]}: ${why}`;
       return this.problem('device', message, this.placeOfEvent(e.index), e.step);
     },
   };

@@ -4,6 +4,7 @@
 import { type Fix, inserted, removed, replaced, respelled } from '../base/fixes';
 import { didYouMean } from '../base/suggest';
 import type { Span } from '../base/text';
+import { type PointName, SLOTS } from '../hardware/svga/bindings';
 import { mipLevel, SVGA3D_BUFFER, subresourceOffset } from '../hardware/svga/shapes';
 import { statementWords } from '../syntax/forms';
 import type {
@@ -56,6 +57,7 @@ import {
 import type { Report, Scope } from './names';
 import {
   advices,
+  bindWords,
   type CommandName,
   commands,
   type Entry,
@@ -381,7 +383,9 @@ const shapes: Readonly<Record<OperationName, Shape>> = {
 };
 
 const commandShapes: Readonly<Record<CommandName, Shape>> = {
-  draw: { ...bare, target: 'none', clauses: ['reads', 'writes'] },
+  draw: { ...bare, target: 'optional', value: true, clauses: ['reads', 'writes'] },
+  bind: { ...bare, words: bindWords, numbers: true },
+  unbind: { ...bare, numbers: true },
   copy: { ...bare, clauses: ['to'] },
   clear: { ...bare, value: true },
   genmips: bare,
@@ -882,6 +886,20 @@ function command(statement: Statement, scope: Scope, report: Report): Command | 
   const name = verb as CommandName;
   if (!checkShape(statement, commandShapes[name], commands[name].form, report)) return undefined;
   if (name === 'draw') return draw(statement, scope, report);
+  if (name === 'unbind') {
+    const { target } = statement;
+    const point = target?.kind === 'reference' ? pointNamed(target.name) : undefined;
+    const slot = slotOf(statement, commands.unbind.form, report);
+    const word = target && { ...target, text: target.kind === 'reference' ? target.name : '' };
+    if (word !== undefined && point === undefined)
+      report(
+        word,
+        `nothing can be bound as that${didYouMean(word.text, Object.keys(bindWords)) || `; there are ${pointList()}`}`,
+        'error',
+        respelled(word, Object.keys(bindWords)),
+      );
+    return point && slot !== undefined ? { verb: name, from, to, point, slot } : undefined;
+  }
   if (name === 'wait') {
     report(
       statement.verb,
@@ -890,6 +908,15 @@ function command(statement: Statement, scope: Scope, report: Report): Command | 
     return undefined;
   }
   const target = extentOf(statement.target, verb, scope, report);
+  if (name === 'bind') {
+    const point = pointNamed(statement.words[0]?.text ?? '');
+    const slot = slotOf({ words: statement.words.slice(1) }, commands.bind.form, report);
+    if (point === undefined)
+      report(statement.verb, `say as what, one of ${pointList()}: \`${commands.bind.form}\``);
+    return target && point && slot !== undefined
+      ? { verb: name, from, to, point, slot, extent: target }
+      : undefined;
+  }
   if (name === 'clear') {
     const value = deviceValue(statement, scope, report);
     return target && { verb: name, from, to, target, value };
@@ -937,12 +964,44 @@ function imageOf({ surface: { shape }, start, end }: Extent): number | undefined
 const levelForm = ({ surface: { name, shape } }: Extent): string =>
   `\`${name}\`, \`level(${name}, 0${shape.layers > 1 ? ', 0' : ''})\``;
 
+const pointNamed = (word: string): PointName | undefined =>
+  Object.hasOwn(bindWords, word) ? (word as PointName) : undefined;
+
+const pointList = (): string =>
+  Object.keys(bindWords)
+    .map((word) => `\`${word}\``)
+    .join(', ');
+
+/** The number of a slot, when only that is said; 0 when nothing is. */
+function slotOf(
+  { words: [word, second] }: Pick<Operation, 'words'>,
+  form: string,
+  report: Report,
+): number | undefined {
+  const slot = word === undefined ? 0 : Number(word.text);
+  const odd = slot >= 0 && slot < SLOTS ? second : word;
+  if (odd === undefined) return slot;
+  report(odd, `one slot may be said here, 0 to ${SLOTS - 1}: \`${form} 1\``);
+  return undefined;
+}
+
 function needsBuffer({ from, to, surface }: Extent, message: string, report: Report): void {
   if (surface.shape.format !== SVGA3D_BUFFER) report({ from, to }, message);
 }
 
 function draw(node: Operation, scope: Scope, report: Report): Command | undefined {
-  const { from, to } = node;
+  const { from, to, target } = node;
+  if (target !== undefined || node.value !== undefined) {
+    const value = deviceValue(node, scope, report);
+    const bound = target?.kind === 'reference' && target.name === 'bound';
+    const odd = bound ? node.clauses[0]?.word : (target ?? node.value);
+    if (odd === undefined) return { verb: 'drawBound', from, to, value };
+    const says = bound
+      ? 'a draw with what is bound names no surfaces'
+      : '`draw` names surfaces behind `reads` and `writes`, or draws with what is `bound`';
+    report(odd, `${says}: \`draw bound = 5\``);
+    return undefined;
+  }
   const extents = node.clauses.map((clause: Clause) => ({
     clause,
     extent: extentOf(clause.target, clause.word.text, scope, report),

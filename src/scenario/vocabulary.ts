@@ -1,5 +1,6 @@
 // The words of the language that are data: operations, GPU commands, what an expression can look at, counters,
 // settings, attributes. Checks, completion and hover read these tables; a word is added here.
+import type { PointName } from '../hardware/svga/bindings';
 import {
   EACCES,
   EBUSY,
@@ -222,7 +223,20 @@ export const commands = {
     form: 'draw reads ring[0 .. 4KiB] writes target = 5',
     does:
       'The device reads and writes its own copies of the surfaces. A draw that writes makes the surface ' +
-      'GPU-dirty: its PTEs are zapped, and the next CPU access reads back.',
+      'GPU-dirty: its PTEs are zapped, and the next CPU access reads back. `draw bound = 5` works on what the thread has ' +
+      'bound: it reads what is bound for reading, and writes the byte to all that is bound for writing.',
+  },
+  bind: {
+    form: 'bind picture target',
+    does:
+      'Binds a surface, or a range of it, to the context of the thread, where it stays: as render `target`, `depth` buffer, ' +
+      '`stream`-output target, `storage` (unordered access), shader `resource`, `vertices`, `indices` or `constants`; ' +
+      '`bind picture target 1` in another slot than 0. Every submission of the thread from the next one on uses what is ' +
+      'bound, and what is bound for writing counts as written by it, draw or not.',
+  },
+  unbind: {
+    form: 'unbind target',
+    does: 'Takes away what is bound, in slot 0 or in the one that is said: `unbind target 1`. Its view goes with it.',
   },
   copy: {
     form: 'copy ring[0 .. 4KiB] to target[0]',
@@ -648,6 +662,33 @@ export const submitWords = {
     does: 'DRM_VMW_EXECBUF_FLAG_EXPORT_FENCE_FD: the fence is a sync file as well.',
   },
 } as const satisfies Record<string, Entry>;
+
+/** Behind `bind picture` and `unbind`: the points of a context. */
+export const bindWords = {
+  target: {
+    form: 'target',
+    does: 'Render target, by a view: DX_SET_RENDERTARGETS. A draw writes it.',
+  },
+  depth: { form: 'depth', does: 'Depth and stencil, by a view: as a render target.' },
+  stream: { form: 'stream', does: 'Stream-output target: DX_SET_SOTARGETS. A draw writes it.' },
+  storage: {
+    form: 'storage',
+    does: 'Unordered access, by a view: DX_SET_UA_VIEWS. Taken for written.',
+  },
+  resource: {
+    form: 'resource',
+    does: 'Shader resource, as a texture is, by a view: DX_SET_SHADER_RESOURCES. A draw reads it.',
+  },
+  vertices: {
+    form: 'vertices',
+    does: 'Vertex buffer: DX_SET_VERTEX_BUFFERS. A draw reads it.',
+  },
+  indices: { form: 'indices', does: 'Index buffer: DX_SET_INDEX_BUFFER. A draw reads it.' },
+  constants: {
+    form: 'constants',
+    does: 'Constant buffer: DX_SET_SINGLE_CONSTANT_BUFFER. A draw reads it.',
+  },
+} as const satisfies Record<PointName, Entry>;
 
 /** Behind `grab ring`. */
 export const grabWords = {

@@ -15,9 +15,9 @@
 //   user_read {address, length}                                      -> 0, or a signal | code << 8
 //   user_copy {from, to, length}                                     -> as before
 //   user_ramp {address, length, first}                               -> as before; bytes that count up
-//   submit {first, count, submission, forget, exported, behind}             -> handle of a fence (0: forgotten), or an errno; a
-//                                                                       sync file too (`exportedFile`); behind the
-//                                                                       fence of a sync file
+//   submit {first, count, submission, forget, exported, behind, context} -> handle of a fence (0: forgotten), or an errno;
+//                                                                       a sync file too (`exportedFile`); behind the
+//                                                                       fence of a sync file; with a context (0: none)
 //   fence_wait {handle, submission, timeout}                         -> 0, or a negative errno
 //   fence_event_wait {handle, submission}                            -> as before, by an event
 //   sync_wait, sync_poll {fd, submission}                            -> as fence_wait and fence_poll; 0: nothing to wait
@@ -32,7 +32,7 @@
 //
 // `surface` counts surfaces from 0, `submission` submissions from 1: the application's own numbers, which the edges
 // carry. Commands are queued with `queueCommand` (commandBuffer.ts); they name a surface by its handle. `shape` says what a surface is
-// (hardware/svga/shapes). Left out: contexts, state objects.
+// (hardware/svga/shapes). Contexts are in context.ts. Left out: state objects.
 import { load, load_bytes, store, store_bytes } from '../hardware/cpu';
 import { rampByte } from '../hardware/memory';
 import { PAGE_SIZE } from '../hardware/pte';
@@ -454,19 +454,34 @@ export const submit = routine(
   'submit',
   {
     mode: 'user',
-    args: { first: int, count: int, submission: int, forget: bool, exported: bool, behind: int },
+    args: {
+      first: int,
+      count: int,
+      submission: int,
+      forget: bool,
+      exported: bool,
+      behind: int,
+      context: int,
+    },
     locals: { handle: int, ignored: int },
     returns: int,
   },
   ({ step, call, when, loop, leave, ret }) => {
     const args = (
-      f: { first: number; count: number; submission: number; exported: boolean },
+      f: {
+        first: number;
+        count: number;
+        submission: number;
+        exported: boolean;
+        context: number;
+      },
       k: Engine,
     ) => ({
       commands: k.task * bufferCommands + f.first,
       count: f.count,
       submission: f.submission,
       flags: f.exported ? DRM_VMW_EXECBUF_FLAG_EXPORT_FENCE_FD : 0,
+      dx_context_handle: f.context,
     });
     return [
       loop('drmIoctl()', [

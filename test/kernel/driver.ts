@@ -160,6 +160,7 @@ export const submit = (
         forget: false,
         exported: false,
         behind: 0,
+        context: 0,
       }),
       'fence',
     ),

@@ -79,6 +79,8 @@ describe('what can stand at the cursor', () => {
   test('in a submission: commands of the GPU', () => {
     expect(labels(inThread('submit { | }'))).toEqual([
       'draw',
+      'bind',
+      'unbind',
       'copy',
       'clear',
       'genmips',

@@ -53,6 +53,18 @@ test.each([
     'swap.clear_refs_write.up_write.up_write',
     /^swap.clear_refs_write.up_write.up_write: in `clear_refs_write` the two do not stand beside each other/,
   ],
+  [
+    'set.vmw_cmd_entrie.DX_GENMIPS.none',
+    /the kernel has no table `vmw_cmd_entrie` whose entries can be chosen, but `vmw_cmd_entries`/,
+  ],
+  [
+    'set.vmw_cmd_entries.GENMIPS.none',
+    /`vmw_cmd_entries` has no row `GENMIPS`, but `GPU_READ`, .*`DX_BUFFER_COPY_arg`/,
+  ],
+  [
+    'set.vmw_cmd_entries.DX_GENMIPS.read',
+    /`read` is no entry of `vmw_cmd_entries`; there are `none`, `set`, `clear`/,
+  ],
   ['omit.clear_refs_write', /^there is no variant `omit.clear_refs_write`/],
 ])('%s: what cannot be done is said, on the command line as in the text', (id, message) => {
   const refused = loadScenario(zoo('bz-27'), { with: [id] });

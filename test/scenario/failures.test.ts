@@ -6,7 +6,7 @@ import type { Engine } from '../../src/routine/engine';
 import { composeRun, variantsOf } from '../../src/scenario/compose';
 import { stepsMax } from '../../src/scenario/run';
 import { Timeline } from '../../src/timeline/timeline';
-import { everywhere, journey } from './journey';
+import { binding, everywhere, journey } from './journey';
 import { load } from './outcome';
 
 interface Ended {
@@ -44,7 +44,7 @@ function leftOver(text: string, point?: FailurePoint): Omit<Ended, 'failed'> {
   const { problems, failed, held, broken } = ended(text);
   if (failed > 0 && point !== undefined) failedHere.add(point);
   // What fails while the surfaces are made is told; all else was given a name.
-  const odd = problems.filter((problem) => !problem.startsWith('error: creating it failed'));
+  const odd = problems.filter((problem) => !problem.startsWith('error: creating it'));
   return { problems: odd, held, broken };
 }
 
@@ -53,6 +53,12 @@ const nothing = { problems: [], held: [], broken: [] };
 /** What failed in one of these tests. */
 const failedHere = new Set<string>();
 
+const ofBindings: readonly FailurePoint[] = [
+  'vmw_context_define',
+  'vmw_view_add',
+  'vmw_view_create',
+  'vmw_binding_rebind_all',
+];
 const managing = points.filter((point) => /^(pte_|alloc_page|vm_area)/.test(point));
 
 test.each(managing)(
@@ -69,16 +75,34 @@ test.each(managing)(
 describe.each(kernels)('a submission, a fault, an eviction on %s', (kernel) => {
   test('without a failure all of it holds', () => {
     expect(leftOver(journey(kernel, []))).toEqual(nothing);
+    expect(leftOver(binding(kernel, []))).toEqual(nothing);
   });
 
   const driving = points.filter((point) => !managing.includes(point));
   test.each(driving)('%s fails: coherence is kept, or an error is returned', (point) => {
+    const goes = ofBindings.includes(point) ? binding : journey;
     for (const times of often) {
-      const left = leftOver(journey(kernel, [`fail ${point} ${times}`]), point);
+      const left = leftOver(goes(kernel, [`fail ${point} ${times}`]), point);
       expect([times, left]).toEqual([times, nothing]);
     }
   });
 });
+
+test.each([
+  'vmw_validation_add_resource',
+  'vmw_cmd_ctx_reserve',
+  'copy_from_user',
+  'vmw_gb_surface_bind',
+] satisfies FailurePoint[])(
+  '%s fails: what was bound before stays so, and nothing else',
+  (point) => {
+    for (let after = 0; after < 12; after++)
+      expect([
+        after,
+        leftOver(binding('series-v2', [`fail ${point} once after ${after}`])),
+      ]).toEqual([after, nothing]);
+  },
+);
 
 test('every point was come to', () => {
   expect(points.filter((point) => !failedHere.has(point))).toEqual([]);

@@ -64,3 +64,35 @@ process app {
     read p[0] else killed2
   }
 }`;
+
+/** What is bound to a context: over submissions, a sleep of the machine, and the end of a surface. */
+export const binding = (kernel: string, failures: readonly string[]): string => `scenario "bindings"
+machine { kernel ${kernel} }
+${failures.join('\n')}
+surface target: buffer 4 pages coherent
+surface points: buffer 1 page coherent
+process app {
+  let p = map target else noMap
+  thread render on cpu0 {
+    repeat 2 as n {
+      submit { bind target[0 .. 2 pages] target, bind target storage 1, bind points vertices, draw bound = n + 1 } as drawn[n] else refused
+      if refused == 0 {
+        wait drawn[n]
+        read p[0] as x else killed
+        assert killed != 0 or x == n + 1
+      }
+      suspend else busy
+      resume
+      submit { draw bound = n + 7 } as again[n] else refused2
+      if refused == 0 and refused2 == 0 {
+        wait again[n]
+        read p[1 page] as y else killed2
+        assert killed2 != 0 or y == n + 7
+      }
+    }
+    destroy points else gone
+    submit { unbind target, unbind storage 1, draw reads target } as last else refused3
+    if refused3 == 0 { wait last }
+    destroy target else gone2
+  }
+}`;

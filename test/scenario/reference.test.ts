@@ -73,6 +73,7 @@ describe('docs/language.md', () => {
       vocabulary.mapWords,
       vocabulary.protections,
       vocabulary.failureWords,
+      vocabulary.bindWords,
       failurePoints,
       vocabulary.advices,
       vocabulary.errors,
@@ -95,9 +96,14 @@ describe('docs/language.md', () => {
         Object.keys,
       ),
       ...[v.machineSettings, v.exploreSettings, v.surfaceAttributes].flatMap(Object.keys),
-      ...[v.mapWords, v.protections, v.advices, v.failureWords, v.outcomeWords].flatMap(
-        Object.keys,
-      ),
+      ...[
+        v.bindWords,
+        v.mapWords,
+        v.protections,
+        v.advices,
+        v.failureWords,
+        v.outcomeWords,
+      ].flatMap(Object.keys),
     ];
     const missing = words.filter((word) => !new RegExp(`\\b${word}\\b`).test(code));
     expect(missing).toEqual([]);

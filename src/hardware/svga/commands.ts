@@ -1,6 +1,7 @@
 // The SVGA device's commands: ids of svga3d_cmd.h and svga_reg.h (Linux drivers/gpu/drm/vmwgfx/device_include), each
 // with the fields that the model needs. Draws are generic: a command reads or writes a range of bytes of a surface.
 import type { Field } from '../../state/layout';
+import { contextCommandNames } from './bindings';
 import type { SurfaceShape, SVGA3dBox } from './shapes';
 
 export const SVGA_CMD_FENCE = 30; // value: the sequence number to write
@@ -62,6 +63,7 @@ export const svgaCommandNames: Readonly<Record<number, string>> = {
   [SVGA_3D_CMD_DX_BUFFER_COPY]: 'DX_BUFFER_COPY',
   [GPU_CMD_READ]: 'GPU_READ',
   [GPU_CMD_WRITE]: 'GPU_WRITE',
+  ...contextCommandNames,
 };
 
 /** One command. `sid`, and `arg` of a copy, are the device's ids of surfaces (in a user's command buffer: handles). */

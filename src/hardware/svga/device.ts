@@ -1,6 +1,6 @@
 // The virtual GPU: registers, a queue of commands, and its own copy of every guest-backed surface. It never snoops:
 // memory and copy differ until an update or a readback. Executes one command after the other, asynchronously to the
-// CPUs. Linux drivers/gpu/drm/vmwgfx/device_include is the guest's side of it. Left out: contexts and
+// CPUs. Linux drivers/gpu/drm/vmwgfx/device_include is the guest's side of it. Left out:
 // shaders. A surface is defined as zeroes, and binding a MOB copies nothing, unless `bind-loads` is on. What is invalidated is gone: the copy holds
 // `invalidatedByte` from then on, where a host may keep it or not, so that nobody relies on it. A copy whose ranges overlap is
 // refused: every API that ends here forbids it (glCopyBufferSubData, vkCmdCopyBuffer, CopySubresourceRegion).
@@ -27,6 +27,18 @@ import type { StorePlan } from '../../state/store';
 import { DEVICE_VECTOR } from '../cpu';
 import { Contents } from '../memory';
 import { PAGE_SIZE } from '../pte';
+import {
+  bindings,
+  contextCommandNames,
+  contextDeed,
+  points,
+  SLOTS,
+  SVGA_3D_CMD_DX_DEFINE_CONTEXT,
+  SVGA_3D_CMD_DX_DEFINE_UA_VIEW,
+  SVGA_3D_CMD_DX_DESTROY_UA_VIEW,
+  SVGA_3D_CMD_DX_DRAW,
+  SVGA_3D_CMD_DX_SET_UA_VIEWS,
+} from './bindings';
 import {
   boxOf,
   command,
@@ -58,6 +70,7 @@ import {
   SVGA3D_INVALID_ID,
   type SvgaCommand,
 } from './commands';
+import { boundAt, changeContext, contextFields, contextPool, nextBound } from './contexts';
 import {
   boxRuns,
   descOf,
@@ -136,6 +149,10 @@ const broughtBy: ReadonlyMap<number, number> = new Map([
   [SVGA_3D_CMD_DX_READBACK_SUBRESOURCE, SVGA_SM4],
   [SVGA_3D_CMD_DX_INVALIDATE_SUBRESOURCE, SVGA_SM4],
   [SVGA_3D_CMD_DX_BUFFER_COPY, SVGA_SM4],
+  ...Object.keys(contextCommandNames).map((id): [number, number] => [Number(id), SVGA_SM4]),
+  [SVGA_3D_CMD_DX_DEFINE_UA_VIEW, SVGA_SM5],
+  [SVGA_3D_CMD_DX_DESTROY_UA_VIEW, SVGA_SM5],
+  [SVGA_3D_CMD_DX_SET_UA_VIEWS, SVGA_SM5],
 ]);
 
 declare module '../../state/layout' {
@@ -545,6 +562,69 @@ export const gpu_copies = routine(
   ],
 );
 
+/** A draw with what is bound to a context: reads all that is bound for reading, then writes all that is for writing. */
+export const context_draws = routine(
+  file,
+  'context_draws',
+  {
+    mode: 'device',
+    args: { context: int, value: int, submission: int },
+    locals: { slot: int, sid: int, offset: int, length: int, writes: bool, written: bool },
+  },
+  ({ step, when, loop, leave, again, call }) => [
+    loop('for each slot, those that are read first', [
+      step('the next slot', (f, k) => {
+        f.slot = nextBound(k, f.context, f.slot);
+        const bound = f.slot < bindings ? boundAt(k, f.context, f.slot) : undefined;
+        f.sid = bound?.sid ?? SVGA3D_INVALID_ID;
+        f.offset = bound?.offset ?? 0;
+        f.length = bound?.length ?? 0;
+        f.written = points[Math.floor(f.slot / SLOTS)]?.written ?? false;
+      }),
+      when('no more', (f) => f.slot === bindings, [
+        when('all are done', (f) => f.writes, [leave()]),
+        step('those that are written', (f) => {
+          f.writes = true;
+          f.slot = 0;
+        }),
+        again(),
+      ]),
+      when('it is read', (f) => !f.written && !f.writes, [
+        call(gpu_reads, ({ sid, offset, length, submission }) => ({
+          sid,
+          offset,
+          length,
+          submission,
+        })),
+      ]),
+      when('it is written', (f) => f.written && f.writes, [
+        call(gpu_writes, ({ sid, offset, length, submission, value }) => ({
+          sid,
+          offset,
+          length,
+          submission,
+          value,
+        })),
+      ]),
+      step('slot++', (f) => {
+        f.slot++;
+      }),
+    ]),
+  ],
+);
+
+/** Changes what a context has: its views, and what is bound. */
+export const context_command = routine(
+  file,
+  'context_command',
+  { mode: 'device', args: contextFields },
+  ({ step }) => [
+    step('change the context', (f, k) => {
+      if (!changeContext(k, f)) k.emit(svga_error, { id: f.id, sid: f.sid, submission: 0 });
+    }),
+  ],
+);
+
 /** Computes the lower levels of every layer of a texture, each from the one above it, a page of bytes a step. */
 export const gen_mips = routine(
   file,
@@ -761,6 +841,9 @@ const definesMob: ReadonlySet<number> = new Set([
   SVGA_3D_CMD_DEFINE_GB_MOB64,
 ]);
 
+const changesContext = (id: number): boolean =>
+  id === SVGA_3D_CMD_DX_DEFINE_CONTEXT || !['draw', undefined].includes(contextDeed(id));
+
 /** The engine: takes commands in order, for ever. One command is one turn. */
 export const svga_device = routine(
   file,
@@ -903,6 +986,27 @@ export const svga_device = routine(
             to: value,
           })),
         ]),
+        having('contexts', [
+          when('DX_DRAW', (f) => f.id === SVGA_3D_CMD_DX_DRAW, [
+            call(context_draws, ({ z: context, value, submission }) => ({
+              context,
+              value,
+              submission,
+            })),
+          ]),
+          when('of a context', (f) => changesContext(f.id), [
+            call(context_command, ({ id, sid, arg, image, offset, length, value, z }) => ({
+              id,
+              sid,
+              arg,
+              image,
+              offset,
+              length,
+              value,
+              z,
+            })),
+          ]),
+        ]),
         having('vmw_cmd_send_fence', [
           step('SVGA_REG_BUSY = 0', (_f, k) => {
             k.the('svga_engine', 'svga_engine').busy = false;
@@ -920,6 +1024,7 @@ export interface DeviceLimits {
   readonly objects: number; // MOBs
   readonly objectPages: number; // of the largest
   readonly ringCommands: number;
+  readonly contexts?: number; // none when it is not given
   readonly lastSeqno?: number; // completed before the machine begins; 0 when it is not given
 }
 
@@ -931,6 +1036,7 @@ export function deviceParts(limits: DeviceLimits) {
     { struct: svga_mob, count: objects },
     // The guest may give one up and make the next before the device has taken notice.
     { struct: svga_mob_pt, count: 2 * objects, tail: objectPages },
+    ...contextPool(limits.contexts ?? 0),
   ];
   const statics: StaticSize[] = [
     { name: 'svga', struct: svga_regs, initial: { fence: lastSeqno } },

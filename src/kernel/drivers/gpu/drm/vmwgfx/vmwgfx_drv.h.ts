@@ -1,6 +1,6 @@
 // drivers/gpu/drm/vmwgfx/vmwgfx_drv.h, vmwgfx_resource_priv.h, vmwgfx_validation.h: the driver's structs, with what
-// protects each field. Names of 2019: a backup is a guest memory object later. Left out: contexts, shaders, bindings,
-// cotables, what only those need, and the LRU of resources (no resource is evicted).
+// protects each field. Names of 2019: a backup is a guest memory object later. Contexts and what is bound: vmwgfx_binding.h.ts. Left
+// out: shaders, cotables, what only those need, and the LRU of resources (no resource is evicted).
 
 import { command } from '../../../../../hardware/svga/commands';
 import { type SVGA3dBox, shapeField } from '../../../../../hardware/svga/shapes';
@@ -34,6 +34,13 @@ export const VMW_BO_DIRTY_METHODS = { VMW_BO_DIRTY_PAGETABLE, VMW_BO_DIRTY_MKWRI
 export const VMW_RES_DIRTY_NONE = 0;
 export const VMW_RES_DIRTY_SET = 1 << 0;
 export const VMW_RES_DIRTY_CLEAR = 1 << 1;
+
+/** What GPU work does to a resource, by the names that a table's entry has. */
+export const VMW_RES_DIRTY = {
+  none: VMW_RES_DIRTY_NONE,
+  set: VMW_RES_DIRTY_SET,
+  clear: VMW_RES_DIRTY_CLEAR,
+} as const;
 
 /** Dirty tracking of one buffer object. */
 export const vmw_bo_dirty = struct('vmw_bo_dirty', {

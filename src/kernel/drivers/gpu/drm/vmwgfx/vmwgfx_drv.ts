@@ -1,5 +1,6 @@
 // drivers/gpu/drm/vmwgfx/vmwgfx_drv.c and vmwgfx_ttm_glue.c: the driver as a whole: its operation tables, what it
 // keeps, and how it is set up when a machine is built.
+import { bindings } from '../../../../../hardware/svga/bindings';
 import { command } from '../../../../../hardware/svga/commands';
 import type { Engine, TaskSpec } from '../../../../../routine/engine';
 import { type Routine, routine } from '../../../../../routine/routine';
@@ -29,6 +30,7 @@ import { fence_check_cb_func } from '../../../dma-buf/sync_file';
 import { drm_get_unmapped_area } from '../drm_file';
 import { ttm_bo_delayed_workqueue } from '../ttm/ttm_bo';
 import { ttm_bo_mmap, ttm_bo_vm_close, ttm_bo_vm_open } from '../ttm/ttm_bo_vm';
+import { vmw_ctx_binding_state, vmw_user_context, vmw_view } from './vmwgfx_binding.h';
 import { vmw_bo_bo_free } from './vmwgfx_bo';
 import { vmw_priv } from './vmwgfx_cmd';
 import {
@@ -126,6 +128,7 @@ export interface DriverLimits {
   readonly destroys?: boolean; // whether objects are destroyed while the GPU is busy: then there is a worker
   readonly syncFiles?: number; // descriptors of sync files at a time; none when it is not given
   readonly events?: number; // that are waited for at a time; as before
+  readonly contexts?: number; // of the device; none when it is not given
   readonly lastSeqno?: number; // the last sequence number given out before the machine begins; 0 when it is not given
 }
 
@@ -137,6 +140,7 @@ export function driverParts(limits: DriverLimits) {
   // Besides handles: the exclusive fence and the moving fence of each object, and one being made by each thread.
   const fenceObjects = fences + 3 * surfaces + 2 * submitters + 4;
   const { syncFiles = 0, events = 0, lastSeqno = 0 } = limits;
+  const { contexts = 0 } = limits;
   const pools: PoolSize[] = [
     { struct: ttm_tt, count: surfaces, tail: surfacePages },
     { struct: vmw_buffer_object, count: surfaces },
@@ -150,6 +154,12 @@ export function driverParts(limits: DriverLimits) {
     { struct: dma_fence_array, count: syncFiles },
     { struct: vmw_validation_res_node, count: nodes },
     { struct: vmw_validation_bo_node, count: nodes },
+    ...(contexts === 0
+      ? []
+      : [
+          { struct: vmw_user_context, count: contexts },
+          { struct: vmw_view, count: contexts * bindings + commands },
+        ]),
   ];
   const statics: StaticSize[] = [
     { name: 'dev_priv', struct: vmw_private, initial: { marker_seq: lastSeqno } },
@@ -164,6 +174,17 @@ export function driverParts(limits: DriverLimits) {
     { name: 'surface_handles', struct: vmw_fpriv, tail: surfaces, initial: { size: surfaces } },
     { name: 'fence_handles', struct: vmw_fpriv, tail: fences, initial: { size: fences } },
     { name: 'sync_files', struct: fdtable, tail: syncFiles, initial: { size: syncFiles } },
+    ...(contexts === 0
+      ? []
+      : [
+          {
+            name: 'context_handles',
+            struct: vmw_fpriv,
+            tail: contexts,
+            initial: { size: contexts },
+          },
+          { name: 'binding_state', struct: vmw_ctx_binding_state },
+        ]),
     { name: 'user_fence_reps', struct: drm_vmw_fence_rep, tail: submitters },
     { name: 'sw_context', struct: vmw_sw_context, tail: commands * command.cells },
     { name: 'user_commands', struct: user_command_buffer, tail: userCommands * command.cells },

@@ -10,6 +10,7 @@ import { VMW_PL_MOB } from '../../../../include/drm/ttm/ttm_bo_api';
 import { EINVAL, ENOMEM } from '../../../../include/linux/errno';
 import { dma_fence_get, dma_fence_put } from '../../../dma-buf/dma-fence';
 import { ttm_bo_put, ttm_bo_unreserve, ttm_bo_validate } from '../ttm/ttm_bo';
+import { binding_state, vmw_binding_res_list_scrub } from './vmwgfx_binding';
 import { vmw_bo_init } from './vmwgfx_bo';
 import { vmw_priv } from './vmwgfx_cmd';
 import { vmw_bo_fence_single } from './vmwgfx_fence';
@@ -56,7 +57,7 @@ const vmw_resource_release = routine(
     args,
     locals: { backup: ref('vmw_buffer_object'), bound: bool, exists: bool, ret: int },
   },
-  ({ step, unlocked, call, callPointer, acquire, release, when, variant }) => [
+  ({ step, unlocked, call, callPointer, acquire, release, when, variant, having }) => [
     unlocked('backup = res->backup', (f) => {
       f.backup = f.res.backup;
     }),
@@ -84,6 +85,12 @@ const vmw_resource_release = routine(
     when('res->coherent', (f) => f.res.coherent, [
       call(vmw_bo_dirty_release, (f) => ({ vbo: f.backup })),
       variant('bz-07', [call(vmw_bo_dirty_release, (f) => ({ vbo: f.backup }))]),
+    ]),
+    having('contexts', [
+      acquire('mutex_lock(&dev_priv->binding_mutex)', (_f, k) => binding_state(k).binding_mutex),
+      // vmw_binding_res_list_kill(&res->binding_head)
+      call(vmw_binding_res_list_scrub, (f) => ({ res: f.res, view: NULL, kill: true })),
+      release('mutex_unlock(&dev_priv->binding_mutex)', (_f, k) => binding_state(k).binding_mutex),
     ]),
     when('res->id != -1', (f) => f.exists, [
       callPointer(

@@ -44,6 +44,7 @@ import {
   vmw_surface_min_loc,
   vmw_surface_setup_cache,
 } from './vmw_surface_cache';
+import { binding_state, vmw_binding_res_list_scrub } from './vmwgfx_binding';
 import { vmw_bo_init } from './vmwgfx_bo';
 import { newId, putCommand, vmw_cmd_commit, vmw_cmd_reserve, vmw_priv } from './vmwgfx_cmd';
 import {
@@ -55,6 +56,7 @@ import {
 } from './vmwgfx_fence';
 import { vmw_bo_dirty_add, vmw_bo_dirty_clear_res } from './vmwgfx_page_dirty';
 import { vmw_resource_unreference } from './vmwgfx_resource';
+import { vmw_view_surface_list_destroy } from './vmwgfx_so';
 
 const file = 'drivers/gpu/drm/vmwgfx/vmwgfx_surface.c';
 const args = { res: ref('vmw_resource') };
@@ -147,17 +149,25 @@ export const vmw_gb_surface_destroy = routine(
   file,
   'vmw_gb_surface_destroy',
   { args, locals: { id: int }, returns: int },
-  ({ step, call, acquire, release, when, ret }) => [
+  ({ step, call, acquire, release, when, having, ret }) => [
     step('id = res->id; res->id = -1', (f) => {
       f.id = f.res.id;
       f.res.id = -1;
     }),
     when('id == -1', (f) => f.id === -1, [ret('0', () => 0)]),
+    having('contexts', [
+      acquire('mutex_lock(&dev_priv->binding_mutex)', (_f, k) => binding_state(k).binding_mutex),
+      call(vmw_view_surface_list_destroy, (f) => ({ res: f.res })),
+      call(vmw_binding_res_list_scrub, (f) => ({ res: f.res, view: NULL, kill: false })),
+    ]),
     call(vmw_cmd_reserve, () => ({ count: 1 })),
     step('SVGA_3D_CMD_DESTROY_GB_SURFACE{sid}', (f, k) =>
       putCommand(k, { id: SVGA_3D_CMD_DESTROY_GB_SURFACE, sid: f.id }),
     ),
     call(vmw_cmd_commit, () => ({})),
+    having('contexts', [
+      release('mutex_unlock(&dev_priv->binding_mutex)', (_f, k) => binding_state(k).binding_mutex),
+    ]),
     acquire('spin_lock(&dev_priv->resource_lock)', (_f, k) => vmw_priv(k).resource_lock),
     step('idr_remove(&dev_priv->res_idr, id)', (f, k) => {
       vmw_priv(k).res_ids.set(f.id, 0);
