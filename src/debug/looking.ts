@@ -130,7 +130,7 @@ export class Looking {
     const mm = spaceOfTask(engine, task);
     const cpu = engine.cpuOf(task);
     const named = (kind: 'counter' | 'fence' | 'surface', id: (name: string) => string) =>
-      variables.located(locations.known(kind).map((name) => [name, id(name)] as const));
+      variables.located(locations.known(kind), id);
     const some = (kind: 'counter' | 'fence' | 'surface') => locations.known(kind).length > 0;
     const found: [string, Children][] = [];
     if (mm !== 0) found.push(['Address space', variables.addressSpace(mm)]);

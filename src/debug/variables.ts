@@ -77,12 +77,13 @@ export class Variables {
   }
 
   /** Locations by their names, with what they hold. */
-  located(named: readonly (readonly [name: string, id: string])[]): Children {
+  located(names: readonly string[], idOf: (name: string) => string): Children {
     const { locations } = this.debuggee;
     return {
       indexed: 0,
       list: (start, count) =>
-        named.slice(start, start + count).map(([name, id]) => {
+        names.slice(start, start + count).map((name) => {
+          const id = idOf(name);
           const location = locations.at(id);
           const value = typeof location === 'string' ? location : location.text();
           return { name, value, part: id };
@@ -95,7 +96,7 @@ export class Variables {
     return members(() =>
       this.engine.parts.tlb.entries(cpu).flatMap(({ page }) => {
         const address = `0x${(page * PAGE_SIZE).toString(16)}`;
-        return this.located([[address, `tlb:${cpu}:${address}`]]).list(0, 1);
+        return this.located([address], () => `tlb:${cpu}:${address}`).list(0, 1);
       }),
     );
   }

@@ -14,15 +14,13 @@ const hex = (n: number): string => `0x${n.toString(16)}`;
 /** The names of a run. */
 export function namesOf(run: Run): Names {
   const { engine, meaning, state, counters, where } = run;
+  const surfaces = meaning.surfaces.map(({ name }) => name);
+  const fences = meaning.fences.flatMap(({ name, size }) =>
+    size > 1 ? Array.from({ length: size }, (_, i) => `${name}[${i}]`) : [name],
+  );
   return {
     nameOf: (struct, at) => run.nameOf(struct, at),
-    known: (kind) => {
-      if (kind === 'counter') return counters.names;
-      if (kind === 'surface') return meaning.surfaces.map(({ name }) => name);
-      return meaning.fences.flatMap(({ name, size }) =>
-        size > 1 ? Array.from({ length: size }, (_, i) => `${name}[${i}]`) : [name],
-      );
-    },
+    known: (kind) => ({ counter: counters.names, surface: surfaces, fence: fences })[kind],
     counter: (name) => counters.cellsOf(name),
     fence: (name) => {
       const member = memberOf(meaning.fences, name);
