@@ -1,6 +1,7 @@
 // Variables from layouts: any struct, frame, array or bitmap of a store as names and texts, unfolded on demand.
 // Flags and enums by their names, page-table entries by their letters, references followed.
 
+import { peekWalk } from '../hardware/mmu';
 import {
   _PAGE_ACCESSED,
   _PAGE_DIRTY,
@@ -13,11 +14,12 @@ import {
   PAGE_SIZE,
   pte_pfn,
 } from '../hardware/pte';
+import { pteId } from '../machine/location/entries';
 import { pteBits } from '../machine/location/values';
 import { elementOf, lengthOf, placeOf } from '../machine/spots';
 import type { Engine, FrameInfo } from '../routine/engine';
 import type { LoggedEvent } from '../state/events';
-import { type Slot, structNamed, type U64 } from '../state/layout';
+import { pte, type Slot, structNamed, type U64 } from '../state/layout';
 import type { Debuggee, Place, Spot, Value } from './debuggee';
 import { typeName } from './listings';
 import { bitRanges, isPlace, isSpot, plainValue } from './values';
@@ -112,10 +114,40 @@ export class Variables {
           const { vm_start, vm_end } = vma(at);
           const name = this.nameOf('vm_area_struct', at);
           const range = `0x${vm_start.toString(16)}-0x${vm_end.toString(16)}`;
-          const struct = structNamed('vm_area_struct');
-          return { name, value: range, type: 'mapping', children: this.members({ struct, at }) };
+          const place = { struct: structNamed('vm_area_struct'), at };
+          const children = members(() => [
+            this.entries(mm, vm_start, vm_end),
+            ...place.struct.slots.map((slot) => this.slot(slot, at)),
+          ]);
+          return { name, value: range, type: 'mapping', children };
         }),
     );
+  }
+
+  /** The entries of the last level behind a range of an address space, by page. */
+  private entries(mm: number, start: number, end: number): Shown {
+    const pages = (end - start) / PAGE_SIZE;
+    const space = this.debuggee.nameOf('mm_struct', mm) ?? '';
+    const { pgd } = this.engine.view('mm_struct', mm);
+    const children: Children = {
+      indexed: pages,
+      list: (first, count) =>
+        range(first, count, pages).map((i) => {
+          const address = start + i * PAGE_SIZE;
+          const found = peekWalk(this.engine, pgd, address);
+          const part = pteId(space, address);
+          if (found?.level !== 3) return { name: `[${i}]`, value: 'none', type: 'pte', part };
+          const spot = { field: pte, at: found.at };
+          return {
+            name: `[${i}]`,
+            value: pteText(found.entry),
+            type: 'pte',
+            part,
+            children: this.entryBits(spot, part),
+          };
+        }),
+    };
+    return { name: 'PTEs', value: `${pages} pages`, type: 'pte[]', children };
   }
 
   /** Every static and every live object, by struct. */
@@ -244,7 +276,7 @@ export class Variables {
           name,
           value: pteText(field.get(engine.store, at) as U64),
           type,
-          children: this.entryBits(spot),
+          children: this.entryBits(spot, undefined),
         };
       case 'u64':
         return { name, value: hex64(field.get(engine.store, at) as U64), type };
@@ -307,13 +339,14 @@ export class Variables {
     };
   }
 
-  /** The bits of an entry of a page table, by name. */
-  private entryBits(spot: Spot): Children {
+  /** The bits of an entry of a page table, by name; `id` names the entry where it goes by its address. */
+  private entryBits(spot: Spot, id: string | undefined): Children {
     return members(() =>
       Object.entries(pteBits).map(([name, { lo, hi }]) => {
         const { store } = this.engine;
         const set = (store.peek(spot.at) & lo) !== 0 || (store.peek(spot.at + 1) & hi) !== 0;
-        return { name, value: set ? '1' : '0', type: 'bit', ...this.partOf(spot, `.${name}`) };
+        const part = id === undefined ? this.partOf(spot, `.${name}`) : { part: `${id}:${name}` };
+        return { name, value: set ? '1' : '0', type: 'bit', ...part };
       }),
     );
   }
@@ -334,13 +367,13 @@ export class Variables {
 }
 
 /** A page-table entry by its letters: `P W U A D SD pfn 0x103`. */
-export function pteText(pte: U64): string {
-  if (pte.lo === 0 && pte.hi === 0) return 'none';
+export function pteText(entry: U64): string {
+  if (entry.lo === 0 && entry.hi === 0) return 'none';
   const letters: string[] = pteLetters
-    .filter(([bit]) => (pte.lo & bit) !== 0)
+    .filter(([bit]) => (entry.lo & bit) !== 0)
     .map(([, letter]) => letter);
-  if ((pte.hi & _PAGE_NX) !== 0) letters.push('NX');
-  return [...letters, `pfn 0x${pte_pfn(pte).toString(16)}`].join(' ');
+  if ((entry.hi & _PAGE_NX) !== 0) letters.push('NX');
+  return [...letters, `pfn 0x${pte_pfn(entry).toString(16)}`].join(' ');
 }
 
 const pteLetters = [

@@ -169,6 +169,43 @@ test('variables are changed by what they show, views are told to look again, and
   expect(await set('frame + 1', '3')).toMatch(/^refused: this is computed from several things/);
 });
 
+test('the entries of a mapping are variables by page: shown, changed and watched bit by bit', async () => {
+  client = new Client(host);
+  const breakpoints = [{ name: 'vmw_bo_dirty_scan_pagetable' }];
+  await client.start({ program: ring }, () =>
+    client.request('setFunctionBreakpoints', { breakpoints }),
+  );
+  await client.go('continue');
+  const child = async (variablesReference: number, name: string, page: object = {}) => {
+    const { variables } = (await client.request('variables', { variablesReference, ...page })).body;
+    return variables.find((v: P.Variable) => v.name === name);
+  };
+  const { scopes } = (await client.request('scopes', { frameId: await frameId() })).body;
+  const space = scopes.find((s: P.Scope) => s.name === 'Address space').variablesReference;
+  const mapping = await child(space, 'p');
+  const entries = await child(mapping.variablesReference, 'PTEs');
+  expect(entries).toMatchObject({ value: '24 pages', indexedVariables: 24 });
+  expect(await client.children(entries.variablesReference, { start: 7, count: 2 })).toEqual([
+    '[7] = P W U A D S NX pfn 0x10007',
+    '[8] = none',
+  ]);
+  const [first] = (
+    await client.request('variables', { variablesReference: entries.variablesReference, count: 1 })
+  ).body.variables;
+  expect(first.evaluateName).toBe('pte:app:0x7ffff7fe7000');
+  const bit = { variablesReference: first.variablesReference, name: 'D' };
+  expect((await client.request('dataBreakpointInfo', bit)).body.dataId).toBe(
+    'pte:app:0x7ffff7fe7000:D',
+  );
+  expect((await client.request('setVariable', { ...bit, value: '0' })).body.value).toBe('0');
+  const change = { variablesReference: entries.variablesReference, name: '[1]', value: '-W -D' };
+  expect((await client.request('setVariable', change)).body.value).toBe(
+    'P U A S NX pfn 0x10001',
+  );
+  expect(await value('pte(p[0]).dirty')).toBe('false');
+  expect(await value('pte(p[4096]).write')).toBe('false');
+});
+
 test('a schedule with a change that does not fit stops where it departs, and says why', async () => {
   client = new Client(host);
   await client.start({ program: ring, schedule: '2x3 bytes:app:0x1000:1=3 2' });

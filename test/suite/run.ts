@@ -48,12 +48,12 @@ export class Run {
     return text;
   }
 
-  /** Switches exception filters on, and all others off. */
-  async filter(...ids: string[]): Promise<void> {
-    await this.session.customRequest('setExceptionBreakpoints', {
-      filters: [],
-      filterOptions: ids.map((filterId) => ({ filterId })),
-    });
+  /** Switches exception filters on, each perhaps with a condition, and all others off. */
+  async filter(...wanted: (string | [id: string, condition: string])[]): Promise<void> {
+    const filterOptions = wanted.map((one) =>
+      typeof one === 'string' ? { filterId: one } : { filterId: one[0], condition: one[1] },
+    );
+    await this.session.customRequest('setExceptionBreakpoints', { filters: [], filterOptions });
   }
 
   /** The call stack of the thread, innermost first. */

@@ -17,6 +17,10 @@ import { entryFrom, flagsFrom, pteBit, pteBits, tlbText, u64Text } from './value
 /** The levels by the words of names, from the root down. */
 export const levels = ['pgd', 'pud', 'pmd', 'pte'] as const;
 
+/** The name of an entry of the last level. */
+export const pteId = (process: string, address: number): string =>
+  `pte:${escaped(process)}:${hex(address)}`;
+
 export class Entries {
   constructor(private readonly things: Things) {}
 
