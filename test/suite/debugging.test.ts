@@ -61,7 +61,7 @@ suite('debugging', () => {
     // The list comes up with the thread that goes next first; the GPU is below it.
     void vscode.commands.executeCommand('coherence.chooseNext');
     for (let i = 0; i < 100 && (await request('coherence/time')).schedule === before; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await new Promise((resolve) => setTimeout(resolve, 300)); // until the list is there
       await vscode.commands.executeCommand('workbench.action.quickOpenSelectNext');
       await vscode.commands.executeCommand('workbench.action.quickOpenSelectNext');
       await vscode.commands.executeCommand('workbench.action.acceptSelectedQuickOpenItem');
