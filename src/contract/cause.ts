@@ -47,7 +47,10 @@ export function causeOf(
     }
   }
   if (byGpu) {
-    chain.push(...afterGpuStore(k, events, lost, { surface, sid, offset }));
+    const written = args(lost).surface!;
+    const { sid: writtenSid } =
+      written === surface ? { sid } : objectOf([...events, seen], written);
+    chain.push(...afterGpuStore(k, events, lost, { surface: written, sid: writtenSid, offset }));
     const how = seen.name === 'cpu_load' ? 'load' : 'read';
     return inOrder(chain, seen, k, `the ${how} that got the old byte`);
   }
@@ -228,12 +231,13 @@ function lastStore(
   offset: number,
   byGpu: boolean,
 ): LoggedEvent | undefined {
-  const maps = placements(events).filter((m) => m.surface === surface);
+  const shared = sharing(events, surface);
+  const maps = placements(events).filter((m) => shared.has(m.surface));
   for (let i = events.length - 1; i >= 0; i--) {
     const e = events[i]!;
     const a = args(e);
     if (byGpu) {
-      if ((e.name !== 'gpu_write' && e.name !== 'gpu_copy') || a.surface !== surface) continue;
+      if ((e.name !== 'gpu_write' && e.name !== 'gpu_copy') || !shared.has(a.surface!)) continue;
       if (offset >= a.offset! && offset < a.offset! + a.length!) return e;
     } else if (e.name === 'cpu_store') {
       const hit = maps.some((m) => {
@@ -244,6 +248,16 @@ function lastStore(
     }
   }
   return undefined;
+}
+
+/** The surfaces that begin at the same byte of memory, the surface among them. */
+function sharing(events: readonly LoggedEvent[], surface: number): ReadonlySet<number> {
+  const created = events.filter(({ name }) => name === 'surface_created').map(args);
+  const own = created.findLast((a) => a.surface === surface);
+  const same = created.filter(
+    ({ bo, offset }) => bo !== undefined && bo === own?.bo && offset === own?.offset,
+  );
+  return new Set([surface, ...same.map((a) => a.surface!)]);
 }
 
 interface Placement {

@@ -49,6 +49,7 @@ export interface Told extends Finding {
 /** Sizes of what is observed. */
 export interface ContractLimits {
   readonly surfaceBytes: readonly number[]; // of each surface
+  readonly sharedWith?: readonly number[]; // for each the first one whose bytes it shares, from the first byte on; itself: none
   readonly plain: boolean; // whether any of them may be created without being coherent
   readonly abandons: boolean; // whether the application invalidates any of them on the device
   readonly mappings: number;
@@ -82,6 +83,8 @@ export class Contract {
   private readonly storeEpoch: Numbers; // submissions made when the CPU last stored to the byte, plus 1
   private readonly gpuRead: Numbers; // last submission that read the byte
   private readonly gpuWrite: Numbers; // last submission that wrote it
+  /** Where surfaces share bytes: the one through which the GPU wrote a byte last, plus 1; 0: a CPU has stored it since. */
+  private readonly writer: Numbers | undefined;
   // Of memory that is not coherent: the first submission that sees what was stored, 0 for none; the last submission whose
   // writes were asked for.
   private readonly flushed: Numbers | undefined;
@@ -105,6 +108,7 @@ export class Contract {
     this.storeEpoch = new Numbers(k, 'contract store epoch', bytes);
     this.gpuRead = new Numbers(k, 'contract gpu read', bytes);
     this.gpuWrite = new Numbers(k, 'contract gpu write', bytes);
+    if (sharesBytes(limits)) this.writer = new Numbers(k, 'contract writer', bytes);
     if (limits.plain) {
       this.flushed = new Numbers(k, 'contract flushed', bytes);
       this.invalidated = new Numbers(k, 'contract invalidated', bytes);
@@ -116,11 +120,12 @@ export class Contract {
   }
 
   static reserve(plan: StorePlan, limits: ContractLimits): void {
-    const bytes = limits.surfaceBytes.reduce((sum, n) => sum + wholeBlocks(n), 0);
+    const bytes = limits.surfaceBytes.reduce((sum, _n, i) => sum + roomFor(limits, i), 0);
     plan.region('contract expected', 'contents', Math.ceil(bytes / blockBytes));
     const asked = [
       ...(limits.plain ? ['flushed', 'invalidated'] : []),
       ...(limits.abandons ? ['abandoned'] : []),
+      ...(sharesBytes(limits) ? ['writer'] : []),
     ];
     for (const name of ['store epoch', 'gpu read', 'gpu write', ...asked])
       Numbers.reserve(plan, `contract ${name}`, bytes);
@@ -189,6 +194,7 @@ export class Contract {
         break;
       case 'surface_destroyed':
         this.setCell(1 + a.surface!, 0);
+        this.giveUp(a.surface!);
         break;
       case 'surface_mapped':
         this.map(a.surface!, a.root!, a.address!, a.length!, a.offset!);
@@ -247,7 +253,9 @@ export class Contract {
     if (this.isCoherent(range.surface)) {
       this.racesAbove(event, range, this.gpuRead, waited, 'stored', 'reads');
       this.racesAbove(event, range, this.gpuWrite, waited, 'stored', 'writes');
-    } else this.flushed?.fill(at, range.length, 0);
+    }
+    this.flushed?.fill(at, range.length, 0);
+    this.writer?.fill(at, range.length, 0);
     const { pfn } = event.args as { pfn: number };
     const frame = this.k.parts.memory.frame(pfn);
     this.expected.mirror(at, { contents: frame, at: range.pageOffset }, range.length);
@@ -260,9 +268,46 @@ export class Contract {
     const { pfn } = event.args as { pfn: number };
     const seen = { contents: this.k.parts.memory.frame(pfn), at: range.pageOffset };
     if (!this.isCoherent(range.surface)) {
-      this.compare(event, range, seen, 'cpu', (at) => this.promisedToCpu(at, waited));
-    } else if (!this.racesAbove(event, range, this.gpuWrite, waited, 'loaded', 'writes'))
-      this.compare(event, range, seen, 'cpu', this.unlessAbandoned(range));
+      const promised = (at: number) => this.promisedToCpu(at, waited);
+      this.compare(event, range, seen, 'cpu', this.unlessWritten(range, 'cpu', promised));
+    } else if (!this.racesAbove(event, range, this.gpuWrite, waited, 'loaded', 'writes')) {
+      const promised = this.unlessWritten(range, 'cpu', this.unlessAbandoned(range));
+      this.compare(event, range, seen, 'cpu', promised);
+    }
+  }
+
+  /**
+   * Surfaces that share bytes have copies of their own on the device, and what the GPU writes to one of them comes to
+   * memory only, when it is read back: of such bytes the others' copies are promised nothing until a CPU stores them. To a
+   * CPU they are promised, but for those that the GPU wrote through two, or through one that is not coherent.
+   */
+  private unlessWritten(
+    { surface, offset, length }: Range,
+    to: 'cpu' | 'gpu',
+    promised: ((at: number) => Promised) | undefined,
+  ) {
+    const { writer } = this;
+    const begin = this.place({ surface, offset, length });
+    if (writer === undefined || writer.firstAbove(begin, length, 0) < 0) return promised;
+    return (at: number): Promised => {
+      const by = writer.at(at);
+      const other = by > 0 && by !== surface + 1;
+      const lost = other && (to === 'gpu' || by === nobodyKnows || !this.isCoherent(by - 1));
+      return lost ? 'nothing' : (promised?.(at) ?? 'yes');
+    };
+  }
+
+  /** What the GPU wrote to a surface goes with it: of bytes that others have too nothing is promised any more. */
+  private giveUp(surface: number): void {
+    const { writer } = this;
+    const begin = this.starts[surface]!;
+    const end = begin + this.limits.surfaceBytes[surface]!;
+    if (writer === undefined) return;
+    for (let at = begin; at >= 0 && at < end; at++) {
+      at = writer.firstAbove(at, end - at, 0);
+      if (at < 0) return;
+      if (writer.at(at) === surface + 1) writer.fill(at, 1, nobodyKnows);
+    }
   }
 
   /** Where the application has given bytes up, `by` a submission if one is given, they are promised to nobody. */
@@ -303,9 +348,9 @@ export class Contract {
     const { submission } = event.args as { submission: number };
     if (this.isGone(range.surface)) return;
     if (!this.isCoherent(range.surface)) {
-      this.compare(event, range, this.deviceBytes(range), 'gpu', (at) =>
-        this.promisedToGpu(at, submission),
-      );
+      const plain = (at: number) => this.promisedToGpu(at, submission);
+      const promised = this.unlessWritten(range, 'gpu', plain);
+      this.compare(event, range, this.deviceBytes(range), 'gpu', promised);
       return;
     }
     const at = this.place(range);
@@ -314,7 +359,8 @@ export class Contract {
       this.raced(event, range, byte - at, `${this.submissionName(submission)} reads it`, 'late');
     else {
       const promised = this.unlessAbandoned(range, submission);
-      this.compare(event, range, this.deviceBytes(range), 'gpu', promised);
+      const shared = this.unlessWritten(range, 'gpu', promised);
+      this.compare(event, range, this.deviceBytes(range), 'gpu', shared);
     }
     this.gpuRead.fill(at, range.length, submission);
   }
@@ -336,7 +382,13 @@ export class Contract {
     const read = this.place({ surface: source!, offset: from!, length: range.length });
     // What the source should hold is known when it is coherent and nobody stores there meanwhile.
     const late = this.storeEpoch.firstAbove(read, range.length, submission!) >= 0;
-    if (this.isCoherent(source!) && !late)
+    const fromOther =
+      this.unlessWritten(
+        { surface: source!, offset: from!, length: range.length },
+        'gpu',
+        undefined,
+      ) !== undefined;
+    if (this.isCoherent(source!) && !late && !fromOther)
       this.expected.copy(at, this.expected, read, range.length);
     else this.expected.mirror(at, this.deviceBytes(range), range.length);
     this.gpuWrote(event, range);
@@ -352,10 +404,22 @@ export class Contract {
       this.raced(event, range, byte - at, what, 'late');
     }
     this.gpuWrite.fill(at, range.length, submission);
+    this.noteWriter(range);
     this.storeEpoch.fill(at, range.length, 0);
     // What it writes in the submission that gives it up, or before, is given up with it.
     if ((this.abandoned?.firstAbove(at, range.length, submission) ?? 0) < 0)
       this.abandoned?.fill(at, range.length, 0);
+  }
+
+  /** Through which surface the GPU has written; when it was through another before, nobody knows what memory will hold. */
+  private noteWriter(range: Range): void {
+    const { writer } = this;
+    const at = this.place(range);
+    for (let i = at; writer !== undefined && i < at + range.length; i++) {
+      const before = writer.at(i);
+      const own = before === 0 || before === range.surface + 1;
+      writer.fill(i, 1, own ? range.surface + 1 : nobodyKnows);
+    }
   }
 
   // Judgement.
@@ -515,14 +579,23 @@ export class Contract {
     return this.starts[range.surface]! + range.offset;
   }
 
-  /** Puts the surfaces one behind the other; returns where they end. */
+  /** Puts the surfaces one behind the other, those that share bytes in one place; returns where they end. */
   private layOut(): number {
     let end = 0;
-    for (const bytes of this.limits.surfaceBytes) {
-      this.starts.push(end);
-      end += wholeBlocks(bytes);
-    }
+    this.limits.surfaceBytes.forEach((_bytes, i) => {
+      this.starts.push(this.starts[firstOf(this.limits, i)] ?? end);
+      end += roomFor(this.limits, i);
+    });
     return end;
+  }
+
+  /** The surface, or when it was given up another one that has its bytes. */
+  private living(surface: number): number | undefined {
+    const { limits } = this;
+    const others = limits.surfaceBytes.map((_bytes, i) => i);
+    return [surface, ...others].find(
+      (i) => firstOf(limits, i) === firstOf(limits, surface) && !this.isGone(i),
+    );
   }
 
   private mappingAt(i: number): number {
@@ -603,18 +676,37 @@ export class Contract {
   private *partsOf(root: number, address: number, length: number): Generator<Part> {
     for (let i = 0; i < this.limits.mappings; i++) {
       const m = this.mapping(i);
-      if (m === undefined || m.root !== root || this.isGone(m.surface)) continue;
+      const surface = m?.root === root ? this.living(m.surface) : undefined;
+      if (m === undefined || surface === undefined) continue;
       const from = Math.max(address, m.address);
-      const to = Math.min(address + length, m.address + m.length);
-      if (from >= to) continue;
       const offset = m.offset + (from - m.address);
-      yield { surface: m.surface, offset, length: to - from, pageOffset: from % 4096 };
+      const room = surface === m.surface ? m.length : this.limits.surfaceBytes[surface]! - m.offset;
+      const to = Math.min(address + length, m.address + Math.min(m.length, room));
+      if (from >= to) continue;
+      yield { surface, offset, length: to - from, pageOffset: from % 4096 };
     }
   }
 }
 
 /** What an access to memory that is not coherent may count on. */
 type Promised = 'yes' | 'nothing' | OwnKind;
+
+/** As the surface through which the GPU wrote a byte: through two, or one that is gone. */
+const nobodyKnows = 0xff_ffff;
+
+/** The first surface whose bytes a surface shares, or itself. */
+const firstOf = ({ sharedWith }: ContractLimits, surface: number): number =>
+  sharedWith?.[surface] ?? surface;
+
+const sharesBytes = (limits: ContractLimits): boolean =>
+  limits.sharedWith?.some((first, i) => first !== i) ?? false;
+
+/** Bytes to keep for a surface, those of all that share them: none where another has them. */
+function roomFor(limits: ContractLimits, surface: number): number {
+  if (firstOf(limits, surface) !== surface) return 0;
+  const sharing = limits.surfaceBytes.filter((_n, i) => firstOf(limits, i) === surface);
+  return wholeBlocks(Math.max(...sharing));
+}
 
 /** In the cell of a surface: it exists and is not coherent. */
 const notCoherent = 2;

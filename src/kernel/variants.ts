@@ -205,6 +205,14 @@ const registry = [
     releases: 'up to 2.6.19, there of page cache',
   },
   {
+    id: 'shared-pages',
+    sentence:
+      'A dirty page that two surfaces of one buffer object have goes to the one that is validated first: the other never hears of it.',
+    source:
+      'vmw_bo_dirty_transfer_to_res() of vmwgfx_page_dirty.c. Without it all that are attached hear of it: a cure of ours',
+    releases: '5.5 and later',
+  },
+  {
     id: 'bz-23',
     sentence:
       'mkwrite notes the page and lets the reservation go before the entry is writable: a scan in between uses the note up.',
@@ -391,6 +399,14 @@ const registry = [
     source:
       'the comment in vmw_bo_vm_mkwrite() of 5.5 and later, which forbids retries; the series taught the core (patch 1)',
     releases: 'none',
+  },
+  {
+    id: 'hz-6',
+    sentence:
+      'A full upload at a bind clears the tracking of its pages, although another surface that lies on them still needs it.',
+    source:
+      'vmw_gb_surface_bind() and vmw_bo_dirty_clear_res(), Linux 5.5 and later, where surfaces share pages. Without it the others hear of the pages first: a cure of ours',
+    releases: '5.5 and later',
   },
   {
     id: 'no-clean-flush',
@@ -628,7 +644,17 @@ export type VariantId = (typeof registry)[number]['id'];
 export const variants: readonly Variant[] = registry;
 
 const presetSets = {
-  'series-v2': ['mprotect-escape', 'bz-23', 'bz-24', 'bz-28', 'bz-29', 'bz-35', 'hz-4'],
+  'series-v2': [
+    'mprotect-escape',
+    'shared-pages',
+    'bz-23',
+    'bz-24',
+    'bz-28',
+    'bz-29',
+    'bz-35',
+    'hz-4',
+    'hz-6',
+  ],
   'linux-6.1': [
     'mm-6.1',
     'tlb-6.1',
@@ -641,12 +667,14 @@ const presetSets = {
     'bz-02',
     'multisample-stride',
     'bz-11',
+    'shared-pages',
     'bz-23',
     'bz-24',
     'bz-28',
     'bz-35',
     'bz-53',
     'goal-later',
+    'hz-6',
     'surface-v4',
   ],
 } as const satisfies Record<string, readonly VariantId[]>;

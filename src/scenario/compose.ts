@@ -44,7 +44,7 @@ import { localName, type PlannedTask, planTasks } from './plan';
 import { Run, type RunTask } from './run';
 import type { Sources } from './sources';
 import { ScenarioState, scenarioStaticSize, scenarioStruct } from './state';
-import { roomOf } from './surfaces';
+import { roomOf, sharesBytes } from './surfaces';
 
 /** Commands of the device's ring: more than one submission with its updates ever has in flight. */
 const ringCommands = 4096;
@@ -243,6 +243,7 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
   };
   const contract: ContractLimits = {
     surfaceBytes: surfaces.map((s) => s.bytes),
+    sharedWith: surfaces.map((s) => surfaces.findIndex((other) => sharesBytes(s, other))),
     plain: variants.active.has('memory-noncoherent') || surfaces.some((s) => !s.coherent),
     abandons: [...allSteps(meaning)].some(
       (s) => s.kind === 'submit' && s.commands.some(({ verb }) => verb === 'invalidate'),

@@ -224,7 +224,14 @@ function checkSize(span: Span, bytes: number, report: Report): number {
   return 0;
 }
 
-/** Surfaces that share memory lie on whole pages and apart from each other. */
+/** Whether two surfaces begin at the same byte of memory: then they share all that both have. */
+export const sharesBytes = (a: SurfaceMeaning, b: SurfaceMeaning): boolean =>
+  (a.store.root ?? a) === (b.store.root ?? b) && a.store.offset === b.store.offset;
+
+/**
+ * Surfaces that share memory begin with a page, and lie apart from each other or begin at the same one, as those that an
+ * application of this driver can make in the memory of another.
+ */
 export function checkStores(surfaces: readonly SurfaceMeaning[], report: Report): void {
   const rootOf = (s: SurfaceMeaning): SurfaceMeaning => s.store.root ?? s;
   surfaces.forEach((surface, i) => {
@@ -237,14 +244,17 @@ export function checkStores(surfaces: readonly SurfaceMeaning[], report: Report)
       .find(
         (s) =>
           rootOf(s) === root &&
+          s.store.offset !== offset &&
           s.store.offset < offset + surface.bytes &&
           offset < s.store.offset + s.bytes,
       );
     if (clash === undefined) return;
+    const { name } = clash;
     const free = Math.ceil((clash.store.offset + clash.bytes) / PAGE_SIZE);
     report(
       surface,
-      `\`${surface.name}\` would lie on \`${clash.name}\`; there is room from \`offset ${free} pages\` on`,
+      `\`${surface.name}\` would lie on a part of \`${name}\`; there is room from \`offset ${free} pages\` on, or let it ` +
+        `begin where \`${name}\` does, and share its pages`,
     );
   });
 }

@@ -641,7 +641,8 @@ export const surfaceAttributes = {
     form: 'in ring offset 4 pages',
     does:
       'The surface lies in the memory of another one, declared before: one buffer object, one tracker, several ' +
-      'resources in its tree. User space of vmwgfx places surfaces at offset 0 only.',
+      'resources in its tree. Without an offset both begin at the same byte and share pages, as all surfaces do that user ' +
+      'space of vmwgfx places in one buffer.',
   },
   offset: { form: 'offset 4 pages', does: 'Where in the memory of the other surface.' },
 } as const satisfies Record<string, Entry>;

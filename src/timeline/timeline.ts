@@ -441,10 +441,12 @@ export class Timeline {
     if (this.floor > floor) this.courses.forget(this.floor);
   }
 
-  /** Takes the last spans together; where some of them are dropped, nobody goes over them. */
+  /** Takes the last spans together, unless some are dropped, or it comes to more than half of what they have. */
   private foldSpans(): void {
     const spans = this.spans.slice(-stretchSpans).filter((span) => span !== undefined);
-    const stretch = spans.length < stretchSpans ? undefined : this.engine.store.fold(spans);
+    const whole = spans.length < stretchSpans ? undefined : this.engine.store.fold(spans);
+    const bytes = spans.reduce((sum, span) => sum + sizeOf(span), 0);
+    const stretch = sizeOf(whole) > bytes / 2 ? undefined : whole;
     this.stretches.push(stretch);
     this.spanBytes += sizeOf(stretch);
   }

@@ -199,9 +199,7 @@ test('the entries of a mapping are variables by page: shown, changed and watched
   );
   expect((await client.request('setVariable', { ...bit, value: '0' })).body.value).toBe('0');
   const change = { variablesReference: entries.variablesReference, name: '[1]', value: '-W -D' };
-  expect((await client.request('setVariable', change)).body.value).toBe(
-    'P U A S NX pfn 0x10001',
-  );
+  expect((await client.request('setVariable', change)).body.value).toBe('P U A S NX pfn 0x10001');
   expect(await value('pte(p[0]).dirty')).toBe('false');
   expect(await value('pte(p[4096]).write')).toBe('false');
 });

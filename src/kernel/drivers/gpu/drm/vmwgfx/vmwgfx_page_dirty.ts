@@ -15,6 +15,7 @@ import {
   pte,
   ref,
   type Structs,
+  same,
 } from '../../../../../state/layout';
 import { vm_get_page_prot } from '../../../../arch/x86/include/asm/pgtable';
 import { TTM_BO_VM_NUM_PREFAULT } from '../../../../include/drm/ttm/ttm_bo_api';
@@ -429,6 +430,11 @@ export const vmw_bo_dirty_transfer_to_res = routine(
         k.emit(vmw_bo_dirty_transfer, { bo: vbo, res, start, end });
       }),
       call(vmw_resource_dirty_update, (f) => ({ res: f.res, start: f.start, end: f.end })),
+      variant(
+        'shared-pages',
+        [],
+        [call(vmw_bo_dirty_share, (f) => ({ res: f.res, start: f.start, end: f.end }))],
+      ),
     ]),
     step('dirty->start, dirty->end: without the pages of the resource', (f) => {
       trim(f.vbo.dirty, f.res_start, f.res_end);
@@ -436,12 +442,66 @@ export const vmw_bo_dirty_transfer_to_res = routine(
   ],
 );
 
+/**
+ * A cure of ours, not in any kernel: dirty pages [start, end) that one resource has taken are noted for all others that are
+ * attached and have them too.
+ */
+const vmw_bo_dirty_share = routine(
+  file,
+  'vmw_bo_dirty_share',
+  {
+    args: { res: ref('vmw_resource'), start: int, end: int },
+    locals: { other: ref('vmw_resource'), first: int, last: int },
+  },
+  ({ step, call, when, loop, leave }) => [
+    step('other = first of res->backup->res_tree', (f) => {
+      f.other = f.res.backup.res_tree;
+    }),
+    loop('for each resource of the object', [
+      step('other = next that has some of the pages', (f) => {
+        const has = (): boolean => {
+          const { res_start, res_end } = pagesOf(f.other);
+          f.first = Math.max(f.start, res_start);
+          f.last = Math.min(f.end, res_end);
+          return !same(f.other, f.res) && f.first < f.last;
+        };
+        while (!isNull(f.other) && !has()) f.other = f.other.mob_next;
+      }),
+      when('none', (f) => isNull(f.other), [leave()]),
+      call(vmw_resource_dirty_update, (f) => ({ res: f.other, start: f.first, end: f.last })),
+      step('other = next', (f) => {
+        f.other = f.other.mob_next;
+      }),
+    ]),
+  ],
+);
+
 /** Forgets the dirty pages of a resource: all of it has just been uploaded. */
 export const vmw_bo_dirty_clear_res = routine(
   file,
   'vmw_bo_dirty_clear_res',
-  { args: { res: ref('vmw_resource') } },
-  ({ step }) => [
+  { args: { res: ref('vmw_resource') }, locals: { cur: int, start: int, end: int } },
+  ({ step, call, when, loop, leave, variant }) => [
+    variant(
+      'hz-6',
+      [],
+      [
+        step('cur = first page of the resource', (f) => {
+          f.cur = pagesOf(f.res).res_start;
+        }),
+        loop('for each run of dirty pages of the resource', [
+          step('start, end of the run', (f) => {
+            const { res_end } = pagesOf(f.res);
+            const { bitmap } = f.res.backup.dirty;
+            f.start = f.cur >= res_end ? res_end : bitmap.nextSet(f.cur, res_end);
+            f.end = f.start >= res_end ? f.start : bitmap.nextClear(f.start + 1, res_end);
+            f.cur = f.end + 1;
+          }),
+          when('none', (f) => f.start === f.end, [leave()]),
+          call(vmw_bo_dirty_share, (f) => ({ res: f.res, start: f.start, end: f.end })),
+        ]),
+      ],
+    ),
     step('bitmap_clear(pages of the resource); trim dirty->start, dirty->end', (f) => {
       const { res_start, res_end } = pagesOf(f.res);
       const { dirty } = f.res.backup;
