@@ -1,5 +1,6 @@
-// Physical memory: frames of page tables and frames of data. Tables are state, two cells an entry; data are contents,
-// 16 cells a frame, each naming a 256-byte block. Devices and CPUs reach the same frames; caches are not modelled.
+// Physical memory: frames of page tables, frames of data, and those of the memory of a device, which CPUs reach through a
+// BAR. Tables are state, two cells an entry; all others are contents, 16 cells a frame, each naming a 256-byte block.
+// Devices and CPUs reach the same frames; caches are not modelled.
 import { assert } from '../base/assert';
 import type { Engine } from '../routine/engine';
 import { blockBytes } from '../state/blocks';
@@ -11,6 +12,9 @@ const blocksPerFrame = PAGE_SIZE / blockBytes;
 /** First frame number of data, and of page tables unless there are more data; a number tells what it is. */
 export const dataPfn = 0x1_0000;
 const tablePfn = 0x8_0000;
+
+/** First frame number of the device's memory: a BAR above all RAM, at 256 GiB. */
+export const vramPfn = 0x400_0000;
 
 /** What a store puts into memory: one byte everywhere, or a 32-bit word of its own repeated, low byte first. */
 export interface StoreValue {
@@ -155,11 +159,14 @@ export class Memory {
   private readonly tableStride: number;
   private readonly tablesAt: number;
   private readonly entriesOffset: number;
+  private readonly vramAt: number;
 
   constructor(
     private readonly k: Engine,
     readonly frames: number,
+    readonly vramFrames = 0,
   ) {
+    this.vramAt = vramFrames === 0 ? 0 : k.store.region('vram').base;
     this.tablePfn = Math.max(tablePfn, dataPfn + frames);
     this.framesAt = k.store.region('memory').base;
     const tables = k.objects.pool('page_table');
@@ -168,13 +175,18 @@ export class Memory {
     this.entriesOffset = tables.struct.slot('entries').offset;
   }
 
-  /** Reserves the contents cells of `frames` data frames. */
-  static reserve(plan: StorePlan, frames: number): void {
+  /** Reserves the contents cells of `frames` data frames, and of those of a device. */
+  static reserve(plan: StorePlan, frames: number, vramFrames = 0): void {
     plan.region('memory', 'contents', frames * blocksPerFrame);
+    if (vramFrames > 0) plan.region('vram', 'contents', vramFrames * blocksPerFrame);
   }
 
-  /** The bytes of one data frame. */
+  /** The bytes of one data frame, or of one of the device's memory. */
   frame(pfn: number): Contents {
+    if (this.isIo(pfn)) {
+      const at = this.vramAt + (pfn - vramPfn) * blocksPerFrame;
+      return new Contents(this.k.store, at, PAGE_SIZE);
+    }
     const index = pfn - dataPfn;
     assert(index >= 0 && index < this.frames, `a data frame, not ${pfn}`);
     return new Contents(this.k.store, this.framesAt + index * blocksPerFrame, PAGE_SIZE);
@@ -182,6 +194,16 @@ export class Memory {
 
   isData(pfn: number): boolean {
     return pfn >= dataPfn && pfn < dataPfn + this.frames;
+  }
+
+  /** Whether there are bytes in such a frame. */
+  has(pfn: number): boolean {
+    return this.isData(pfn) || this.isIo(pfn);
+  }
+
+  /** Whether the frame is behind the BAR of a device: io memory, without a `struct page`. */
+  isIo(pfn: number): boolean {
+    return pfn >= vramPfn && pfn < vramPfn + this.vramFrames;
   }
 
   /** Frame number of the data page whose `struct page` is at `page`, and back. */

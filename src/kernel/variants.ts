@@ -84,6 +84,14 @@ const registry = [
     releases: '5.8 and later',
   },
   {
+    id: 'write-combined',
+    sentence:
+      'What the device may know of is write-combined, in 5.1 by placement, in 6.1 for good: vmwgfx asks for cached memory throughout.',
+    source:
+      'ttm_io_prot(), ttm_tt_set_placement_caching() and ttm_mem_reg_is_pci(), as drivers use them whose device does not snoop (radeon, nouveau)',
+    releases: 'none for vmwgfx',
+  },
+  {
     id: 'bz-01',
     sentence:
       "A resource's transfer of dirty pages swallows its neighbour's: max() where min() is meant.",
@@ -161,6 +169,13 @@ const registry = [
     releases: 'to 6.9',
   },
   {
+    id: 'bz-19',
+    sentence: 'Who reads a buffer object for a debugger does not ask whether it is anywhere.',
+    source:
+      'ttm_bo_vm_access() of ttm_bo_vm.c, up to 6.18 (fixed by 491adc6a0f99, CVE-2025-71083); there the resource is missing, in 5.1 the pages',
+    releases: 'up to 6.18',
+  },
+  {
     id: 'bz-20',
     sentence: 'Who looks for a victim does not ask whether the buffer object is pinned.',
     source: 'ttm_bo_evict_swapout_allowable() of ttm_bo.c, to 6.4 (fixed by a2848d08742c)',
@@ -189,6 +204,14 @@ const registry = [
     source:
       'vmw_validation_add_resource() of vmwgfx_validation.c, 4.20 to 6.17 (64ad2abfe9a6, fixed by dfe1323ab3c8, CVE-2025-40111)',
     releases: '4.20 to 6.17',
+  },
+  {
+    id: 'bz-10',
+    sentence:
+      'The first of two users of the kernel map of a buffer object takes it away from the other.',
+    source:
+      'vmw_bo_unmap() of vmwgfx_bo.c, 5.19 to 6.10 (aba07b9a0587 "Prevent unmapping active read buffers", CVE-2024-46710)',
+    releases: '5.19 to 6.10',
   },
   {
     id: 'bz-11',

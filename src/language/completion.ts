@@ -31,6 +31,7 @@ import {
   occurrences,
   operations,
   outcomeWords,
+  pinWords,
   protections,
   scheduleForms,
   statementMeanings,
@@ -345,6 +346,8 @@ const onSurfaces: ReadonlySet<string> = new Set([
   'pin',
   'unpin',
   'destroy',
+  'purge',
+  'cursor',
   'grab',
   'release',
   'export',
@@ -356,6 +359,8 @@ const onMappings: ReadonlySet<string> = new Set([
   'copy',
   'copy_to_user',
   'copy_from_user',
+  'peek',
+  'poke',
   'flush',
   'invalidate',
   'unmap',
@@ -364,11 +369,21 @@ const onMappings: ReadonlySet<string> = new Set([
   'remap',
 ]);
 
+/** Where a buffer object can be pinned. */
+const pinPlaces = Object.fromEntries(
+  Object.entries(pinWords).flatMap(([name, entry]) =>
+    name === 'in' ? [] : [[`in ${name}`, entry]],
+  ),
+);
+
 /** The words that can stand behind what an operation works on. */
 function wordsBehind(before: string): Readonly<Record<string, Entry>> | undefined {
-  const verb = /\b(map|protect|advise|wait|grab|bind)\s+\w+(?:\[[^\]]*\])?\s+$/.exec(before)?.[1];
+  const verb = /\b(map|protect|advise|wait|grab|bind|pin|unpin)\s+\w+(?:\[[^\]]*\])?\s+$/.exec(
+    before,
+  )?.[1];
   const words = { map: mapWords, protect: protections, advise: advices, wait: waitWords };
-  return { ...words, grab: grabWords, bind: bindWords }[verb ?? ''];
+  const more = { grab: grabWords, bind: bindWords, pin: pinPlaces, unpin: pinPlaces };
+  return { ...words, ...more }[verb ?? ''];
 }
 
 function expressionItems(place: Place): readonly Item[] {

@@ -45,6 +45,7 @@ export interface Limits {
   readonly tables: number; // page tables
   readonly vmas: number;
   readonly files: number;
+  readonly vram?: number; // pages of the device's own memory; none when it is not given
   readonly heldLocks?: number; // by one task at a time
 }
 
@@ -125,7 +126,7 @@ export function buildMachine(spec: MachineSpec): Machine {
     contextSwitch: context_switch,
     ...(limits.heldLocks === undefined ? {} : { heldMax: limits.heldLocks }),
   });
-  engine.parts.memory = new Memory(engine, limits.frames);
+  engine.parts.memory = new Memory(engine, limits.frames, limits.vram);
   engine.parts.registers = new Registers(engine);
   engine.parts.faultCounts = new FaultCounts(engine);
   engine.parts.tlb = new Tlb(engine);
@@ -147,14 +148,15 @@ export function buildMachine(spec: MachineSpec): Machine {
   return { engine, mms, rules };
 }
 
-/** A static with what it holds under the variants that are on. */
+/** A static with what it holds under the variants that are on; `undefined` takes a field out. */
 function initialFor(size: StaticSize, { known, active }: VariantSet): StaticSize {
   const initial = { ...size.initial };
   for (const [id, fields] of Object.entries(size.under ?? {})) {
     assert(known.has(id), `a variant called ${id}`);
     if (active.has(id)) Object.assign(initial, fields);
   }
-  return { ...size, initial };
+  const there = Object.entries(initial).filter(([, value]) => value !== undefined);
+  return { ...size, initial: Object.fromEntries(there) };
 }
 
 /** Pools and regions of memory management itself. */
@@ -173,13 +175,14 @@ function memoryManagement({ limits, cpus, processes, tasks }: MachineSpec): Part
     statics: mapping_dirty_statics,
     roots: as_dirty_roots as unknown as readonly Routine[],
     regions: (plan) => {
-      Memory.reserve(plan, limits.frames);
+      Memory.reserve(plan, limits.frames, limits.vram);
       Registers.reserve(plan, tasks.length);
       FaultCounts.reserve(plan, processes);
       Tlb.reserve(plan, cpus);
     },
     rules: [
       { region: 'memory', shared: true, unit: 16 }, // a frame
+      ...((limits.vram ?? 0) > 0 ? [{ region: 'vram', shared: true, unit: 16 }] : []),
       Registers.rule,
       { region: 'tlb', shared: false, unit: 1 },
     ],

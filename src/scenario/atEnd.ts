@@ -127,6 +127,7 @@ const foundByNumber: readonly string[] = [
   'page_table',
   'svga_context',
   'svga_mob',
+  'svga_gmr',
   'svga_surface',
   'svga_transfer',
   'task_struct',

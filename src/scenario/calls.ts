@@ -21,7 +21,9 @@ import {
   type AdviceName,
   advices,
   operations,
+  type PinPlace,
   type ProtectionName,
+  pinWords,
   protections,
 } from './vocabulary';
 
@@ -45,6 +47,7 @@ export type SystemCall =
   | 'fail'
   | 'clear_refs'
   | SurfaceCall
+  | 'cursor'
   | SystemState;
 
 /** The step of a system call. */
@@ -76,10 +79,19 @@ export function systemCall(call: SystemCall, given: Given): Step | undefined {
     case 'swapout':
     case 'pin':
     case 'unpin':
-    case 'destroy': {
+    case 'destroy':
+    case 'purge': {
       const surface = surfaceOf(call, given);
+      const where = pinPlace(given);
       const error = errorName(node, scope, place);
-      return surface && { kind: call, from, to, surface, error };
+      return surface && { kind: call, from, to, surface, where, error };
+    }
+    case 'cursor': {
+      const surface = surfaceOf(call, given);
+      const { result } = given;
+      const into = result && declareVariable(result, 'number', scope, place, undefined);
+      const error = errorName(node, scope, place);
+      return surface && { kind: call, from, to, surface, into, error };
     }
     case 'suspend':
     case 'resume':
@@ -121,12 +133,27 @@ function oneWord<W extends string>(
 }
 
 /** The surface, all of it, that an operation names. */
-function surfaceOf(call: SurfaceCall, { node, scope, place }: Given): SurfaceMeaning | undefined {
+function surfaceOf(
+  call: SurfaceCall | 'cursor',
+  { node, scope, place }: Given,
+): SurfaceMeaning | undefined {
   const thing = node.target && resolvePath(node.target, scope, place.report);
   if (thing === undefined || node.target === undefined) return undefined;
   if (thing.kind === 'surface') return thing.surface;
   const { form } = operations[call];
   place.report(node.target, `\`${call}\` needs a surface, not ${describe(thing)}: \`${form}\``);
+  return undefined;
+}
+
+/** Where a buffer object is to be pinned: what stands behind `in`. */
+function pinPlace({ node, place }: Given): PinPlace | undefined {
+  const [word, name, more] = node.words;
+  if (word === undefined) return undefined;
+  if (word.text === 'in' && name !== undefined && name.text !== 'in' && more === undefined)
+    return name.text as PinPlace;
+  const places = Object.keys(pinWords).filter((key) => key !== 'in');
+  const list = places.map((key) => `\`in ${key}\``).join(' or ');
+  place.report(more ?? word, `say where its memory is to be: ${list}, or nothing`);
   return undefined;
 }
 

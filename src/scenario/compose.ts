@@ -180,11 +180,20 @@ function keepsMemory(meaning: ScenarioMeaning, { active }: VariantSet): boolean 
 /** What a scenario uses that leaves operations in its machine. */
 function usesOf(meaning: ScenarioMeaning): ReadonlySet<string> {
   const uses = new Set<string>();
-  if ([...allSteps(meaning)].some(({ kind }) => kind === 'kill')) uses.add('signals');
+  if (has(meaning, 'kill')) uses.add('signals');
   if (exportedFences(meaning).size > 0) uses.add('sync files');
   if (bindsIn([...allSteps(meaning)]).length > 0) uses.add('contexts');
+  if (usesVram(meaning)) uses.add('vram').add('bare objects');
+  if (has(meaning, 'purge')) uses.add('bare objects');
   return uses;
 }
+
+const has = (meaning: ScenarioMeaning, ...kinds: readonly Step['kind'][]): boolean =>
+  [...allSteps(meaning)].some(({ kind }) => kinds.includes(kind));
+
+/** Whether a buffer object leaves system pages, or is known to the device by another name than that of a MOB. */
+const usesVram = (meaning: ScenarioMeaning): boolean =>
+  [...allSteps(meaning)].some((s) => s.kind === 'pin' && s.where !== undefined);
 
 /** The points that a scenario makes fail: all others are left out of its machine. */
 function failurePointsOf(meaning: ScenarioMeaning): ReadonlySet<string> {
@@ -239,15 +248,18 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
     tables: processes.length * (4 + tables),
     vmas: 8 + processes.length * (maps * (4 + watched) + splits * 2),
     files: 8,
+    ...(usesVram(meaning) ? { vram: meaning.machine.vramPages } : {}),
     heldLocks: 16 + surfaces.length, // a submission reserves the objects of all
   };
   const contract: ContractLimits = {
     surfaceBytes: surfaces.map((s) => s.bytes),
     sharedWith: surfaces.map((s) => surfaces.findIndex((other) => sharesBytes(s, other))),
     plain: variants.active.has('memory-noncoherent') || surfaces.some((s) => !s.coherent),
-    abandons: [...allSteps(meaning)].some(
-      (s) => s.kind === 'submit' && s.commands.some(({ verb }) => verb === 'invalidate'),
-    ),
+    abandons:
+      has(meaning, 'purge') ||
+      [...allSteps(meaning)].some(
+        (s) => s.kind === 'submit' && s.commands.some(({ verb }) => verb === 'invalidate'),
+      ),
     mappings: machine.vmas,
     tasks: tasks.length + 1 + meaning.machine.cpus,
   };
@@ -263,6 +275,7 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
       objectPages: most,
       ringCommands,
       contexts,
+      gmrs: usesVram(meaning),
       lastSeqno: meaning.machine.lastSeqno,
     },
     driver: {
@@ -274,14 +287,16 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
       commands,
       userCommands: bufferCommands * tasks.length,
       mobPages: meaning.machine.mobPages,
-      destroys: [...allSteps(meaning)].some(({ kind }) => kind === 'destroy'),
+      ...(usesVram(meaning) ? { vramPages: meaning.machine.vramPages } : {}),
+      destroys: has(meaning, 'destroy'),
       lastSeqno: meaning.machine.lastSeqno,
       syncFiles: exportedFences(meaning).size > 0 ? submissions : 0,
       events: [...allSteps(meaning)].some((s) => s.kind === 'wait' && s.how === 'event')
         ? tasks.length
         : 0,
       contexts,
-      swap: [...allSteps(meaning)].some(({ kind }) => kind === 'swapout' || kind === 'suspend'),
+      debugged: has(meaning, 'peek', 'poke'),
+      swap: has(meaning, 'swapout', 'suspend'),
     },
   };
 }

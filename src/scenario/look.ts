@@ -21,6 +21,7 @@ import {
   pte_pfn,
 } from '../hardware/pte';
 import { pte_present, pte_soft_dirty } from '../kernel/arch/x86/include/asm/pgtable';
+import { frameOf } from '../kernel/drivers/gpu/drm/ttm/ttm_bo_util';
 import { DMA_FENCE_FLAG_SIGNALED_BIT } from '../kernel/include/linux/dma-fence';
 import {
   VM_DONTCOPY,
@@ -402,7 +403,7 @@ export class MachineLook implements Look {
   private through(mapping: Variable, offset: number): BytesFrom {
     const leaf = this.leaf(mapping, offset);
     const { memory } = this.k.parts;
-    if (leaf !== undefined && (leaf.entry.lo & _PAGE_PRESENT) !== 0 && memory.isData(leaf.pfn)) {
+    if (leaf !== undefined && (leaf.entry.lo & _PAGE_PRESENT) !== 0 && memory.has(leaf.pfn)) {
       return { contents: memory.frame(leaf.pfn), at: offset % PAGE_SIZE };
     }
     const surface = mapping.mapping?.surface;
@@ -414,10 +415,8 @@ export class MachineLook implements Look {
   private memory(surface: SurfaceMeaning, offset: number): BytesFrom {
     const at = offset % PAGE_SIZE;
     const bo = this.where.object(surface);
-    const tt = isNull(bo) ? undefined : bo.base.ttm;
-    if (tt === undefined || isNull(tt)) return { contents: undefined, at };
-    const page = tt.pages.get(Math.floor((surface.store.offset + offset) / PAGE_SIZE));
-    const { memory } = this.k.parts;
-    return { contents: page === 0 ? undefined : memory.frame(memory.pfnOfPage(page)), at };
+    const page = Math.floor((surface.store.offset + offset) / PAGE_SIZE);
+    const pfn = isNull(bo) ? undefined : frameOf(this.k, bo.base, page);
+    return { contents: pfn === undefined ? undefined : this.k.parts.memory.frame(pfn), at };
   }
 }

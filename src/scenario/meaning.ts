@@ -14,6 +14,7 @@ import type {
   Memory,
   OccurrenceName,
   OutcomeWord,
+  PinPlace,
   ProtectionName,
   TrackerField,
   Tracking,
@@ -80,6 +81,8 @@ export interface MachineOptions {
   readonly atom: number;
   /** Pages that the device can know of at a time; 0: no limit. */
   readonly mobPages: number;
+  /** Pages of memory of the device's own. */
+  readonly vramPages: number;
   /** The last sequence number of fences before the run. */
   readonly lastSeqno: number;
   readonly with: readonly string[];
@@ -98,7 +101,7 @@ export const settingVariants = ({
 ];
 
 /** What is asked of the driver for a surface, and for all. */
-export type SurfaceCall = 'evict' | 'swapout' | 'pin' | 'unpin' | 'destroy';
+export type SurfaceCall = 'evict' | 'swapout' | 'pin' | 'unpin' | 'destroy' | 'purge';
 export type SystemState = 'suspend' | 'resume';
 
 export interface SurfaceMeaning extends Span {
@@ -229,6 +232,14 @@ export type Step = Span &
     | {
         readonly kind: SurfaceCall;
         readonly surface: SurfaceMeaning;
+        /** Of a pin: where the buffer object behind it is to be, instead of the surface where it is. */
+        readonly where: PinPlace | undefined;
+        readonly error: Variable | undefined;
+      }
+    | {
+        readonly kind: 'cursor';
+        readonly surface: SurfaceMeaning;
+        readonly into: Variable | undefined;
         readonly error: Variable | undefined;
       }
     | { readonly kind: SystemState; readonly error: Variable | undefined }
@@ -252,6 +263,18 @@ export type Step = Span &
         readonly value: Value | undefined;
         /** The bytes count up from the value. */
         readonly ramp: boolean;
+        readonly error: Variable | undefined;
+      }
+    | {
+        readonly kind: 'peek';
+        readonly target: Range;
+        readonly into: Variable | undefined;
+        readonly error: Variable | undefined;
+      }
+    | {
+        readonly kind: 'poke';
+        readonly target: Range;
+        readonly value: Value | undefined;
         readonly error: Variable | undefined;
       }
     | { readonly kind: 'flush' | 'invalidate'; readonly target: Range }

@@ -72,11 +72,18 @@ import {
 } from '../user/layer';
 import { bufferCommands } from '../user/limits';
 import {
+  cursor_surface,
   evict_surface,
+  peek,
+  pin_in_vram,
+  pin_in_vram_or_gmr,
   pin_surface,
+  poke,
+  purge_surface,
   resume,
   suspend,
   swap_surface,
+  unpin_buffer,
   unpin_surface,
 } from '../user/system';
 import {
@@ -136,7 +143,7 @@ import {
 } from './meaning';
 import { familyField, fieldName, mappedFields, type ScenarioState } from './state';
 import { roomOf } from './surfaces';
-import { type AdviceName, errors, type ProtectionName } from './vocabulary';
+import { type AdviceName, errors, type PinPlace, type ProtectionName } from './vocabulary';
 
 /** What is asked of the driver for a surface. */
 const surfaceCalls = {
@@ -145,6 +152,13 @@ const surfaceCalls = {
   pin: pin_surface,
   unpin: unpin_surface,
 } as const;
+
+/** The same, or of the buffer object behind it. */
+const surfaceCall = (kind: keyof typeof surfaceCalls, where: PinPlace | undefined) => {
+  if (where === undefined) return surfaceCalls[kind];
+  if (kind === 'unpin') return unpin_buffer;
+  return where === 'vram' ? pin_in_vram : pin_in_vram_or_gmr;
+};
 
 const protectionBits: Readonly<Record<ProtectionName, number>> = {
   none: 0,
@@ -650,19 +664,25 @@ class StatementBuilder {
       case 'pin':
       case 'unpin':
       case 'destroy':
+      case 'purge':
         return [
           b.step('its handle', (f: F, k) => {
             f['(handle)'] = state(k).get(`surface ${s.surface.name}`);
           }),
-          s.kind === 'destroy'
-            ? b.call(
-                gb_surface_destroy,
-                (f: F) => ({ handle: f['(handle)'], surface: s.surface.index }),
+          s.kind === 'destroy' || s.kind === 'purge'
+            ? this.givenUp(b, s.kind, s.surface)
+            : b.call(
+                surfaceCall(s.kind, s.where),
+                (f: F) => ({ handle: f['(handle)'] }),
                 '(result)',
-              )
-            : b.call(surfaceCalls[s.kind], (f: F) => ({ handle: f['(handle)'] }), '(result)'),
+              ),
           ...this.returned(b, s, s.kind, s.error),
         ];
+      case 'cursor':
+        return this.cursor(b, s);
+      case 'peek':
+      case 'poke':
+        return this.debugged(b, s);
       case 'suspend':
       case 'resume':
         return [
@@ -1433,6 +1453,68 @@ class StatementBuilder {
       // Without shader models the device knows subresources as levels of faces.
       makeByFace: (k) => svgaCommand({ ...fields(k), ...byFace(verb, subresource, shape.mips) }),
     };
+  }
+
+  /** Gives back a surface, or what it holds. */
+  private givenUp(b: AnyBuilder, kind: 'destroy' | 'purge', { index, bytes }: SurfaceMeaning) {
+    return kind === 'destroy'
+      ? b.call(
+          gb_surface_destroy,
+          (f: F) => ({ handle: f['(handle)'], surface: index }),
+          '(result)',
+        )
+      : b.call(
+          purge_surface,
+          (f: F) => ({ handle: f['(handle)'], surface: index, bytes }),
+          '(result)',
+        );
+  }
+
+  /** The image that a display takes for its cursor; no other was shown before. */
+  private cursor(b: AnyBuilder, s: Step & { kind: 'cursor' }): Node[] {
+    const set = s.into && this.setter(s.into);
+    return [
+      b.step('its handle', (f: F, k) => {
+        f['(handle)'] = state(k).get(`surface ${s.surface.name}`);
+      }),
+      b.call(cursor_surface, (f: F) => ({ handle: f['(handle)'], shown: -1 }), '(result)'),
+      set !== undefined
+        ? b.when('there is an image', (f: F) => f['(result)'] >= 0, [
+            b.step(`${s.into?.name} = its first byte`, (f: F, k) => set(f, k, f['(result)'])),
+          ])
+        : [],
+      b.step('no error', (f: F) => {
+        f['(result)'] = Math.min(f['(result)'], 0);
+      }),
+      ...this.returned(b, s, 'cursor', s.error),
+    ];
+  }
+
+  /** What a debugger does to a range of a mapping. */
+  private debugged(b: AnyBuilder, s: Step & { kind: 'peek' | 'poke' }): Node[] {
+    const range = (f: F) => ({ address: f['(address)'], length: f['(length)'] });
+    if (s.kind === 'poke') {
+      const { value } = s;
+      return [
+        this.bounds(b, s.target),
+        b.atomic('the value', (f: F, k) => this.valueOf(f, k, value)),
+        b.call(
+          poke,
+          (f: F) => ({ ...range(f), unique: value === undefined, value: f['(value)'] }),
+          '(result)',
+        ),
+        ...this.returned(b, s, 'poke', s.error),
+      ];
+    }
+    return [
+      b.step('nothing is loaded yet', (_f: F, k) => {
+        state(k).takeLoaded(k.task);
+      }),
+      this.bounds(b, s.target),
+      b.call(peek, range, '(result)'),
+      ...this.returned(b, s, 'peek', s.error),
+      b.when('it was read', (f: F) => f['(result)'] === 0, [this.loaded(b, s.into)]),
+    ];
   }
 
   private usercopy(b: AnyBuilder, s: Step & { kind: 'usercopy' }): Node[] {

@@ -269,6 +269,7 @@ class Rehearsal {
       case 'pin':
       case 'unpin':
       case 'destroy':
+      case 'purge':
       case 'suspend':
       case 'resume':
       case 'sigaction':
@@ -277,6 +278,17 @@ class Rehearsal {
       case 'kill':
       case 'grab':
       case 'release':
+        break;
+      case 'cursor':
+        if (step.into !== undefined) this.variables.delete(step.into.slot);
+        break;
+      case 'peek':
+        this.range(step.target);
+        if (step.into !== undefined) this.variables.delete(step.into.slot);
+        break;
+      case 'poke':
+        this.range(step.target);
+        if (step.value !== undefined) this.stored(step.value);
         break;
       case 'export':
         this.give(step.fence);

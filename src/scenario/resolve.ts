@@ -76,6 +76,8 @@ import {
   SEQNO_MAX,
   type Tracking,
   trackings,
+  VRAM_PAGES_DEFAULT,
+  VRAM_PAGES_MAX,
 } from './vocabulary';
 
 export interface Resolved {
@@ -109,6 +111,7 @@ const DEFAULT_MACHINE: MachineOptions = {
   kernel: 'series-v2',
   cpus: 2,
   mobPages: 0,
+  vramPages: VRAM_PAGES_DEFAULT,
   lastSeqno: 0,
   tracking: 'auto',
   memory: 'coherent',
@@ -373,7 +376,8 @@ function resolveMachine(
       removed(second, 'this machine'),
     );
   if (machine === undefined) return DEFAULT_MACHINE;
-  let { kernel, cpus, tracking, memory, device, atom, mobPages, lastSeqno } = DEFAULT_MACHINE;
+  let { kernel, cpus, tracking, memory, device, atom, mobPages, vramPages, lastSeqno } =
+    DEFAULT_MACHINE;
   const added: Name[] = [];
   const dropped: Name[] = [];
   const once = new Set<string>();
@@ -390,6 +394,9 @@ function resolveMachine(
         break;
       case 'mobs':
         mobPages = checkCount(value, MOB_PAGES_MAX, 'pages', report) ?? mobPages;
+        break;
+      case 'vram':
+        vramPages = checkCount(value, VRAM_PAGES_MAX, 'pages', report) ?? vramPages;
         break;
       case 'seqno':
         lastSeqno = checkCount(value, SEQNO_MAX, 'fences', report) ?? lastSeqno;
@@ -424,7 +431,7 @@ function resolveMachine(
   checkVariants(with_, without, kernel, settingVariants(settings), known, report);
   const texts = (names: readonly Name[]): string[] => names.map(({ text }) => text);
   const variants = { with: texts(with_), without: texts(without) };
-  return { kernel, cpus, ...settings, atom, mobPages, lastSeqno, ...variants };
+  return { kernel, cpus, ...settings, atom, mobPages, vramPages, lastSeqno, ...variants };
 }
 
 /** What is said of variants must not contradict itself; what changes nothing is probably a mistake. */
@@ -518,7 +525,7 @@ function knownSetting(
     report(key, `\`${key.text}\` needs a value: \`${table[key.text]?.form ?? ''}\``);
     return false;
   }
-  const unit = key.text === 'mobs' && /^pages?$/.test(values[1]?.text ?? '') ? 1 : 0;
+  const unit = /^(mobs|vram)$/.test(key.text) && /^pages?$/.test(values[1]?.text ?? '') ? 1 : 0;
   const extra = values[1 + unit];
   if (extra === undefined || key.text === 'with' || key.text === 'without') return true;
   const more = { from: extra.from, to: values.at(-1)?.to ?? extra.to };

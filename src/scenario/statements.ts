@@ -66,6 +66,7 @@ import {
   mapWords,
   type OperationName,
   operations,
+  pinWords,
   protections,
   submitWords,
   type WaitWord,
@@ -351,9 +352,11 @@ const shapes: Readonly<Record<OperationName, Shape>> = {
   clear_refs: { ...bare, target: 'optional', fails: true },
   evict: { ...bare, fails: true },
   swapout: { ...bare, fails: true },
-  pin: { ...bare, fails: true },
-  unpin: { ...bare, fails: true },
+  pin: { ...bare, words: pinWords, fails: true },
+  unpin: { ...bare, words: pinWords, fails: true },
   destroy: { ...bare, fails: true },
+  purge: { ...bare, fails: true },
+  cursor: { ...bare, result: true, fails: true },
   suspend: { ...bare, target: 'none', fails: true },
   resume: { ...bare, target: 'none', fails: true },
   fail: { ...bare, words: failureWords, numbers: true },
@@ -362,6 +365,8 @@ const shapes: Readonly<Record<OperationName, Shape>> = {
   copy: { ...bare, clauses: ['to'], fails: true },
   copy_to_user: { ...bare, value: true, result: true },
   copy_from_user: { ...bare, result: true },
+  peek: { ...bare, result: true, fails: true },
+  poke: { ...bare, value: true, fails: true },
   flush: bare,
   invalidate: bare,
   poll: { ...bare, result: true },
@@ -497,6 +502,8 @@ function operation(
     case 'pin':
     case 'unpin':
     case 'destroy':
+    case 'purge':
+    case 'cursor':
     case 'suspend':
     case 'resume':
       return systemCall(name, { node, span, result, scope, place });
@@ -528,6 +535,18 @@ function operation(
       const left = result && declareVariable(result, 'number', scope, place, undefined);
       const { from, to } = span;
       return target && { kind: 'usercopy', from, to, target, value: stored, left };
+    }
+    case 'peek': {
+      const target = range(node, scope, report);
+      const into = result && declareVariable(result, 'number', scope, place, undefined);
+      const error = errorName(node, scope, place);
+      return target && { kind: 'peek', ...span, target, into, error };
+    }
+    case 'poke': {
+      const target = range(node, scope, report);
+      const value = storedValue(node, scope, report);
+      const error = errorName(node, scope, place);
+      return target && { kind: 'poke', ...span, target, value, error };
     }
     case 'sigaction':
       return { kind: name, from: span.from, to: span.to };

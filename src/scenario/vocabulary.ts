@@ -105,14 +105,33 @@ export const operations = {
     form: 'pin ring',
     does:
       'A display shows the surface: vmw_resource_pin() binds it and keeps its buffer object where it is, until as many ' +
-      '`unpin`.',
+      '`unpin`. `pin ring in vram` brings the buffer object itself into the memory of the device, behind a BAR, as an old ' +
+      'display needs it (vmw_bo_pin_in_vram()); `in vram_or_gmr` while there is room, else into a guest memory region.',
   },
-  unpin: { form: 'unpin ring', does: 'vmw_resource_unpin(): takes one `pin` back.' },
+  unpin: {
+    form: 'unpin ring',
+    does:
+      'vmw_resource_unpin(): takes one `pin` back; `unpin ring in vram` one of the buffer object (vmw_bo_unpin()), which ' +
+      'stays there until others need the room or the surface is used.',
+  },
   destroy: {
     form: 'destroy ring',
     does:
       'Gives the handle back (DRM_VMW_UNREF_SURFACE). The surface leaves the device behind what was submitted; its memory ' +
       'lives as long as a mapping of it. The surface cannot be used any more: EINVAL.',
+  },
+  purge: {
+    form: 'purge ring',
+    does:
+      'As `evict`, and then the driver wants the buffer object nowhere, as some do under pressure: its pages go, and what ' +
+      'they held (ttm_bo_pipeline_gutting()). Of the surface nothing is promised until it is written again; an access ' +
+      'through a mapping is a SIGBUS until it has been used by the GPU.',
+  },
+  cursor: {
+    form: 'cursor ring as image',
+    does:
+      'A display shows the surface as its cursor: the kernel reads the image from guest memory, through a map of its own ' +
+      '(vmw_bo_map_and_cache()), once to compare and once to copy. The name is the first byte of the image.',
   },
   suspend: {
     form: 'suspend',
@@ -153,6 +172,16 @@ export const operations = {
   copy_from_user: {
     form: 'copy_from_user p[0 .. 8KiB] as left',
     does: 'What write(2) from the mapping does: the kernel loads. The name is how many bytes were not copied.',
+  },
+  peek: {
+    form: 'peek p[0 .. 8] as x',
+    does:
+      'A debugger reads the range (ptrace, or /proc/PID/mem): access_remote_vm() asks the mapping (`vm_ops->access`), for it ' +
+      'has no pages. TTM serves objects in system placement only; EIO otherwise, and always in linux-6.1.',
+  },
+  poke: {
+    form: 'poke p[0 .. 8] = 7',
+    does: 'A debugger writes the range, as `peek` reads. No entry of a page table is touched, no tracker notes it.',
   },
   flush: {
     form: 'flush p[0 .. 256]',
@@ -530,6 +559,12 @@ export const machineSettings = {
       'How much memory can be known to the device at a time; more drives out what was used longest ago. Without it there ' +
       'is no limit.',
   },
+  vram: {
+    form: 'vram 16 pages',
+    does:
+      'How much memory the device has of its own, for `pin … in vram`; more drives out what was used longest ago. Without ' +
+      'it 1024 pages.',
+  },
   seqno: {
     form: 'seqno 0xfffffffe',
     does:
@@ -561,6 +596,8 @@ export const ATOM_MAX = 4096;
 export const CPUS_MAX = 8;
 export const SEQNO_MAX = 0xffffffff;
 export const MOB_PAGES_MAX = 262144;
+export const VRAM_PAGES_MAX = 32768;
+export const VRAM_PAGES_DEFAULT = 1024;
 export const SURFACE_BYTES_MAX = 1024 * 1024 * 1024;
 
 /** What `explore { … }` can set. */
@@ -696,6 +733,18 @@ export const grabWords = {
   shared: { form: 'shared', does: 'drm_vmw_synccpu_allow_cs: submissions may go on.' },
   nowait: { form: 'nowait', does: 'drm_vmw_synccpu_dontblock: EBUSY instead of waiting.' },
 } as const satisfies Record<string, Entry>;
+
+/** Behind `pin ring` and `unpin ring`. */
+export const pinWords = {
+  in: { form: 'in vram', does: 'Stands in front of the place.' },
+  vram: { form: 'in vram', does: 'The memory of the device, which CPUs reach through a BAR.' },
+  vram_or_gmr: {
+    form: 'in vram_or_gmr',
+    does: 'The same while there is room without others, else a guest memory region (GMR): system pages with an id.',
+  },
+} as const satisfies Record<string, Entry>;
+
+export type PinPlace = Exclude<keyof typeof pinWords, 'in'>;
 
 /** Behind `wait done`: how, or how long. */
 export const waitWords = {

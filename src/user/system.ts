@@ -5,13 +5,24 @@
 //   evict_surface {handle}                  -> 0, -EBUSY (in use or pinned), or a negative errno
 //   swap_surface {handle}                   -> as before; -EBUSY also when it has no pages
 //   pin_surface, unpin_surface {handle}     -> 0, or a negative errno
+//   pin_in_vram, pin_in_vram_or_gmr, unpin_buffer {handle}   -> as before, of the object behind the surface
+//   purge_surface {handle, surface}         -> as evict_surface; what it holds is gone
+//   cursor_surface {handle, shown}          -> the first byte of the image, or a negative errno
 //   suspend, resume {}                      -> 0, or a negative errno
+//   peek {address, length}, poke {address, length, unique, value} -> 0, or -EIO
 import {
   ttm_bo_evict,
   ttm_bo_evict_swapout_allowable,
   ttm_bo_swapout,
   ttm_bo_unreserve,
 } from '../kernel/drivers/gpu/drm/ttm/ttm_bo';
+import { ttm_bo_pipeline_gutting } from '../kernel/drivers/gpu/drm/ttm/ttm_bo_util';
+import {
+  vmw_bo_pin_in_vram,
+  vmw_bo_pin_in_vram_or_gmr,
+  vmw_bo_unpin,
+} from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_bo';
+import { vmw_du_cursor_plane_atomic_update } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_kms';
 import { vmw_pm_freeze, vmw_pm_restore } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_pm';
 import {
   vmw_resource_pin,
@@ -19,9 +30,12 @@ import {
   vmw_resource_unreference,
 } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_resource';
 import { vmw_user_surface_lookup_handle } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_surface';
-import { EBUSY, EINVAL } from '../kernel/include/linux/errno';
+import { EBUSY, EINVAL, EIO } from '../kernel/include/linux/errno';
+import { current } from '../kernel/include/linux/sched';
+import { access_remote_vm } from '../kernel/mm/gup';
 import { routine } from '../routine/routine';
-import { int, isNull, ref } from '../state/layout';
+import { bool, int, isNull, long, ref } from '../state/layout';
+import { memory_abandoned } from './edges';
 
 const file = 'user/system';
 const onSurface = {
@@ -63,6 +77,108 @@ export const evict_surface = pressure('evict_surface', false, ttm_bo_evict);
 /** Swaps the pages of a surface out. */
 export const swap_surface = pressure('swap_surface', true, ttm_bo_swapout);
 
+/** The object of a surface is emptied where it is, in system placement after an eviction: nobody needs what it holds. */
+export const purge_surface = routine(
+  file,
+  'purge_surface',
+  { ...onSurface, args: { handle: int, surface: int, bytes: int } },
+  ({ step, unlocked, call, when, ret }) => [
+    step('what it holds is given up', (f, k) => {
+      const { surface, bytes } = f;
+      k.emit(memory_abandoned, { surface, offset: 0, length: bytes, submission: 0 });
+    }),
+    call(vmw_user_surface_lookup_handle, (f) => ({ handle: f.handle }), 'res'),
+    when('!res', (f) => isNull(f.res), [ret('-EINVAL', () => -EINVAL)]),
+    unlocked('vbo = res->backup', (f) => {
+      f.vbo = f.res.backup;
+    }),
+    call(ttm_bo_evict_swapout_allowable, (f) => ({ bo: f.vbo.base, swapout: false }), 'locked'),
+    when(
+      'locked',
+      (f) => f.locked === 1,
+      [
+        call(ttm_bo_evict, (f) => ({ bo: f.vbo.base }), 'ret'),
+        when('!ret', (f) => f.ret === 0, [
+          call(ttm_bo_pipeline_gutting, (f) => ({ bo: f.vbo.base })),
+        ]),
+        call(ttm_bo_unreserve, (f) => ({ bo: f.vbo.base })),
+      ],
+      [
+        unlocked('ret = -EBUSY', (f) => {
+          f.ret = -EBUSY;
+        }),
+      ],
+    ),
+    call(vmw_resource_unreference, (f) => ({ res: f.res })),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+/** A display shows what lies in a surface's memory as its cursor. */
+export const cursor_surface = routine(
+  file,
+  'cursor_surface',
+  { ...onSurface, args: { handle: int, shown: int } },
+  ({ unlocked, call, when, ret }) => [
+    call(vmw_user_surface_lookup_handle, (f) => ({ handle: f.handle }), 'res'),
+    when('!res', (f) => isNull(f.res), [ret('-EINVAL', () => -EINVAL)]),
+    unlocked('vbo = res->backup', (f) => {
+      f.vbo = f.res.backup;
+    }),
+    call(vmw_du_cursor_plane_atomic_update, (f) => ({ vbo: f.vbo, shown: f.shown }), 'ret'),
+    call(vmw_resource_unreference, (f) => ({ res: f.res })),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+const inProcess = { mode: 'user', locals: { bytes: int }, returns: int } as const;
+
+/** Reads memory of the process as a debugger does, or the process itself by /proc/self/mem. */
+export const peek = routine(
+  file,
+  'peek',
+  { ...inProcess, args: { address: long, length: int } },
+  ({ call, when, ret }) => [
+    call(
+      access_remote_vm,
+      ({ address, length }, k) => ({
+        mm: current(k).mm,
+        addr: address,
+        len: length,
+        write: false,
+        unique: false,
+        value: 0,
+      }),
+      'bytes',
+    ),
+    when('bytes < length', (f) => f.bytes < f.length, [ret('-EIO', () => -EIO)]),
+    ret('0', () => 0),
+  ],
+);
+
+/** And writes it. */
+export const poke = routine(
+  file,
+  'poke',
+  { ...inProcess, args: { address: long, length: int, unique: bool, value: int } },
+  ({ call, when, ret }) => [
+    call(
+      access_remote_vm,
+      ({ address, length, unique, value }, k) => ({
+        mm: current(k).mm,
+        addr: address,
+        len: length,
+        write: true,
+        unique,
+        value,
+      }),
+      'bytes',
+    ),
+    when('bytes < length', (f) => f.bytes < f.length, [ret('-EIO', () => -EIO)]),
+    ret('0', () => 0),
+  ],
+);
+
 /** Pins a surface; what shows it keeps it alive. */
 export const pin_surface = routine(file, 'pin_surface', onSurface, ({ call, when, ret }) => [
   call(vmw_user_surface_lookup_handle, (f) => ({ handle: f.handle }), 'res'),
@@ -81,6 +197,29 @@ export const unpin_surface = routine(file, 'unpin_surface', onSurface, ({ call, 
   call(vmw_resource_unreference, (f) => ({ res: f.res })),
   ret('ret', (f) => f.ret),
 ]);
+
+/** Pins the object behind a surface in a place that displays can reach, or takes that back. */
+const buffer = (name: string, how: typeof vmw_bo_unpin, keeps: boolean) =>
+  routine(file, name, onSurface, ({ unlocked, call, when, ret }) => [
+    call(vmw_user_surface_lookup_handle, (f) => ({ handle: f.handle }), 'res'),
+    when('!res', (f) => isNull(f.res), [ret('-EINVAL', () => -EINVAL)]),
+    unlocked('vbo = res->backup', (f) => {
+      f.vbo = f.res.backup;
+    }),
+    call(how, (f) => ({ vbo: f.vbo }), 'ret'),
+    // A display keeps what it shows alive until it is unpinned.
+    when('ret, or unpinned', (f) => f.ret !== 0 || !keeps, [
+      when('unpinned', (f) => f.ret === 0, [
+        call(vmw_resource_unreference, (f) => ({ res: f.res })),
+      ]),
+      call(vmw_resource_unreference, (f) => ({ res: f.res })),
+    ]),
+    ret('ret', (f) => f.ret),
+  ]);
+
+export const pin_in_vram = buffer('pin_in_vram', vmw_bo_pin_in_vram, true);
+export const pin_in_vram_or_gmr = buffer('pin_in_vram_or_gmr', vmw_bo_pin_in_vram_or_gmr, true);
+export const unpin_buffer = buffer('unpin_buffer', vmw_bo_unpin, false);
 
 const onMachine = { mode: 'user', locals: { ret: int }, returns: int } as const;
 

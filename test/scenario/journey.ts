@@ -32,14 +32,15 @@ process child forks app {
 }`;
 
 /**
- * The driver: two submissions with their fences as handles, sync files and events, a fault that reads back, an eviction,
+ * The driver: two submissions with their fences as handles, sync files and events, a fault that reads back, an eviction, a stay in
+ * the memory of the device,
  * and all of it again. What was not refused must be seen: the contract, and the assertion for who has seen no error.
  */
 export const journey = (
   kernel: string,
   failures: readonly string[],
 ): string => `scenario "a surface's life"
-machine { kernel ${kernel}, tracking mkwrite }
+machine { kernel ${kernel}, tracking mkwrite, vram 4 pages }
 ${failures.join('\n')}
 surface target: buffer 4 pages coherent
 surface other: buffer 1 page coherent
@@ -58,6 +59,13 @@ process app {
         assert killed != 0 or x == 10 * n + 2
       }
       evict target else busy
+      pin target in vram else noVram
+      pin other in vram_or_gmr else noGmr
+      if noVram == 0 {
+        read p[1 page] else killed3
+        unpin target in vram
+      }
+      if noGmr == 0 { unpin other in vram_or_gmr }
     }
     submit { draw reads target, draw reads other } as last else refused3
     if refused3 == 0 { wait last }

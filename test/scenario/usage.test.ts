@@ -64,7 +64,16 @@ const in61: Readonly<Record<string, Readonly<Record<string, RegExp | undefined>>
     'soft-dirty bits are cleared while a scan runs':
       /^assertion: assert events\(tlb_flush, reason > 0\) == flushed/,
   },
+  'examples/other-trackers/debugger.coh': {
+    'a debugger reads what is in system memory': /^error: peek failed with -EIO/m,
+    "a debugger's store is not tracked": /^error: poke failed with -EIO/,
+  },
   'examples/pressure/evict-gpu-dirty.coh': { 'evicting what the GPU has written': undefined },
+  'examples/pressure/room-in-device-memory.coh': { "no room in the device's memory": undefined },
+  'examples/pressure/write-combined.coh': {
+    'a placement that is cached in another way': /not pte\(p\[0\]\)\.writeThrough/,
+    'placements that are cached alike': undefined,
+  },
   'examples/pressure/suspend.coh': { 'suspend and resume': undefined },
   'examples/several-cpus/context-switches.coh': {
     'two processes take turns on one CPU while a third submits': undefined,

@@ -5,6 +5,8 @@ import { contextCommandNames } from './bindings';
 import type { SurfaceShape, SVGA3dBox } from './shapes';
 
 export const SVGA_CMD_FENCE = 30; // value: the sequence number to write
+export const SVGA_CMD_DEFINE_GMR2 = 41; // arg: region; length: pages, 0 forgets it
+export const SVGA_CMD_REMAP_GMR2 = 42; // arg: region; value: address of the table of its pages; length: how many
 export const SVGA_3D_CMD_DEFINE_GB_MOB = 1093; // as DEFINE_GB_MOB64, with page numbers of 32 bits
 export const SVGA_3D_CMD_DESTROY_GB_MOB = 1094; // arg: mob
 // The forms that define a surface; see `defineSurface`, value: its name for display. The first has no number of layers;
@@ -40,6 +42,8 @@ export const SVGA3D_INVALID_ID = -1;
 /** Names for the debugger. */
 export const svgaCommandNames: Readonly<Record<number, string>> = {
   [SVGA_CMD_FENCE]: 'FENCE',
+  [SVGA_CMD_DEFINE_GMR2]: 'DEFINE_GMR2',
+  [SVGA_CMD_REMAP_GMR2]: 'REMAP_GMR2',
   [SVGA_3D_CMD_DEFINE_GB_MOB]: 'DEFINE_GB_MOB',
   [SVGA_3D_CMD_DESTROY_GB_MOB]: 'DESTROY_GB_MOB',
   [SVGA_3D_CMD_DEFINE_GB_SURFACE]: 'DEFINE_GB_SURFACE',

@@ -66,7 +66,9 @@ import {
   SVGA_3D_CMD_READBACK_GB_SURFACE,
   SVGA_3D_CMD_UPDATE_GB_IMAGE,
   SVGA_3D_CMD_UPDATE_GB_SURFACE,
+  SVGA_CMD_DEFINE_GMR2,
   SVGA_CMD_FENCE,
+  SVGA_CMD_REMAP_GMR2,
   SVGA3D_INVALID_ID,
   type SvgaCommand,
 } from './commands';
@@ -112,6 +114,11 @@ export const svga_mob_pt = struct('svga_mob_pt', { fixed: { entries: tail(int) }
 /** The device's own record of a MOB. */
 export const svga_mob = struct('svga_mob', {
   own: { id: int, length: int, pt: ref('svga_mob_pt') },
+});
+
+/** The device's own record of a guest memory region. */
+export const svga_gmr = struct('svga_gmr', {
+  own: { id: int, pages: int, pt: ref('svga_mob_pt') },
 });
 
 /** The device's own record of a surface; the copy of its bytes is `Svga.copy`. */
@@ -161,6 +168,7 @@ declare module '../../state/layout' {
     svga_ring: View<typeof svga_ring>;
     svga_mob_pt: View<typeof svga_mob_pt>;
     svga_mob: View<typeof svga_mob>;
+    svga_gmr: View<typeof svga_gmr>;
     svga_surface: View<typeof svga_surface>;
     svga_engine: View<typeof svga_engine>;
   }
@@ -272,6 +280,14 @@ function mobOf(k: Engine, id: number): View<typeof svga_mob> {
   for (const at of k.objects.all('svga_mob')) {
     const mob = k.view('svga_mob', at);
     if (mob.id === id) return mob;
+  }
+  return NULL;
+}
+
+function gmrOf(k: Engine, id: number): View<typeof svga_gmr> {
+  for (const at of k.objects.all('svga_gmr')) {
+    const gmr = k.view('svga_gmr', at);
+    if (gmr.id === id) return gmr;
   }
   return NULL;
 }
@@ -897,6 +913,29 @@ export const svga_device = routine(
             k.free(mob);
           }),
         ]),
+        having('vram', [
+          when('DEFINE_GMR2', (f) => f.id === SVGA_CMD_DEFINE_GMR2, [
+            step('define the region, or forget it', (f, k) => {
+              const known = gmrOf(k, f.arg);
+              if (f.length === 0) {
+                if (known.at === 0) k.emit(svga_error, { id: f.id, sid: -1, submission: 0 });
+                else k.free(known);
+                return;
+              }
+              const gmr = known.at === 0 ? k.alloc('svga_gmr') : known;
+              gmr.id = f.arg;
+              gmr.pages = f.length;
+            }),
+          ]),
+          when('REMAP_GMR2', (f) => f.id === SVGA_CMD_REMAP_GMR2, [
+            step('gmr->pages = those of the command', (f, k) => {
+              const gmr = gmrOf(k, f.arg);
+              if (gmr.at === 0 || f.length > gmr.pages)
+                k.emit(svga_error, { id: f.id, sid: -1, submission: 0 });
+              else gmr.pt = k.view('svga_mob_pt', f.value);
+            }),
+          ]),
+        ]),
         when('DEFINE_GB_SURFACE, _V2, _V3, _V4', (f) => definesSurface.has(f.id), [
           step('define the surface', (f, k) => {
             const surface = k.alloc('svga_surface');
@@ -1025,6 +1064,7 @@ export interface DeviceLimits {
   readonly objectPages: number; // of the largest
   readonly ringCommands: number;
   readonly contexts?: number; // none when it is not given
+  readonly gmrs?: boolean; // whether there are guest memory regions
   readonly lastSeqno?: number; // completed before the machine begins; 0 when it is not given
 }
 
@@ -1034,6 +1074,7 @@ export function deviceParts(limits: DeviceLimits) {
   const pools: PoolSize[] = [
     { struct: svga_surface, count: surfaces },
     { struct: svga_mob, count: objects },
+    ...(limits.gmrs === true ? [{ struct: svga_gmr, count: objects }] : []),
     // The guest may give one up and make the next before the device has taken notice.
     { struct: svga_mob_pt, count: 2 * objects, tail: objectPages },
     ...contextPool(limits.contexts ?? 0),

@@ -32,6 +32,8 @@ export const failurePoints = {
   vmw_binding_rebind_all: 'room for the command that binds again what was bound: -ENOMEM',
   vmw_cmd_ctx_reserve: 'room in the command buffer for the commands of a submission: -ENOMEM',
   vmw_mob_bind: 'room for the command that makes a buffer object known to the device: -ENOMEM',
+  vmw_gmr_bind:
+    'the commands that make a buffer object a guest memory region: it stays where it is, -ENOMEM',
   vmw_gb_surface_create: 'room for the command that defines a surface: -ENOMEM',
   vmw_gb_surface_bind: 'room for the command that binds a surface: it is destroyed again, -ENOMEM',
   vmw_surface_dirty_sync:

@@ -1,7 +1,8 @@
-// mm/gup.c (Linux 6.1), as far as MADV_POPULATE needs it: faulting pages in on behalf of a process without an access.
+// mm/gup.c (Linux 6.1), as far as MADV_POPULATE needs it: faulting pages in on behalf of a process without an access. And
+// access_remote_vm() of mm/memory.c, which begins with it: what a debugger reads and writes.
 import { PAGE_SIZE } from '../../hardware/pte';
 import { routine } from '../../routine/routine';
-import { bool, int, isNull, long, pte, ref } from '../../state/layout';
+import { bool, int, isNull, long, NULL, pte, ref } from '../../state/layout';
 import {
   pmd_trans_huge,
   pte_dirty,
@@ -128,3 +129,46 @@ export const faultin_page = routine(
 
 const isFine = (f: { entry: { lo: number; hi: number }; write: boolean }): boolean =>
   pte_present(f.entry) && !pte_protnone(f.entry) && (!f.write || pte_write(f.entry));
+
+/**
+ * Reads or writes memory of an address space for somebody else (ptrace, /proc/PID/mem): how many bytes. What is not ordinary
+ * memory cannot be got by its pages: the mapping is asked (`vm_ops->access`). Left out: pages, which no mapping here has
+ * that is not a device's, and more than one mapping at a time.
+ */
+export const access_remote_vm = routine(
+  'mm/memory.c',
+  '__access_remote_vm',
+  {
+    args: {
+      mm: ref('mm_struct'),
+      addr: long,
+      len: int,
+      write: bool,
+      unique: bool,
+      value: int,
+    },
+    locals: { vma: ref('vm_area_struct'), ops: ref('vm_operations_struct'), asks: bool, ret: int },
+    returns: int,
+  },
+  ({ step, when, callPointer, acquire, release, ret }) => [
+    acquire('down_read(&mm->mmap_sem)', (f) => f.mm.mmap_sem, { mode: 'read' }),
+    step('get_user_pages_remote(mm, addr, 1): -EFAULT; vma = find_vma(mm, addr)', (f) => {
+      f.vma = find_vma(f.mm, f.addr);
+      if (!isNull(f.vma) && f.vma.vm_start > f.addr) f.vma = NULL;
+      if (!isNull(f.vma)) f.ops = f.vma.vm_ops;
+    }),
+    step('vma->vm_ops && vma->vm_ops->access', (f) => {
+      f.asks = !isNull(f.ops) && f.ops.access !== 0;
+    }),
+    when('the mapping can be asked', (f) => f.asks, [
+      callPointer(
+        'vma->vm_ops->access(vma, addr, buf, len, write)',
+        (f) => f.ops.access,
+        ({ vma, addr, len, write, unique, value }) => ({ vma, addr, len, write, unique, value }),
+        'ret',
+      ),
+    ]),
+    release('up_read(&mm->mmap_sem)', (f) => f.mm.mmap_sem),
+    ret('bytes', (f) => Math.max(0, f.ret)),
+  ],
+);

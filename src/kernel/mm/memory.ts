@@ -27,6 +27,7 @@ import {
 import {
   _PAGE_TABLE,
   pfn_pte,
+  pgprot_set_cachemode,
   pmd_trans_huge,
   pte_dirty,
   pte_mkclean,
@@ -42,6 +43,7 @@ import {
   pte_wrprotect,
 } from '../arch/x86/include/asm/pgtable';
 import { TLB_FLUSH_ALL } from '../arch/x86/include/asm/tlbflush';
+import { AS_ASKED, track_pfn_insert } from '../arch/x86/mm/pat';
 import { flush_tlb_mm_range } from '../arch/x86/mm/tlb';
 import {
   BUG_ON,
@@ -1285,8 +1287,8 @@ function insertion(name: string) {
   return routine(
     'mm/memory.c',
     name,
-    { args: insert_args, locals: { inside: bool, ret: int }, returns: int },
-    ({ step, when, call, ret }) => [
+    { args: insert_args, locals: { inside: bool, pcm: int, ret: int }, returns: int },
+    ({ step, when, call, ret, having }) => [
       step('addr < vma->vm_start || addr >= vma->vm_end', (f) => {
         const { vm_flags, vm_start, vm_end } = f.vma;
         const cow = (vm_flags & VM_PFNMAP) !== 0 && is_cow_mapping(vm_flags);
@@ -1294,6 +1296,14 @@ function insertion(name: string) {
         f.inside = f.addr >= vm_start && f.addr < vm_end;
       }),
       when('outside', (f) => !f.inside, [ret('VM_FAULT_SIGBUS', () => VM_FAULT_SIGBUS)]),
+      having('vram', [
+        call(track_pfn_insert, (f) => ({ pfn: f.pfn }), 'pcm'),
+        when('another memory type', (f) => f.pcm !== AS_ASKED, [
+          step('pgprot_set_cachemode(&pgprot, pcm)', (f) => {
+            f.pgprot = pgprot_set_cachemode(f.pgprot, f.pcm);
+          }),
+        ]),
+      ]),
       call(
         insert_pfn,
         (f) => ({ vma: f.vma, addr: f.addr, pfn: f.pfn, prot: f.pgprot, mkwrite: false }),

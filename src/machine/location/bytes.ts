@@ -2,6 +2,7 @@
 import { type BytesFrom, type Contents, dataPfn } from '../../hardware/memory';
 import { peekLeaf } from '../../hardware/mmu';
 import { _PAGE_PRESENT, PAGE_SIZE } from '../../hardware/pte';
+import { frameOf } from '../../kernel/drivers/gpu/drm/ttm/ttm_bo_util';
 import { blockBytes } from '../../state/blocks';
 import { structNamed } from '../../state/layout';
 import { spotAt } from '../spots';
@@ -117,11 +118,10 @@ export class Bytes {
   private pageOf(object: number, at: number): BytesFrom | undefined {
     const { k } = this.things;
     if (object === 0) return undefined;
-    const { ttm } = k.view('vmw_buffer_object', object).base;
-    const page = ttm.at === 0 ? 0 : ttm.pages.get(Math.floor(at / PAGE_SIZE));
-    if (page === 0) return undefined;
-    const { memory } = k.parts;
-    return { contents: memory.frame(memory.pfnOfPage(page)), at: at % PAGE_SIZE };
+    const { base } = k.view('vmw_buffer_object', object);
+    const pfn = frameOf(k, base, Math.floor(at / PAGE_SIZE));
+    if (pfn === undefined) return undefined;
+    return { contents: k.parts.memory.frame(pfn), at: at % PAGE_SIZE };
   }
 
   /** The cells that say which frame a byte of an object is in. */
@@ -131,9 +131,11 @@ export class Bytes {
     if (typeof place === 'string') return none;
     if (place.object === 0) return place.on;
     const { base } = k.view('vmw_buffer_object', place.object);
-    const spot = spotAt(k, { struct: structNamed('ttm_buffer_object'), at: base.at }, 'ttm');
     const cells: Cells[number][] = [...place.on];
-    if (spot !== undefined) cells.push(oneCell(spot.at));
+    for (const field of ['ttm', 'mem_type']) {
+      const spot = spotAt(k, { struct: structNamed('ttm_buffer_object'), at: base.at }, field);
+      if (spot !== undefined) cells.push(oneCell(spot.at));
+    }
     const { ttm } = base;
     if (ttm.at !== 0)
       cells.push(oneCell(ttm.pages.at + Math.floor((place.offset + at) / PAGE_SIZE)));
@@ -187,7 +189,7 @@ export class Bytes {
     if (vma === undefined) return undefined;
     const leaf = peekLeaf(k, k.view('mm_struct', mm).pgd, address);
     const { memory } = k.parts;
-    if (leaf !== undefined && (leaf.entry.lo & _PAGE_PRESENT) !== 0 && memory.isData(leaf.pfn))
+    if (leaf !== undefined && (leaf.entry.lo & _PAGE_PRESENT) !== 0 && memory.has(leaf.pfn))
       return { contents: memory.frame(leaf.pfn), at: address % PAGE_SIZE };
     const { vm_start, vm_pgoff, vm_private_data } = vma;
     if (!this.things.live('vmw_buffer_object').includes(vm_private_data)) return undefined;

@@ -70,6 +70,17 @@ export const vm_operations_struct = struct('vm_operations_struct', {
     huge_fault: fnptr({ vmf: ref('vm_fault'), pe_size: int }, int),
     page_mkwrite: fnptr({ vmf: ref('vm_fault') }, int),
     pfn_mkwrite: fnptr({ vmf: ref('vm_fault') }, int),
+    access: fnptr(
+      {
+        vma: ref('vm_area_struct'),
+        addr: long,
+        len: int,
+        write: bool,
+        unique: bool, // what is written, as a store says it
+        value: int,
+      },
+      int,
+    ),
   },
 });
 

@@ -48,6 +48,11 @@ export const pte_mkspecial = (pte: U64): U64 => with_lo(pte, _PAGE_SPECIAL);
 export const pte_mksoft_dirty = (pte: U64): U64 => with_lo(pte, _PAGE_SOFT_DIRTY);
 export const pte_clear_soft_dirty = (pte: U64): U64 => with_lo(pte, 0, _PAGE_SOFT_DIRTY);
 
+/** A protection with other bits of caching: none of them is write-back. Linux has no use for the PAT bit. */
+export const pgprot_set_cachemode = (prot: U64, bits: number): U64 =>
+  with_lo(with_lo(prot, 0, _PAGE_PWT | _PAGE_PCD), bits);
+export const pgprot_writecombine = (prot: U64): U64 => pgprot_set_cachemode(prot, _PAGE_PWT);
+
 /** Bits of an entry that mprotect keeps, beside the frame number. */
 const _PAGE_CHG_LO =
   _PAGE_PCD |

@@ -4,7 +4,7 @@
 // nobody who wants a victim gets it then, on the list or not.
 import type { Engine } from '../../../../../routine/engine';
 import { lockOwner } from '../../../../../routine/locks';
-import { routine } from '../../../../../routine/routine';
+import { type AnyBuilder, type Node, routine } from '../../../../../routine/routine';
 import { tracepoint } from '../../../../../state/events';
 import { bool, int, isNull, NULL, ref, type Structs, same } from '../../../../../state/layout';
 import { refcount_dec, refcount_inc } from '../../../../include/asm-generic/bug';
@@ -12,13 +12,16 @@ import {
   DRM_FILE_PAGE_OFFSET_START,
   TTM_MAX_BO_PRIORITY,
   TTM_PL_SYSTEM,
+  TTM_PL_VRAM,
+  ttm_cached,
+  ttm_write_combined,
 } from '../../../../include/drm/ttm/ttm_bo_api';
 import { DMA_FENCE_FLAG_SIGNALED_BIT } from '../../../../include/linux/dma-fence';
 import { EBUSY, ENOMEM, ENOSPC } from '../../../../include/linux/errno';
 import { unmap_mapping_range } from '../../../../mm/memory';
 import { dma_fence_enable_sw_signaling, dma_fence_wait } from '../../../dma-buf/dma-fence';
 import { dma_resv_add_fence, dma_resv_test_signaled } from '../../../dma-buf/dma-resv';
-import { ttm_tt_destroy, ttm_tt_populate, ttm_tt_swapout } from './ttm_tt';
+import { ttm_tt_destroy, ttm_tt_init, ttm_tt_populate, ttm_tt_swapout } from './ttm_tt';
 
 const file = 'drivers/gpu/drm/ttm/ttm_bo.c';
 const bo = { bo: ref('ttm_buffer_object') };
@@ -122,8 +125,24 @@ const ttm_bo_flush_all_fences = routine(
 const ttm_bo_cleanup_memtype_use = routine(
   file,
   'ttm_bo_cleanup_memtype_use',
-  { args: bo, locals: { ret: int, ttm: ref('ttm_tt') } },
-  ({ step, call, callPointer, release }) => [
+  { args: bo, locals: { ret: int, start: int, ttm: ref('ttm_tt') } },
+  ({ step, call, callPointer, release, when, having }) => [
+    having('vram', [
+      step('bo->mem.mem_type == TTM_PL_VRAM', (f, k) => {
+        const { bo } = f;
+        f.start = bo.mem_type === TTM_PL_VRAM ? bo.mem_start : -1;
+        if (f.start < 0) return;
+        bo.mem_type = TTM_PL_SYSTEM; // nothing of it is needed any more
+        k.emit(ttm_bo_move, { bo, old: TTM_PL_VRAM, placement: TTM_PL_SYSTEM });
+      }),
+      when('it is', (f) => f.start >= 0, [
+        callPointer(
+          'ttm_bo_mem_put(bo, &bo->mem)',
+          (f) => f.bo.bdev.man.get(TTM_PL_VRAM).put_node,
+          (f) => ({ bo: f.bo, mem_type: TTM_PL_VRAM, start: f.start }),
+        ),
+      ]),
+    ]),
     call(ttm_bo_handle_move_mem, (f) => ({ bo: f.bo, mem_type: TTM_PL_SYSTEM, start: 0 }), 'ret'),
     call(dma_resv_add_fence, (f) => ({ resv: f.bo.resv, fence: NULL, kernel: false })),
     call(dma_resv_add_fence, (f) => ({ resv: f.bo.resv, fence: NULL, kernel: true })),
@@ -131,7 +150,7 @@ const ttm_bo_cleanup_memtype_use = routine(
       f.ttm = f.bo.ttm;
       f.bo.ttm = NULL;
     }),
-    call(ttm_tt_destroy, (f) => ({ ttm: f.ttm })),
+    when('ttm', (f) => !isNull(f.ttm), [call(ttm_tt_destroy, (f) => ({ ttm: f.ttm }))]),
     release('dma_resv_unlock(bo->resv)', (f) => f.bo.resv.lock),
     callPointer(
       'bo->destroy(bo)',
@@ -237,6 +256,7 @@ export const ttm_bo_delayed_workqueue = routine(
 );
 
 type Bo = Structs['ttm_buffer_object'];
+type Ttm = Structs['ttm_tt'];
 
 /** Takes an object off its list, if it is on one; lru_lock is held. */
 function lruRemove(bo: Bo): void {
@@ -277,8 +297,7 @@ function ddestroyRemove(bo: Bo): void {
 }
 
 /** The first list of a memory type. */
-const firstList = (memType: number): number =>
-  memType === TTM_PL_SYSTEM ? 0 : TTM_MAX_BO_PRIORITY;
+const firstList = (memType: number): number => memType * TTM_MAX_BO_PRIORITY;
 
 /** The object after `bo` in lists `from` to `to`, or the first when that is NULL; lru_lock is held. */
 function lruNext(bdev: Structs['ttm_bo_device'], from: number, to: number, bo: Bo): Bo {
@@ -346,6 +365,27 @@ export const ttm_bo_wait = routine(
   ],
 );
 
+/**
+ * Makes the page array of an object, cached or as everything that the device may know; NULL without memory. Over a frame
+ * with `bo` and `ttm`.
+ */
+const ttm_tt_create = ({ step, fallible, variant }: AnyBuilder): Node => {
+  const create = (caching: number) =>
+    fallible(
+      'ttm_tt_create',
+      step('ttm = ttm_tt_create(bo)', (f: { bo: Bo; ttm: Ttm }, k: Engine) => {
+        f.ttm = k.alloc('ttm_tt');
+        if (!isNull(f.ttm)) ttm_tt_init(f.ttm, f.bo.num_pages, caching);
+      }),
+    );
+  // In 2019 caching went with the placement, and system placement is cached.
+  return variant(
+    'write-combined',
+    [variant('drm-6.1', [create(ttm_write_combined)], [create(ttm_cached)])],
+    [create(ttm_cached)],
+  );
+};
+
 /** The first free range of fake offsets that `pages` fit in; called with the offsets' lock held. */
 function firstFit(
   bdev: Structs['ttm_bo_device'],
@@ -370,31 +410,25 @@ export const ttm_bo_init = routine(
     locals: { ttm: ref('ttm_tt') },
     returns: int,
   },
-  ({ step, fallible, call, acquire, release, when, ret }) => [
-    step('bo->bdev = bdev; bo->num_pages = num_pages', (f) => {
+  (b) => [
+    b.step('bo->bdev = bdev; bo->num_pages = num_pages', (f) => {
       f.bo.bdev = f.bdev;
       f.bo.num_pages = f.num_pages;
     }),
-    step('kref_init(&bo->kref)', (f) => {
+    b.step('kref_init(&bo->kref)', (f) => {
       f.bo.kref = 1;
     }),
-    fallible(
-      'ttm_tt_create',
-      step('ttm = ttm_tt_create(bo)', (f, k) => {
-        f.ttm = k.alloc('ttm_tt');
-        if (!isNull(f.ttm)) f.ttm.num_pages = f.num_pages;
-      }),
-    ),
-    when('!ttm', (f) => isNull(f.ttm), [ret('-ENOMEM', () => -ENOMEM)]),
-    acquire('dma_resv_lock(bo->resv, NULL)', (f) => f.bo.resv.lock),
-    step('bo->ttm = ttm; bo->mem.mem_type = TTM_PL_SYSTEM', (f) => {
+    ttm_tt_create(b),
+    b.when('!ttm', (f) => isNull(f.ttm), [b.ret('-ENOMEM', () => -ENOMEM)]),
+    b.acquire('dma_resv_lock(bo->resv, NULL)', (f) => f.bo.resv.lock),
+    b.step('bo->ttm = ttm; bo->mem.mem_type = TTM_PL_SYSTEM', (f) => {
       f.bo.ttm = f.ttm;
       f.bo.mem_type = TTM_PL_SYSTEM;
       f.bo.priority = TTM_MAX_BO_PRIORITY - 1;
     }),
-    call(ttm_bo_unreserve, (f) => ({ bo: f.bo })),
-    acquire('write_lock(&bdev->vma_manager->vm_lock)', (f) => f.bdev.vm_lock),
-    step('drm_vma_offset_add(bdev->vma_manager, &bo->vma_node, num_pages)', (f) => {
+    b.call(ttm_bo_unreserve, (f) => ({ bo: f.bo })),
+    b.acquire('write_lock(&bdev->vma_manager->vm_lock)', (f) => f.bdev.vm_lock),
+    b.step('drm_vma_offset_add(bdev->vma_manager, &bo->vma_node, num_pages)', (f) => {
       const { bo, bdev } = f;
       const [before, start] = firstFit(bdev, f.num_pages);
       bo.vma_node_start = start;
@@ -402,8 +436,8 @@ export const ttm_bo_init = routine(
       if (isNull(before)) bdev.nodes = bo;
       else before.vma_node_next = bo;
     }),
-    release('write_unlock(&bdev->vma_manager->vm_lock)', (f) => f.bdev.vm_lock),
-    ret('0', () => 0),
+    b.release('write_unlock(&bdev->vma_manager->vm_lock)', (f) => f.bdev.vm_lock),
+    b.ret('0', () => 0),
   ],
 );
 
@@ -423,8 +457,8 @@ export const ttm_bo_unmap_virtual = routine(
 );
 
 /**
- * Moves a reserved object to another placement, to `start` there. The pages stay the same; in 2019 so do the PTEs, for
- * neither side is an aperture. Returns 0 or what the driver says.
+ * Moves a reserved object to another placement, to `start` there. Between placements in system pages these stay the same;
+ * in 2019 so do the PTEs, unless the CPU caches them in another way there. Returns 0 or what the driver says.
  */
 const ttm_bo_handle_move_mem = routine(
   file,
@@ -434,41 +468,124 @@ const ttm_bo_handle_move_mem = routine(
     locals: { cur: int, cur_start: int, ttm: ref('ttm_tt'), ret: int },
     returns: int,
   },
-  ({ step, call, callPointer, when, ret, variant }) => [
-    step('cur = bo->mem; ttm = bo->ttm', (f) => {
-      f.cur = f.bo.mem_type;
-      f.cur_start = f.bo.mem_start;
-      f.ttm = f.bo.ttm;
-    }),
-    when('already there', (f) => f.cur === f.mem_type, [ret('0', () => 0)]),
-    variant('bz-53', [call(ttm_bo_unmap_virtual, (f) => ({ bo: f.bo }))]),
-    when('mem->mem_type != TTM_PL_SYSTEM', (f) => f.mem_type !== TTM_PL_SYSTEM, [
-      call(ttm_tt_populate, (f) => ({ ttm: f.ttm }), 'ret'),
-      when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
-    ]),
-    callPointer(
-      'bdev->driver->move(bo, mem)',
-      (f) => f.bo.bdev.driver.move,
-      (f) => ({ bo: f.bo, mem_type: f.mem_type, start: f.start }),
-      'ret',
-    ),
-    when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
-    step('bo->mem = *mem', (f, k) => {
-      const { bo, cur: old, mem_type: placement } = f;
-      bo.mem_type = placement;
-      bo.mem_start = f.start;
-      k.emit(ttm_bo_move, { bo, old, placement });
-    }),
-    when('cur != TTM_PL_SYSTEM', (f) => f.cur !== TTM_PL_SYSTEM, [
-      callPointer(
-        'ttm_bo_mem_put(bo, &cur)',
-        (f) => f.bo.bdev.driver.put_node,
-        (f) => ({ bo: f.bo, start: f.cur_start }),
+  (b) => {
+    const { step, call, callPointer, when, ret, variant, having } = b;
+    const failed = when('ret', (f: { ret: number }) => f.ret !== 0, [
+      having('vram', [
+        when('bo->mem is in VRAM: its page array goes', (f: Moved) => f.cur === TTM_PL_VRAM, [
+          dropTt(b),
+        ]),
+      ]),
+      ret('ret', (f: { ret: number }) => f.ret),
+    ]);
+    return [
+      step('cur = bo->mem; ttm = bo->ttm', (f) => {
+        f.cur = f.bo.mem_type;
+        f.cur_start = f.bo.mem_start;
+        f.ttm = f.bo.ttm;
+      }),
+      when('already there', (f) => f.cur === f.mem_type, [ret('0', () => 0)]),
+      variant(
+        'bz-53',
+        [call(ttm_bo_unmap_virtual, (f) => ({ bo: f.bo }))],
+        [
+          variant(
+            'write-combined',
+            [
+              when('ttm_mem_reg_is_pci(), or other caching', (f) => isPci(f) || isRecached(f), [
+                call(ttm_bo_unmap_virtual, (f) => ({ bo: f.bo })),
+              ]),
+            ],
+            [
+              having('vram', [
+                when('ttm_mem_reg_is_pci(bdev, &bo->mem) || ttm_mem_reg_is_pci(bdev, mem)', isPci, [
+                  call(ttm_bo_unmap_virtual, (f) => ({ bo: f.bo })),
+                ]),
+              ]),
+            ],
+          ),
+        ],
       ),
-    ]),
-    ret('0', () => 0),
-  ],
+      having('bare objects', [
+        when('!bo->ttm', (f) => isNull(f.ttm), [
+          ttm_tt_create(b),
+          when('!ttm', (f) => isNull(f.ttm), [ret('-ENOMEM', () => -ENOMEM)]),
+          step('bo->ttm = ttm', (f) => {
+            f.bo.ttm = f.ttm;
+          }),
+        ]),
+      ]),
+      variant('write-combined', [
+        variant(
+          'drm-6.1',
+          [],
+          [
+            when('mem->mem_type != TTM_PL_VRAM', (f) => f.mem_type !== TTM_PL_VRAM, [
+              step('ttm_tt_set_placement_caching(bo->ttm, mem->placement)', (f) => {
+                f.ttm.caching = f.mem_type === TTM_PL_SYSTEM ? ttm_cached : ttm_write_combined;
+              }),
+            ]),
+          ],
+        ),
+      ]),
+      when(
+        'mem->mem_type uses a page array, and is not TTM_PL_SYSTEM',
+        (f) => isBound(f.mem_type),
+        [call(ttm_tt_populate, (f) => ({ ttm: f.ttm }), 'ret'), failed],
+      ),
+      callPointer(
+        'bdev->driver->move(bo, mem)',
+        (f) => f.bo.bdev.driver.move,
+        (f) => ({ bo: f.bo, old: f.cur, mem_type: f.mem_type, start: f.start }),
+        'ret',
+      ),
+      failed,
+      step('bo->mem = *mem', (f, k) => {
+        const { bo, cur: old, mem_type: placement } = f;
+        bo.mem_type = placement;
+        bo.mem_start = f.start;
+        k.emit(ttm_bo_move, { bo, old, placement });
+      }),
+      having('vram', [
+        when('mem->mem_type == TTM_PL_VRAM', (f) => f.mem_type === TTM_PL_VRAM, [dropTt(b)]),
+      ]),
+      when('cur != TTM_PL_SYSTEM', (f) => f.cur !== TTM_PL_SYSTEM, [
+        callPointer(
+          'ttm_bo_mem_put(bo, &cur)',
+          (f) => f.bo.bdev.man.get(f.cur).put_node,
+          (f) => ({ bo: f.bo, mem_type: f.cur, start: f.cur_start }),
+        ),
+      ]),
+      ret('0', () => 0),
+    ];
+  },
 );
+
+interface Moved {
+  readonly cur: number;
+  readonly mem_type: number;
+}
+
+/** Whether a move is from or to device memory behind a BAR. */
+const isPci = ({ cur, mem_type }: Moved): boolean =>
+  cur === TTM_PL_VRAM || mem_type === TTM_PL_VRAM;
+
+/** Whether the CPU caches the pages in another way after a move: where only what the device knows is write-combined. */
+const isRecached = ({ cur, mem_type }: Moved): boolean =>
+  (cur === TTM_PL_SYSTEM) !== (mem_type === TTM_PL_SYSTEM);
+
+/** Whether the system pages of an object in this placement are known to the device. */
+export const isBound = (mem_type: number): boolean =>
+  mem_type !== TTM_PL_SYSTEM && mem_type !== TTM_PL_VRAM;
+
+/** The object has no system pages any more. */
+const dropTt = ({ step, call }: AnyBuilder): Node => [
+  step('ttm = bo->ttm; bo->ttm = NULL', (f: Structs['ttm_validate_buffer'] & { ttm: Ttm }) => {
+    f.ttm = f.bo.ttm;
+    f.bo.ttm = NULL;
+  }),
+  call(ttm_tt_destroy, (f: { ttm: Ttm }) => ({ ttm: f.ttm })),
+];
 
 /** Moves a reserved object to where the driver wants evicted ones. */
 export const ttm_bo_evict = routine(
@@ -499,13 +616,12 @@ export const ttm_bo_evict_swapout_allowable = routine(
       'bz-20',
       [
         step('ttm_tt_is_populated(bo->ttm)', (f) => {
-          f.allowed = !f.swapout || f.bo.ttm.populated === f.bo.num_pages;
+          f.allowed = !f.swapout || isPopulated(f.bo);
         }),
       ],
       [
         step('bo->pin_count, ttm_tt_is_populated(bo->ttm)', (f) => {
-          const { pin_count, ttm, num_pages } = f.bo;
-          f.allowed = pin_count === 0 && (!f.swapout || ttm.populated === num_pages);
+          f.allowed = f.bo.pin_count === 0 && (!f.swapout || isPopulated(f.bo));
         }),
       ],
     ),
@@ -514,6 +630,9 @@ export const ttm_bo_evict_swapout_allowable = routine(
     ret('0', () => 0),
   ],
 );
+
+const isPopulated = ({ ttm, num_pages }: Bo): boolean =>
+  !isNull(ttm) && ttm.populated === num_pages;
 
 /**
  * The first object of lists `from` to `to` that may go, reserved, and with a reference unless it waits for its end; NULL when
@@ -588,6 +707,20 @@ const ttm_mem_evict_first = routine(
   ],
 );
 
+/** Evicts every object of a memory type that may go. 0, or what an eviction returned. */
+export const ttm_bo_evict_mm = routine(
+  file,
+  'ttm_bo_evict_mm',
+  { args: { bdev: ref('ttm_bo_device'), mem_type: int }, locals: { ret: int }, returns: int },
+  ({ call, loop, when, ret }) => [
+    loop('while (!list_empty(&man->lru[i]))', [
+      call(ttm_mem_evict_first, (f) => ({ bdev: f.bdev, mem_type: f.mem_type }), 'ret'),
+      when('ret == -EBUSY', (f) => f.ret === -EBUSY, [ret('0', () => 0)]),
+      when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
+    ]),
+  ],
+);
+
 /** Takes the pages of a reserved object out of memory; who needs them next brings them back. 0 or a negative errno. */
 export const ttm_bo_swapout = routine(
   file,
@@ -631,7 +764,7 @@ export const ttm_bo_swapout_all = routine(
   ],
 );
 
-/** Room for a reserved object in a placement, at the cost of others. Where it begins, or -ENOMEM. */
+/** Room for a reserved object in a memory type, at the cost of others. Where it begins, or -ENOMEM. */
 const ttm_bo_mem_space = routine(
   file,
   'ttm_bo_mem_space',
@@ -641,8 +774,8 @@ const ttm_bo_mem_space = routine(
     loop('do', [
       callPointer(
         'man->func->get_node(man, bo, place, mem)',
-        (f) => f.bo.bdev.driver.get_node,
-        (f) => ({ bo: f.bo }),
+        (f) => f.bo.bdev.man.get(f.mem_type).get_node,
+        (f) => ({ bo: f.bo, mem_type: f.mem_type }),
         'start',
       ),
       when('there is room, or an error', (f) => f.start !== -ENOSPC, [
@@ -655,23 +788,52 @@ const ttm_bo_mem_space = routine(
   ],
 );
 
-/** Brings a reserved object into a placement; nothing happens when it is there. */
+/** The lowest memory type of a placement. */
+const firstOf = (placement: number): number => 31 - Math.clz32(placement & -placement);
+
+/** Brings a reserved object into one of the memory types of a placement; nothing happens when it is there. */
 export const ttm_bo_validate = routine(
   file,
   'ttm_bo_validate',
   {
-    args: { ...bo, mem_type: int },
-    locals: { cur: int, start: int, ret: int },
+    args: { ...bo, placement: int, busy_placement: int },
+    locals: { cur: int, mem_type: int, left: int, start: int, ret: int },
     returns: int,
   },
-  ({ step, call, callPointer, when, ret }) => [
+  ({ step, call, callPointer, when, loop, leave, ret, having }) => [
     step('cur = bo->mem.mem_type', (f) => {
       f.cur = f.bo.mem_type;
+      f.mem_type = firstOf(f.busy_placement);
+      f.start = -ENOSPC;
+      f.left = f.placement;
     }),
-    when('ttm_bo_mem_compat(placement, &bo->mem)', (f) => f.cur === f.mem_type, [
+    when('ttm_bo_mem_compat(placement, &bo->mem)', (f) => ((f.placement >> f.cur) & 1) !== 0, [
       ret('0', () => 0),
     ]),
-    call(ttm_bo_mem_space, (f) => ({ bo: f.bo, mem_type: f.mem_type }), 'start'),
+    having('vram', [
+      when('there is a choice', (f) => f.placement !== f.busy_placement, [
+        loop('for (i = 0; i < placement->num_placement; ++i)', [
+          when('no more', (f) => f.left === 0, [leave()]),
+          step('place = &placement->placement[i]', (f) => {
+            f.mem_type = firstOf(f.left);
+            f.left &= f.left - 1;
+          }),
+          callPointer(
+            'man->func->get_node(man, bo, place, mem)',
+            (f) => f.bo.bdev.man.get(f.mem_type).get_node,
+            (f) => ({ bo: f.bo, mem_type: f.mem_type }),
+            'start',
+          ),
+          when('there is room, or an error', (f) => f.start !== -ENOSPC, [leave()]),
+        ]),
+        step('type_found, or busy_placement', (f) => {
+          if (f.start === -ENOSPC) f.mem_type = firstOf(f.busy_placement);
+        }),
+      ]),
+    ]),
+    when('no room without others', (f) => f.start === -ENOSPC, [
+      call(ttm_bo_mem_space, (f) => ({ bo: f.bo, mem_type: f.mem_type }), 'start'),
+    ]),
     when('no room', (f) => f.start < 0, [ret('start', (f) => f.start)]),
     call(
       ttm_bo_handle_move_mem,
@@ -681,8 +843,8 @@ export const ttm_bo_validate = routine(
     when('ret && mem.mm_node', (f) => f.ret !== 0 && f.mem_type !== TTM_PL_SYSTEM, [
       callPointer(
         'ttm_bo_mem_put(bo, &mem)',
-        (f) => f.bo.bdev.driver.put_node,
-        (f) => ({ bo: f.bo, start: f.start }),
+        (f) => f.bo.bdev.man.get(f.mem_type).put_node,
+        (f) => ({ bo: f.bo, mem_type: f.mem_type, start: f.start }),
       ),
     ]),
     ret('ret', (f) => f.ret),

@@ -1,11 +1,18 @@
 // drivers/gpu/drm/ttm/ttm_bo_vm.c: CPU mappings of buffer objects, and the fault helpers that the series gives to
 // drivers. Linux 5.1 with the series, and 6.1 by variants. A helper that returns VM_FAULT_RETRY without RETRY_NOWAIT has
-// dropped mmap_sem and, where it was held, the reservation: the caller touches neither. Left out: io memory, imported
-// objects, access by ptrace.
+// dropped mmap_sem and, where it was held, the reservation: the caller touches neither. Left out: imported
+// objects, huge entries of io memory.
+import { cpu_load, cpu_store } from '../../../../../hardware/cpu';
 import { PAGE_SIZE } from '../../../../../hardware/pte';
 import { type AnyBuilder, type Node, routine } from '../../../../../routine/routine';
-import { bool, int, isNull, NULL, pte, ref, type Structs } from '../../../../../state/layout';
-import { EINVAL, ERESTARTSYS } from '../../../../include/linux/errno';
+import { bool, int, isNull, long, NULL, pte, ref, type Structs } from '../../../../../state/layout';
+import { pgprot_writecombine } from '../../../../arch/x86/include/asm/pgtable';
+import {
+  TTM_PL_SYSTEM,
+  TTM_PL_VRAM,
+  ttm_write_combined,
+} from '../../../../include/drm/ttm/ttm_bo_api';
+import { EINVAL, EIO, ERESTARTSYS } from '../../../../include/linux/errno';
 import {
   FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_RETRY_NOWAIT,
@@ -36,11 +43,20 @@ import {
   dma_fence_put,
   dma_fence_wait,
 } from '../../../dma-buf/dma-fence';
-import { ttm_bo_get, ttm_bo_put, ttm_bo_vm_lookup } from './ttm_bo';
+import { ttm_bo_get, ttm_bo_put, ttm_bo_unreserve, ttm_bo_vm_lookup } from './ttm_bo';
+import { frameOf, ttm_bo_kmap } from './ttm_bo_util';
 import { ttm_tt_populate } from './ttm_tt';
 
 const file = 'drivers/gpu/drm/ttm/ttm_bo_vm.c';
 const boAndFault = { bo: ref('ttm_buffer_object'), vmf: ref('vm_fault') };
+const accessed = {
+  vma: ref('vm_area_struct'),
+  addr: long,
+  len: int,
+  write: bool,
+  unique: bool,
+  value: int,
+};
 const hugeArgs = { ...boAndFault, page_offset: int, fault_page_size: int };
 
 interface Fault {
@@ -179,13 +195,14 @@ export const ttm_bo_vm_fault_reserved = routine(
       page_offset: int,
       page_last: int,
       pfnmap: bool,
+      is_iomem: bool,
       i: int,
       pfn: int,
       ret: int,
     },
     returns: int,
   },
-  ({ step, call, loop, leave, when, ret, variant }) => [
+  ({ step, call, loop, leave, when, ret, variant, having }) => [
     step('bo = vma->vm_private_data', (f, k) => {
       f.bo = k.view('ttm_buffer_object', f.vmf.vma.vm_private_data);
     }),
@@ -203,9 +220,23 @@ export const ttm_bo_vm_fault_reserved = routine(
     ]),
     step('ttm = bo->ttm', (f) => {
       f.ttm = f.bo.ttm;
+      f.is_iomem = f.bo.mem_type === TTM_PL_VRAM; // ttm_mem_io_reserve_vm(bo)
     }),
-    call(ttm_tt_populate, (f) => ({ ttm: f.ttm }), 'ret'),
-    when('ret', (f) => f.ret !== 0, [ret('VM_FAULT_OOM', () => VM_FAULT_OOM)]),
+    having('bare objects', [
+      when('there is nothing that could be mapped', (f) => isNull(f.ttm) && !f.is_iomem, [
+        ret('VM_FAULT_SIGBUS', () => VM_FAULT_SIGBUS),
+      ]),
+    ]),
+    variant('write-combined', [
+      step('prot = ttm_io_prot(bo->mem.placement, prot)', (f) => {
+        const caching = f.is_iomem ? ttm_write_combined : f.ttm.caching;
+        if (caching === ttm_write_combined) f.prot = pgprot_writecombine(f.prot);
+      }),
+    ]),
+    when('!bo->mem.bus.is_iomem', (f) => !f.is_iomem, [
+      call(ttm_tt_populate, (f) => ({ ttm: f.ttm }), 'ret'),
+      when('ret', (f) => f.ret !== 0, [ret('VM_FAULT_OOM', () => VM_FAULT_OOM)]),
+    ]),
     variant('huge-faults', [
       when('fault_page_size != 1', (f) => f.fault_page_size !== 1, [
         call(
@@ -228,9 +259,12 @@ export const ttm_bo_vm_fault_reserved = routine(
         (f) => f.i >= f.num_prefault || f.page_offset >= f.page_last,
         [leave()],
       ),
-      step('pfn = page_to_pfn(ttm->pages[page_offset])', (f, k) => {
-        f.pfn = k.parts.memory.pfnOfPage(f.ttm.pages.get(f.page_offset));
-      }),
+      step(
+        'pfn = ttm_bo_io_mem_pfn(bo, page_offset), or page_to_pfn(ttm->pages[page_offset])',
+        (f, k) => {
+          f.pfn = frameOf(k, f.bo, f.page_offset) ?? -1;
+        },
+      ),
       when(
         'vma->vm_flags & VM_PFNMAP',
         (f) => f.pfnmap,
@@ -289,6 +323,7 @@ const ttm_bo_vm_insert_huge = routine(
           f.write = (f.vmf.flags & FAULT_FLAG_WRITE) !== 0;
           f.page_offset -= f.page_offset % f.fault_page_size;
           if (f.page_offset + f.fault_page_size > f.bo.num_pages) return;
+          if (f.bo.mem_type === TTM_PL_VRAM) return;
           f.pfn = memory.pfnOfPage(pages.get(f.page_offset));
           f.fits = f.pfn % f.fault_page_size === 0;
           for (let i = 1; f.fits && i < f.fault_page_size; i++) {
@@ -401,5 +436,108 @@ export const ttm_bo_vm_close = routine(
       f.vma.vm_private_data = 0;
     }),
     call(ttm_bo_put, (f) => ({ bo: f.bo })),
+  ],
+);
+
+/** Bytes from an address to the end of its page, or of what is left. */
+const piece = (f: { addr: number; left: number }): number =>
+  Math.min(f.left, PAGE_SIZE - (f.addr % PAGE_SIZE));
+
+/** Copies from or to an object that is in system pages, a page at a time, by a map of the kernel's: the bytes, or an errno. */
+const ttm_bo_vm_access_kmap = routine(
+  file,
+  'ttm_bo_vm_access_kmap',
+  {
+    args: accessed,
+    locals: { bo: ref('ttm_buffer_object'), left: int, ret: int },
+    returns: int,
+  },
+  ({ step, call, when, loop, leave, ret }) => [
+    step('bytes_left = len', (f, k) => {
+      f.bo = k.view('ttm_buffer_object', f.vma.vm_private_data);
+      f.left = f.len;
+    }),
+    loop('do', [
+      when('!bytes_left', (f) => f.left === 0, [leave()]),
+      call(ttm_bo_kmap, (f) => ({ bo: f.bo }), 'ret'),
+      when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
+      step('memcpy(ptr, buf, bytes), or back', (f, k) => {
+        const { vma, addr, write, unique, value } = f;
+        const length = piece(f);
+        const offset = addr - vma.vm_start + (vma.vm_pgoff - f.bo.vma_node_start) * PAGE_SIZE;
+        const pfn = frameOf(k, f.bo, Math.floor(offset / PAGE_SIZE)) ?? -1;
+        const frame = k.parts.memory.frame(pfn);
+        const where = { cpu: k.cpu, root: vma.vm_mm.pgd, address: addr, pfn, length };
+        if (write) {
+          frame.fill(addr % PAGE_SIZE, length, { unique, value });
+          k.emit(cpu_store, { ...where, unique, value });
+        } else k.emit(cpu_load, { ...where, value: frame.byte(addr % PAGE_SIZE) });
+        f.addr += length;
+        f.left -= length;
+      }),
+    ]),
+    ret('len', (f) => f.len),
+  ],
+);
+
+/**
+ * `vm_ops->access`: bytes of a mapping for somebody who has no `struct page` to take hold of, a debugger. Of an object in
+ * system placement only. The tracker notes nothing, nor does any entry. How many bytes, or a negative errno.
+ */
+export const ttm_bo_vm_access = routine(
+  file,
+  'ttm_bo_vm_access',
+  {
+    args: accessed,
+    locals: { bo: ref('ttm_buffer_object'), mem_type: int, fits: bool, ret: int },
+    returns: int,
+  },
+  ({ step, acquire, call, when, ret, variant }) => [
+    step('offset + len > bo->num_pages << PAGE_SHIFT', (f, k) => {
+      const { vma, addr, len } = f;
+      f.bo = k.view('ttm_buffer_object', vma.vm_private_data);
+      const { vma_node_start, num_pages } = f.bo;
+      const offset = addr - vma.vm_start + (vma.vm_pgoff - vma_node_start) * PAGE_SIZE;
+      f.fits = len >= 1 && offset + len <= num_pages * PAGE_SIZE;
+    }),
+    when('outside', (f) => !f.fits, [ret('-EIO', () => -EIO)]),
+    acquire('ret = ttm_bo_reserve(bo, true, false, NULL)', (f) => f.bo.resv.lock, {
+      interruptible: true,
+      into: 'ret',
+    }),
+    when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
+    variant(
+      'bz-19',
+      [
+        step('bo->mem.mem_type; bo->ttm->page_flags & TTM_PAGE_FLAG_SWAPPED', (f) => {
+          const { mem_type, ttm } = f.bo;
+          f.mem_type = mem_type;
+          if (mem_type === TTM_PL_SYSTEM && ttm.swapped) f.fits = true; // ttm_tt_populate() will swap it in
+        }),
+      ],
+      [
+        step('bo->mem.mem_type, if it has any pages', (f) => {
+          f.mem_type = isNull(f.bo.ttm) ? -1 : f.bo.mem_type;
+        }),
+      ],
+    ),
+    when(
+      'TTM_PL_SYSTEM',
+      (f) => f.mem_type === TTM_PL_SYSTEM,
+      [
+        call(
+          ttm_bo_vm_access_kmap,
+          ({ vma, addr, len, write, unique, value }) => ({ vma, addr, len, write, unique, value }),
+          'ret',
+        ),
+      ],
+      [
+        step('ret = -EIO', (f) => {
+          f.ret = -EIO;
+        }),
+      ],
+    ),
+    call(ttm_bo_unreserve, (f) => ({ bo: f.bo })),
+    ret('ret', (f) => f.ret),
   ],
 );

@@ -1,9 +1,9 @@
 // drivers/gpu/drm/ttm/ttm_tt.c and its page pool: the system pages behind a buffer object, allocated when first
-// needed, zeroed or swapped in. Linux 5.1. Left out: caching changes, DMA mappings, accounting; and that the pool takes 2 MiB at
+// needed, zeroed or swapped in. Linux 5.1. Left out: DMA mappings, accounting; and that the pool takes 2 MiB at
 // once for large objects, but where `huge-faults` makes use of it.
 import { PAGE_SIZE } from '../../../../../hardware/pte';
 import { routine } from '../../../../../routine/routine';
-import { bool, int, isNull, NULL, ref } from '../../../../../state/layout';
+import { bool, int, isNull, NULL, ref, type Structs } from '../../../../../state/layout';
 import { ENOMEM } from '../../../../include/linux/errno';
 import { HPAGE_PMD_NR } from '../../../../mm/huge_memory';
 import { alloc_page } from '../../../../mm/memory';
@@ -63,6 +63,12 @@ export const ttm_tt_populate = routine(
     ret('0', () => 0),
   ],
 );
+
+/** Fills in a new page array: no page is there yet. */
+export function ttm_tt_init(ttm: Structs['ttm_tt'], num_pages: number, caching: number): void {
+  ttm.num_pages = num_pages;
+  ttm.caching = caching;
+}
 
 const tt = { args: { ttm: ref('ttm_tt') }, locals: { i: int } };
 

@@ -1,13 +1,17 @@
-// drivers/gpu/drm/vmwgfx/vmwgfx_bo.c: the driver's buffer objects. Linux 5.1. Left out: kernel maps, pins.
+// drivers/gpu/drm/vmwgfx/vmwgfx_bo.c: the driver's buffer objects. Linux 5.1. Left out: pins at the start of
+// VRAM, reservation_sem.
 import { PAGE_SIZE } from '../../../../../hardware/pte';
 import { routine } from '../../../../../routine/routine';
 import { bool, int, isNull, NULL, ref, type Structs } from '../../../../../state/layout';
 import { WARN_BO_RESOURCES, WARN_BO_TRACKED, warn } from '../../../../include/asm-generic/bug';
+import type { TtmPlacement } from '../../../../include/drm/ttm/ttm_bo_api';
 import { EBUSY, EINVAL, ERESTARTSYS } from '../../../../include/linux/errno';
 import { dma_fence_wait, MAX_SCHEDULE_TIMEOUT } from '../../../dma-buf/dma-fence';
 import { dma_resv_test_signaled, dma_resv_wait_timeout } from '../../../dma-buf/dma-resv';
-import { ttm_bo_init, ttm_bo_unreserve } from '../ttm/ttm_bo';
+import { ttm_bo_init, ttm_bo_unreserve, ttm_bo_validate } from '../ttm/ttm_bo';
+import { frameOf, ttm_bo_kmap } from '../ttm/ttm_bo_util';
 import { vmw_priv } from './vmwgfx_cmd';
+import { vmw_vram_gmr_placement, vmw_vram_placement } from './vmwgfx_ttm_buffer';
 
 const file = 'drivers/gpu/drm/vmwgfx/vmwgfx_bo.c';
 
@@ -76,6 +80,145 @@ export const vmw_bo_bo_free = routine(
       f.bo = NULL;
       k.free(vbo);
     }),
+  ],
+);
+
+const pinArgs = { vbo: ref('vmw_buffer_object') };
+
+/**
+ * Brings an object into one of two placements, the second where the first has no room, and keeps it there until as many
+ * vmw_bo_unpin(): 0; -EINVAL when it is pinned elsewhere; -ENOMEM; -ERESTARTSYS.
+ */
+const pinning = (name: string, first: TtmPlacement, second?: TtmPlacement) =>
+  routine(
+    file,
+    name,
+    { args: pinArgs, locals: { pinned: bool, fits: bool, ret: int }, returns: int },
+    ({ step, acquire, call, when, ret }) => [
+      acquire('ret = ttm_bo_reserve(bo, interruptible)', (f) => f.vbo.base.resv.lock, {
+        interruptible: true,
+        into: 'ret',
+      }),
+      when('ret', (f) => f.ret !== 0, [ret('-ERESTARTSYS', () => -ERESTARTSYS)]),
+      step('buf->pin_count > 0, ttm_bo_mem_compat(placement, &bo->mem)', (f) => {
+        const { pin_count, mem_type } = f.vbo.base;
+        f.pinned = pin_count > 0;
+        f.fits = ((first.placement >> mem_type) & 1) !== 0;
+        f.ret = f.pinned && !f.fits ? -EINVAL : 0;
+      }),
+      when('!buf->pin_count', (f) => !f.pinned, [
+        call(ttm_bo_validate, (f) => ({ bo: f.vbo.base, ...first }), 'ret'),
+        second === undefined
+          ? []
+          : when('ret', (f) => f.ret !== 0, [
+              call(ttm_bo_validate, (f) => ({ bo: f.vbo.base, ...second }), 'ret'),
+            ]),
+      ]),
+      when('!ret', (f) => f.ret === 0, [
+        step('vmw_bo_pin_reserved(buf, true)', (f) => {
+          f.vbo.base.pin_count++;
+        }),
+      ]),
+      call(ttm_bo_unreserve, (f) => ({ bo: f.vbo.base })),
+      ret('ret', (f) => f.ret),
+    ],
+  );
+
+/** What an old display scans out of: device memory. */
+export const vmw_bo_pin_in_vram = pinning('vmw_bo_pin_in_vram', vmw_vram_placement);
+
+/** What a screen object is blitted from: device memory while there is room, else pages that the device knows. */
+export const vmw_bo_pin_in_vram_or_gmr = pinning(
+  'vmw_bo_pin_in_vram_or_gmr',
+  vmw_vram_gmr_placement,
+  vmw_vram_placement,
+);
+
+/** Takes one pin back; the object stays where it is until somebody needs its room or it is needed elsewhere. */
+export const vmw_bo_unpin = routine(
+  file,
+  'vmw_bo_unpin',
+  { args: pinArgs, locals: { ret: int }, returns: int },
+  ({ step, acquire, call, when, ret }) => [
+    acquire('ret = ttm_bo_reserve(bo, interruptible)', (f) => f.vbo.base.resv.lock, {
+      interruptible: true,
+      into: 'ret',
+    }),
+    when('ret', (f) => f.ret !== 0, [ret('-ERESTARTSYS', () => -ERESTARTSYS)]),
+    step('vmw_bo_pin_reserved(buf, false)', (f) => {
+      if (f.vbo.base.pin_count === 0) f.ret = -EINVAL;
+      else f.vbo.base.pin_count--;
+    }),
+    call(ttm_bo_unreserve, (f) => ({ bo: f.vbo.base })),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+/** The kernel's own map of a reserved object: made, or used by one more. 0, or -ENOMEM. */
+export const vmw_bo_map_and_cache = routine(
+  file,
+  'vmw_bo_map_and_cache',
+  { args: pinArgs, locals: { mapped: bool, ret: int }, returns: int },
+  ({ step, atomic, call, when, ret, variant }) => [
+    variant(
+      'bz-10',
+      [],
+      [
+        atomic('atomic_inc(&vbo->map_count)', (f) => {
+          f.vbo.map_count++;
+        }),
+      ],
+    ),
+    step('virtual = ttm_kmap_obj_virtual(&vbo->map, &not_used)', (f) => {
+      f.mapped = f.vbo.map_pfn !== 0;
+    }),
+    when('virtual', (f) => f.mapped, [ret('0', () => 0)]),
+    call(ttm_bo_kmap, (f) => ({ bo: f.vbo.base }), 'ret'),
+    when(
+      'ret',
+      (f) => f.ret !== 0,
+      [
+        variant(
+          'bz-10',
+          [],
+          [
+            atomic('atomic_dec(&vbo->map_count)', (f) => {
+              f.vbo.map_count--;
+            }),
+          ],
+        ),
+      ],
+      [
+        step('vbo->map = the pages', (f, k) => {
+          f.vbo.map_pfn = frameOf(k, f.vbo.base, 0) ?? 0;
+        }),
+      ],
+    ),
+    ret('ret', (f) => f.ret),
+  ],
+);
+
+/** One user less of the kernel's map; the last one takes it away. */
+export const vmw_bo_unmap = routine(
+  file,
+  'vmw_bo_unmap',
+  { args: pinArgs, locals: { left: int } },
+  ({ step, atomic, when, variant }) => [
+    variant(
+      'bz-10',
+      [],
+      [
+        atomic('left = atomic_dec_return(&vbo->map_count)', (f) => {
+          f.vbo.map_count--;
+          f.left = f.vbo.map_count;
+        }),
+      ],
+    ),
+    when('!left', (f) => f.left === 0, [
+      step('ttm_bo_kunmap(&vbo->map)', (f) => {
+        f.vbo.map_pfn = 0;
+      }),
+    ]),
   ],
 );
 

@@ -59,10 +59,11 @@ export const vmw_bo_dirty = struct('vmw_bo_dirty', {
 
 export const vmw_buffer_object = struct('vmw_buffer_object', {
   fixed: { base: embed('ttm_buffer_object') }, // first: the addresses are equal
-  shared: { cpu_writers: int },
+  shared: { cpu_writers: int, map_count: int }, // map_count: users of the kernel's map
   under: {
     dma_resv: {
       dirty: ref('vmw_bo_dirty'), // NULL: not tracked
+      map_pfn: int, // the first frame of the kernel's own map of the object; 0: there is none
       res_tree: ref('vmw_resource'), // attached resources by offset
       res_prios: array(int, TTM_MAX_BO_PRIORITY), // how many of them ask for each priority
     },

@@ -7,7 +7,15 @@ import { type Routine, routine } from '../../../../../routine/routine';
 import { int, long, ref } from '../../../../../state/layout';
 import type { PoolSize, StaticSize } from '../../../../../state/objects';
 import type { StorePlan } from '../../../../../state/store';
-import { ttm_bo_driver, ttm_tt } from '../../../../include/drm/ttm/ttm_bo_api';
+import {
+  TTM_PL_VRAM,
+  ttm_bo_driver,
+  ttm_mem_type_manager,
+  ttm_range_manager,
+  ttm_tt,
+  VMW_PL_GMR,
+  VMW_PL_MOB,
+} from '../../../../include/drm/ttm/ttm_bo_api';
 import { dma_fence_ops } from '../../../../include/linux/dma-fence';
 import { dma_fence_array } from '../../../../include/linux/dma-fence-array';
 import { FMODE_READ, FMODE_WRITE } from '../../../../include/linux/mm';
@@ -29,7 +37,8 @@ import {
 import { fence_check_cb_func } from '../../../dma-buf/sync_file';
 import { drm_get_unmapped_area } from '../drm_file';
 import { ttm_bo_delayed_workqueue } from '../ttm/ttm_bo';
-import { ttm_bo_mmap, ttm_bo_vm_close, ttm_bo_vm_open } from '../ttm/ttm_bo_vm';
+import { ttm_bo_man_get_node, ttm_bo_man_put_node } from '../ttm/ttm_bo_manager';
+import { ttm_bo_mmap, ttm_bo_vm_access, ttm_bo_vm_close, ttm_bo_vm_open } from '../ttm/ttm_bo_vm';
 import { vmw_ctx_binding_state, vmw_user_context, vmw_view } from './vmwgfx_binding.h';
 import { vmw_bo_bo_free } from './vmwgfx_bo';
 import { vmw_priv } from './vmwgfx_cmd';
@@ -124,6 +133,8 @@ export interface DriverLimits {
   readonly commands: number; // of one submission
   readonly userCommands: number; // of all command buffers of the application
   readonly mobPages?: number; // pages in MOB placement at a time; no limit when it is not given
+  readonly vramPages?: number; // of the device's own memory; when it is not given, no object goes there or to a GMR
+  readonly debugged?: boolean; // whether somebody reads or writes mappings by vm_ops->access
   readonly swap?: boolean; // whether objects can be swapped out
   readonly destroys?: boolean; // whether objects are destroyed while the GPU is busy: then there is a worker
   readonly syncFiles?: number; // descriptors of sync files at a time; none when it is not given
@@ -140,7 +151,24 @@ export function driverParts(limits: DriverLimits) {
   // Besides handles: the exclusive fence and the moving fence of each object, and one being made by each thread.
   const fenceObjects = fences + 3 * surfaces + 2 * submitters + 4;
   const { syncFiles = 0, events = 0, lastSeqno = 0 } = limits;
-  const { contexts = 0 } = limits;
+  const { contexts = 0, vramPages } = limits;
+  const vram: StaticSize[] =
+    vramPages === undefined
+      ? []
+      : [
+          { name: 'gman_gmr', struct: vmwgfx_gmrid_man },
+          {
+            name: 'vram_mm',
+            struct: ttm_range_manager,
+            tail: vramPages,
+            initial: { size: vramPages },
+          },
+          {
+            name: 'ttm_bo_manager_func',
+            struct: ttm_mem_type_manager,
+            initial: { get_node: ttm_bo_man_get_node, put_node: ttm_bo_man_put_node },
+          },
+        ];
   const pools: PoolSize[] = [
     { struct: ttm_tt, count: surfaces, tail: surfacePages },
     { struct: vmw_buffer_object, count: surfaces },
@@ -197,8 +225,12 @@ export function driverParts(limits: DriverLimits) {
         fault: vmw_bo_vm_fault,
         page_mkwrite: vmw_bo_vm_mkwrite,
         pfn_mkwrite: vmw_bo_vm_mkwrite,
+        ...(limits.debugged === true ? { access: ttm_bo_vm_access } : {}),
       },
-      under: { 'huge-faults': { huge_fault: vmw_bo_vm_huge_fault } },
+      under: {
+        'huge-faults': { huge_fault: vmw_bo_vm_huge_fault },
+        'drm-6.1': { access: undefined }, // a table of its own, without it
+      },
     },
     {
       name: 'vmwgfx_driver_fops',
@@ -207,11 +239,15 @@ export function driverParts(limits: DriverLimits) {
       under: { 'huge-faults': { get_unmapped_area: vmw_get_unmapped_area } },
     },
     {
+      name: 'vmw_gmrid_manager_func',
+      struct: ttm_mem_type_manager,
+      initial: { get_node: vmw_gmrid_man_get_node, put_node: vmw_gmrid_man_put_node },
+    },
+    ...vram,
+    {
       name: 'vmw_bo_driver',
       struct: ttm_bo_driver,
       initial: {
-        get_node: vmw_gmrid_man_get_node,
-        put_node: vmw_gmrid_man_put_node,
         evict_flags: vmw_evict_flags,
         move: vmw_move,
         destroy: vmw_bo_bo_free,
@@ -279,6 +315,12 @@ export function driverParts(limits: DriverLimits) {
       const { bdev } = vmw_priv(k);
       k.parts.shmem = new Shmem(k, swapPages);
       bdev.driver = k.the('vmw_bo_driver', 'ttm_bo_driver');
+      const ids = k.the('vmw_gmrid_manager_func', 'ttm_mem_type_manager');
+      bdev.man.set(VMW_PL_MOB, ids);
+      if (vramPages !== undefined) {
+        bdev.man.set(VMW_PL_GMR, ids);
+        bdev.man.set(TTM_PL_VRAM, k.the('ttm_bo_manager_func', 'ttm_mem_type_manager'));
+      }
       bdev.dev_mapping = k.the('dev_mapping', 'address_space');
       bdev.vm_ops = k.the('vmw_vm_ops', 'vm_operations_struct');
       const opened = k.the('drm_file', 'file');

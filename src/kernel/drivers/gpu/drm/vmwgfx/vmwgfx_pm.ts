@@ -3,9 +3,10 @@
 // until the device runs again. Surfaces are found by their handles, where the kernel lists them by use.
 import { routine } from '../../../../../routine/routine';
 import { int, isNull, ref } from '../../../../../state/layout';
+import { TTM_PL_VRAM } from '../../../../include/drm/ttm/ttm_bo_api';
 import { EBUSY } from '../../../../include/linux/errno';
 import { dma_fence_put, dma_fence_wait } from '../../../dma-buf/dma-fence';
-import { ttm_bo_swapout_all } from '../ttm/ttm_bo';
+import { ttm_bo_evict_mm, ttm_bo_swapout_all } from '../ttm/ttm_bo';
 import { vmw_cmdbuf_startstop, vmw_priv } from './vmwgfx_cmd';
 import { vmw_execbuf_fence_commands } from './vmwgfx_fence';
 import { vmw_resource_do_evict, vmw_resource_unreference } from './vmwgfx_resource';
@@ -41,10 +42,14 @@ export const vmw_pm_freeze = routine(
   file,
   'vmw_pm_freeze',
   { locals: { left: int, fence: ref('dma_fence'), ret: int }, returns: int },
-  ({ step, call, acquire, release, when, ret }) => [
+  ({ step, call, acquire, release, when, ret, having }) => [
     call(vmw_resource_evict_all, () => ({})),
     call(ttm_bo_swapout_all, (_f, k) => ({ bdev: vmw_priv(k).bdev }), 'ret'),
     when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
+    having('vram', [
+      call(ttm_bo_evict_mm, (_f, k) => ({ bdev: vmw_priv(k).bdev, mem_type: TTM_PL_VRAM }), 'ret'),
+      when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
+    ]),
     acquire('spin_lock(&dev_priv->resource_lock)', (_f, k) => vmw_priv(k).resource_lock),
     step('left = dev_priv->num_fifo_resources', (f, k) => {
       const { res_ids } = vmw_priv(k);

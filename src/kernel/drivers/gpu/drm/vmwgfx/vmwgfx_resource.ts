@@ -6,7 +6,6 @@ import type { Engine } from '../../../../../routine/engine';
 import { routine } from '../../../../../routine/routine';
 import { bool, int, isNull, NULL, ref, type Structs, same } from '../../../../../state/layout';
 import { refcount_dec, refcount_inc } from '../../../../include/asm-generic/bug';
-import { VMW_PL_MOB } from '../../../../include/drm/ttm/ttm_bo_api';
 import { EINVAL, ENOMEM } from '../../../../include/linux/errno';
 import { dma_fence_get, dma_fence_put } from '../../../dma-buf/dma-fence';
 import { ttm_bo_put, ttm_bo_unreserve, ttm_bo_validate } from '../ttm/ttm_bo';
@@ -19,6 +18,7 @@ import {
   vmw_bo_dirty_transfer_to_res,
   vmw_bo_dirty_unmap,
 } from './vmwgfx_page_dirty';
+import { vmw_mob_placement } from './vmwgfx_ttm_buffer';
 
 type Resource = Structs['vmw_resource'];
 const file = 'drivers/gpu/drm/vmwgfx/vmwgfx_resource.c';
@@ -566,7 +566,7 @@ export const vmw_resource_pin = routine(
       }),
       when('!res->pin_count', (f) => !f.pinned, [
         variant('lock-order', [], [reserve]),
-        call(ttm_bo_validate, (f) => ({ bo: f.backup.base, mem_type: VMW_PL_MOB }), 'ret'),
+        call(ttm_bo_validate, (f) => ({ bo: f.backup.base, ...vmw_mob_placement }), 'ret'),
         when('!ret', (f) => f.ret === 0, [
           step('vmw_bo_pin_reserved(backup, true)', (f) => {
             f.backup.base.pin_count++;

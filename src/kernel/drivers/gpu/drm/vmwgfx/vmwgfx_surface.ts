@@ -33,7 +33,8 @@ import type { Engine } from '../../../../../routine/engine';
 import { type AnyBuilder, type Node, routine } from '../../../../../routine/routine';
 import { tracepoint } from '../../../../../state/events';
 import { bool, int, isNull, NULL, ref, type Structs } from '../../../../../state/layout';
-import { WARN_RES_RANGE, warn } from '../../../../include/asm-generic/bug';
+import { BUG_ON, WARN_RES_RANGE, warn } from '../../../../include/asm-generic/bug';
+import { VMW_PL_MOB } from '../../../../include/drm/ttm/ttm_bo_api';
 import { EINVAL, ENOMEM } from '../../../../include/linux/errno';
 import { dma_fence_put } from '../../../dma-buf/dma-fence';
 import { ttm_bo_get, ttm_bo_put } from '../ttm/ttm_bo';
@@ -184,6 +185,8 @@ export const vmw_gb_surface_bind = routine(
   { args, locals: { backup_dirty: bool, tracked: bool, ret: int }, returns: int },
   ({ step, fallible, call, when, ret }) => [
     step('backup_dirty = res->backup_dirty', (f) => {
+      const { mem_type } = f.res.backup.base;
+      BUG_ON(mem_type !== VMW_PL_MOB, file, 'bo->mem.mem_type != VMW_PL_MOB');
       f.backup_dirty = f.res.backup_dirty;
       f.tracked = !isNull(f.res.backup.dirty);
     }),

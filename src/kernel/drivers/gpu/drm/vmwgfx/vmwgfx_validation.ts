@@ -4,7 +4,6 @@
 import type { Engine } from '../../../../../routine/engine';
 import { routine } from '../../../../../routine/routine';
 import { bool, int, isNull, NULL, ref, type Structs, same } from '../../../../../state/layout';
-import { VMW_PL_MOB } from '../../../../include/drm/ttm/ttm_bo_api';
 import { EBUSY, ENOMEM, ESRCH } from '../../../../include/linux/errno';
 import { ttm_bo_get, ttm_bo_put, ttm_bo_validate } from '../ttm/ttm_bo';
 import {
@@ -21,6 +20,7 @@ import {
   vmw_resource_unreserve,
   vmw_resource_validate,
 } from './vmwgfx_resource';
+import { vmw_mob_placement } from './vmwgfx_ttm_buffer';
 
 const file = 'drivers/gpu/drm/vmwgfx/vmwgfx_validation.c';
 const args = { ctx: ref('vmw_validation_context') };
@@ -267,6 +267,7 @@ export const vmw_validation_bo_validate = routine(
       entry: ref('ttm_validate_buffer'),
       vbo: ref('vmw_buffer_object'),
       cpu_writers: int,
+      pinned: bool,
       tracked: bool,
       ret: int,
     },
@@ -281,10 +282,13 @@ export const vmw_validation_bo_validate = routine(
       step('cpu_writers = atomic_read(&vbo->cpu_writers)', (f, k) => {
         f.vbo = k.view('vmw_buffer_object', f.entry.bo.at);
         f.cpu_writers = f.vbo.cpu_writers;
+        f.pinned = f.vbo.base.pin_count > 0;
       }),
       when('cpu_writers', (f) => f.cpu_writers > 0, [ret('-EBUSY', () => -EBUSY)]),
-      call(ttm_bo_validate, (f) => ({ bo: f.vbo.base, mem_type: VMW_PL_MOB }), 'ret'),
-      when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
+      when('!vbo->pin_count', (f) => !f.pinned, [
+        call(ttm_bo_validate, (f) => ({ bo: f.vbo.base, ...vmw_mob_placement }), 'ret'),
+        when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
+      ]),
       step('tracked = vbo->dirty', (f) => {
         f.tracked = !isNull(f.vbo.dirty);
       }),
