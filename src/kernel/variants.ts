@@ -552,6 +552,22 @@ const registry = [
     releases: 'none',
   },
   {
+    id: 'submission-buffers',
+    sentence:
+      'Commands go to the device in command buffers: several in flight, their status read back, a worker that skips what the device refuses.',
+    source:
+      'vmwgfx_cmdbuf.c of Linux 4.3 and later; svga_reg.h (SVGA_CAP_COMMAND_BUFFERS). Without it the same in short, as one stream',
+    releases: '4.3 and later',
+  },
+  {
+    id: 'submission-fifo',
+    sentence:
+      'The device has no command buffers: commands go through a FIFO in memory, and who finds it full waits for its interrupt.',
+    source:
+      'vmwgfx_fifo.c of Linux 5.1, later vmwgfx_cmd.c; svga_reg.h (without SVGA_CAP_COMMAND_BUFFERS)',
+    releases: 'all, on devices without command buffers',
+  },
+  {
     id: 'memory-explicit',
     sentence:
       'The kernel tracks nothing: user space keeps coherent surfaces so, with updates and readbacks of its own.',
@@ -710,6 +726,7 @@ export const alternatives: readonly (readonly string[])[] = [
   ['tracking-off', 'tracking-pagetable', 'tracking-mkwrite'],
   ['memory-explicit', 'memory-layer', 'memory-noncoherent'],
   ['device-gb', 'device-sm4', 'device-sm4_1'],
+  ['submission-buffers', 'submission-fifo'],
 ] satisfies VariantId[][];
 
 /** Variants that go by one name, wherever a variant can be named. */

@@ -35,6 +35,7 @@ import {
   protections,
   scheduleForms,
   statementMeanings,
+  submissions,
   surfaceAttributes,
   trackings,
   waitWords,
@@ -227,6 +228,8 @@ function machineItems(before: string, known: Known): readonly Item[] {
       return memories.map((memory) => value(memory, 'memory', machineSettings.memory.does));
     case 'device':
       return devices.map((device) => value(device, 'device', machineSettings.device.does));
+    case 'submission':
+      return submissions.map((way) => value(way, 'submission', machineSettings.submission.does));
     case 'with':
     case 'without':
       return known.variants.map(({ id, sentence }) => value(id, 'variant', sentence));

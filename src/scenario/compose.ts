@@ -49,6 +49,9 @@ import { roomOf, sharesBytes } from './surfaces';
 /** Commands of the device's ring: more than one submission with its updates ever has in flight. */
 const ringCommands = 4096;
 
+/** Command buffers on their way at a time; who has more to submit waits. */
+const commandBuffers = 64;
+
 /** Mappings, or pieces of them, that a statement in loops may leave behind before mmap() finds no memory. */
 const mappingsInLoops = 256;
 
@@ -287,6 +290,7 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
       commands,
       userCommands: bufferCommands * tasks.length,
       mobPages: meaning.machine.mobPages,
+      commandBuffers: variants.active.has('submission-buffers') ? commandBuffers : 0,
       ...(usesVram(meaning) ? { vramPages: meaning.machine.vramPages } : {}),
       destroys: has(meaning, 'destroy'),
       lastSeqno: meaning.machine.lastSeqno,

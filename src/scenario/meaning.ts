@@ -16,6 +16,7 @@ import type {
   OutcomeWord,
   PinPlace,
   ProtectionName,
+  Submission,
   TrackerField,
   Tracking,
   WaitWord,
@@ -77,6 +78,7 @@ export interface MachineOptions {
   readonly tracking: Tracking;
   readonly memory: Memory;
   readonly device: Device;
+  readonly submission: Submission;
   /** Bytes that flushes are rounded out to. */
   readonly atom: number;
   /** Pages that the device can know of at a time; 0: no limit. */
@@ -94,10 +96,12 @@ export const settingVariants = ({
   tracking,
   memory,
   device,
-}: Pick<MachineOptions, 'tracking' | 'memory' | 'device'>): string[] => [
+  submission,
+}: Pick<MachineOptions, 'tracking' | 'memory' | 'device' | 'submission'>): string[] => [
   ...(tracking === 'auto' ? [] : [`tracking-${tracking}`]),
   ...(memory === 'coherent' ? [] : [`memory-${memory}`]),
   ...(device === 'sm5' ? [] : [`device-${device}`]),
+  ...(submission === 'stream' ? [] : [`submission-${submission}`]),
 ];
 
 /** What is asked of the driver for a surface, and for all. */

@@ -74,6 +74,8 @@ import {
   memories,
   operations,
   SEQNO_MAX,
+  type Submission,
+  submissions,
   type Tracking,
   trackings,
   VRAM_PAGES_DEFAULT,
@@ -116,6 +118,7 @@ const DEFAULT_MACHINE: MachineOptions = {
   tracking: 'auto',
   memory: 'coherent',
   device: 'sm5',
+  submission: 'stream',
   atom: 64,
   with: [],
   without: [],
@@ -376,7 +379,7 @@ function resolveMachine(
       removed(second, 'this machine'),
     );
   if (machine === undefined) return DEFAULT_MACHINE;
-  let { kernel, cpus, tracking, memory, device, atom, mobPages, vramPages, lastSeqno } =
+  let { kernel, cpus, tracking, memory, device, submission, atom, mobPages, vramPages, lastSeqno } =
     DEFAULT_MACHINE;
   const added: Name[] = [];
   const dropped: Name[] = [];
@@ -411,6 +414,10 @@ function resolveMachine(
       case 'device':
         if (checkWord(value, 'device', devices, report)) device = value.text as Device;
         break;
+      case 'submission':
+        if (checkWord(value, 'way of submission', submissions, report))
+          submission = value.text as Submission;
+        break;
       case 'atom':
         atom = checkAtom(value, report) ?? atom;
         break;
@@ -427,7 +434,7 @@ function resolveMachine(
     deviationOf(name.text) !== undefined || checkWord(name, 'variant', ids, report);
   const with_ = added.filter(isKnown);
   const without = dropped.filter(isKnown);
-  const settings = { tracking, memory, device };
+  const settings = { tracking, memory, device, submission };
   checkVariants(with_, without, kernel, settingVariants(settings), known, report);
   const texts = (names: readonly Name[]): string[] => names.map(({ text }) => text);
   const variants = { with: texts(with_), without: texts(without) };

@@ -185,7 +185,7 @@ export class Run {
         contextDeed(id) === undefined
           ? 'its ranges lie outside or overlap, no memory is bound, or it knows no such command'
           : 'it names a view that is not there, or it knows no such command';
-      const message = `the device refused ${svgaCommandNames[id]}: ${why}`;
+      const message = `the device refused ${svgaCommandNames[id] ?? 'a command'}: ${why}`;
       return this.problem('device', message, this.placeOfEvent(e.index), e.step);
     },
   };

@@ -76,6 +76,11 @@ export const tracepoints: Readonly<Record<string, TracepointEntry>> = {
   svga_command: of('the device took a command', 'id sid offset length bytes'),
   svga_fence: of('the device passed a fence command', 'seqno'),
   svga_irq: of('the device raised its interrupt'),
+  svga_cb: of(
+    'the device gave a command buffer back: 1 done, 3 a command was refused, 5 not begun',
+    'status',
+  ),
+  vmw_cmdbuf_error: of('the driver met a command that the device had refused', 'id offset'),
   svga_error: of('the device refused a command', 'id sid submission'),
   surface_created: of('a surface exists', 'bytes coherent? sid offset'),
   surface_mapped: of('a surface was mapped', 'address length offset'),

@@ -549,6 +549,12 @@ export const machineSettings = {
       'What the device knows besides guest-backed objects: shader models 5 (`sm5`), 4.1 (`sm4_1`) or 4 (`sm4`), or none ' +
       '(`gb`: no arrays, no `copy`, no `genmips`). The driver chooses commands by it.',
   },
+  submission: {
+    form: 'submission buffers',
+    does:
+      'How commands come to the device: `stream`, in short; `buffers`, in command buffers, several in flight, whose errors ' +
+      'the driver deals with (vmwgfx_cmdbuf.c); `fifo`, through the FIFO of older devices (vmwgfx_fifo.c).',
+  },
   atom: {
     form: 'atom 64',
     does: 'nonCoherentAtomSize: the bytes that `flush` and `invalidate` are rounded out to, a power of two. Without it 64.',
@@ -591,6 +597,10 @@ export type Memory = (typeof memories)[number];
 /** What the device knows. */
 export const devices = ['sm5', 'sm4_1', 'sm4', 'gb'] as const;
 export type Device = (typeof devices)[number];
+
+/** How commands come to the device. */
+export const submissions = ['stream', 'buffers', 'fifo'] as const;
+export type Submission = (typeof submissions)[number];
 
 export const ATOM_MAX = 4096;
 export const CPUS_MAX = 8;

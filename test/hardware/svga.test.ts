@@ -2,6 +2,12 @@
 import { expect, test } from 'vitest';
 import { dataPfn } from '../../src/hardware/memory';
 import {
+  preemptBuffer,
+  SVGA_CB_MAX_QUEUED_PER_CONTEXT,
+  startStop,
+  submitBuffer,
+} from '../../src/hardware/svga/commandBuffers';
+import {
   defineSurface,
   ofBox,
   SVGA_3D_CMD_BIND_GB_SURFACE,
@@ -174,4 +180,48 @@ test('an image, a subresource or a box that is not there is refused', () => {
     'READBACK_GB_IMAGE_PARTIAL',
     'READBACK_GB_IMAGE_PARTIAL',
   ]);
+});
+
+/** Statuses of buffers of these lengths, handed over at once: just then, and when the device has nothing left to do. */
+function statuses(lengths: readonly number[], { preempt = false } = {}) {
+  const headers: number[] = [];
+  const at = { once: [] as number[] };
+  const body = ({ step }: AnyBuilder) => [
+    step('write the registers', (_f, k) => {
+      startStop(k, !preempt);
+      for (const length of lengths) {
+        const { cb_header } = k.alloc('vmw_cmdbuf_header');
+        cb_header.length = length;
+        submitBuffer(k, cb_header);
+        headers.push(cb_header.at);
+        at.once.push(cb_header.status);
+      }
+      if (preempt) while (preemptBuffer(k));
+      startStop(k, true);
+    }),
+  ];
+  const machine = driverMachine([body], {
+    check: false,
+    with: ['submission-buffers'],
+    commandBuffers: lengths.length,
+  });
+  run(machine);
+  return { ...at, end: headers.map((h) => machine.engine.view('SVGACBHeader', h).status) };
+}
+
+test('a header that cannot be comes back with an error; at an unknown command the device stands still', () => {
+  const { once, end } = statuses([0, 1000, 1, 1]);
+  expect(once).toEqual([0, 0, 0, 0]);
+  expect(end).toEqual([4, 4, 3, 0]);
+});
+
+test('a queue has room for 32 buffers; one more it refuses at once', () => {
+  const { once } = statuses(Array.from({ length: 34 }, () => 1));
+  expect(once).toEqual(
+    Array.from({ length: 34 }, (_, i) => (i < SVGA_CB_MAX_QUEUED_PER_CONTEXT ? 0 : 2)),
+  );
+});
+
+test('buffers that were not begun go back when the guest takes them', () => {
+  expect(statuses([1, 1], { preempt: true }).end).toEqual([5, 5]);
 });

@@ -27,6 +27,8 @@ export interface DriverOptions {
   readonly check?: boolean;
   readonly frames?: number;
   readonly mobPages?: number;
+  readonly commandBuffers?: number;
+  readonly ringCommands?: number;
 }
 
 /** A machine whose tasks are the bodies given, each a thread of its own process number 0 on CPU 0, 1, ... */
@@ -58,6 +60,8 @@ export function driverMachine(
         userCommands: tasks.length * commandsMax,
         swap: true,
         destroys: true,
+        commandBuffers:
+          options.with?.includes('submission-buffers') === true ? (options.commandBuffers ?? 8) : 0,
         ...(options.mobPages === undefined ? {} : { mobPages: options.mobPages }),
       }),
       deviceParts({
@@ -65,7 +69,7 @@ export function driverMachine(
         surfaceBytes: pages * 4096,
         objects: surfaces,
         objectPages: pages,
-        ringCommands: 32,
+        ringCommands: options.ringCommands ?? 32,
       }),
     ],
     deviceInterrupt: vmw_irq_handler,

@@ -9,7 +9,7 @@ import {
   SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE,
   type SvgaCommand,
 } from '../../src/hardware/svga/commands';
-import { SVGA_IRQFLAG_ANY_FENCE } from '../../src/hardware/svga/device';
+import { SVGA_IRQFLAG_ANY_FENCE } from '../../src/hardware/svga/registers';
 import type { Preset } from '../../src/kernel/variants';
 import type { AnyBuilder, Node } from '../../src/routine/routine';
 import {

@@ -104,6 +104,7 @@ describe('what can stand at the cursor', () => {
       'tracking',
       'memory',
       'device',
+      'submission',
       'atom',
       'mobs',
       'vram',

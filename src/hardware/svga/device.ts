@@ -1,9 +1,9 @@
 // The virtual GPU: registers, a queue of commands, and its own copy of every guest-backed surface. It never snoops:
 // memory and copy differ until an update or a readback. Executes one command after the other, asynchronously to the
-// CPUs. Linux drivers/gpu/drm/vmwgfx/device_include is the guest's side of it. Left out:
-// shaders. A surface is defined as zeroes, and binding a MOB copies nothing, unless `bind-loads` is on. What is invalidated is gone: the copy holds
-// `invalidatedByte` from then on, where a host may keep it or not, so that nobody relies on it. A copy whose ranges overlap is
-// refused: every API that ends here forbids it (glCopyBufferSubData, vkCmdCopyBuffer, CopySubresourceRegion).
+// CPUs. Linux drivers/gpu/drm/vmwgfx/device_include is the guest's side of it. Left out: shaders. A surface is defined as
+// zeroes, and binding a MOB copies nothing, unless `bind-loads` is on. What is invalidated is gone: the copy holds
+// `invalidatedByte` from then on, where a host may keep it or not, so that nobody relies on it. A copy whose ranges
+// overlap is refused: every API that ends here forbids it (glCopyBufferSubData, vkCmdCopyBuffer, CopySubresourceRegion).
 
 import type { RegionRule } from '../../routine/check';
 import type { Engine, TaskSpec } from '../../routine/engine';
@@ -40,6 +40,18 @@ import {
   SVGA_3D_CMD_DX_SET_UA_VIEWS,
 } from './bindings';
 import {
+  end_buffer,
+  firstBuffer,
+  hasCommand,
+  nextCommand,
+  SVGA_CB_STATUS_CB_HEADER_ERROR,
+  SVGA_CB_STATUS_COMMAND_ERROR,
+  SVGA_CB_STATUS_COMPLETED,
+  SVGA_CB_STATUS_NONE,
+  svga_cb_context,
+} from './commandBuffers';
+
+import {
   boxOf,
   command,
   definedShape,
@@ -71,8 +83,19 @@ import {
   SVGA_CMD_REMAP_GMR2,
   SVGA3D_INVALID_ID,
   type SvgaCommand,
+  svgaCommandNames,
 } from './commands';
 import { boundAt, changeContext, contextFields, contextPool, nextBound } from './contexts';
+import { fifo, isAwake, svga_fifo } from './fifo';
+import {
+  SVGA_FENCE_WRAP,
+  SVGA_IRQFLAG_ANY_FENCE,
+  SVGA_IRQFLAG_ERROR,
+  SVGA_IRQFLAG_FENCE_GOAL,
+  SVGA_IRQFLAG_FIFO_PROGRESS,
+  svga_irq,
+  svga_regs,
+} from './registers';
 import {
   boxRuns,
   descOf,
@@ -85,22 +108,6 @@ import {
   subresourceOffset,
   wholeBox,
 } from './shapes';
-
-export const SVGA_IRQFLAG_ANY_FENCE = 1 << 0;
-export const SVGA_IRQFLAG_FENCE_GOAL = 1 << 2;
-/** Sequence numbers are compared modulo 2^32: one that is fewer than so many ahead has been reached. */
-export const SVGA_FENCE_WRAP = 2 ** 31;
-
-/** Registers, as the guest sees them. */
-export const svga_regs = struct('svga_regs', {
-  shared: {
-    queued: int, // commands handed over and not yet taken
-    fence: u32, // last sequence number completed
-    fence_goal: u32, // the guest wants an interrupt when this one is
-    irq_status: int,
-    irq_mask: int,
-  },
-});
 
 /** The memory that commands are handed over in; as long as the machine says. */
 export const svga_ring = struct('svga_ring', {
@@ -142,8 +149,8 @@ export const SVGA_SM5 = 50;
 
 /** The engine's own state: where it takes the next command; SVGA_REG_BUSY, in machines that ask for it. */
 export const svga_engine = struct('svga_engine', {
-  fixed: { model: int },
-  own: { stop: int, busy: bool },
+  fixed: { model: int, reports: bool }, // reports: what is refused comes back with its buffer
+  own: { stop: int, busy: bool, refused: bool },
 });
 
 /** The commands that not every device knows, with the model that brought them. */
@@ -164,7 +171,6 @@ const broughtBy: ReadonlyMap<number, number> = new Map([
 
 declare module '../../state/layout' {
   interface Structs {
-    svga_regs: View<typeof svga_regs>;
     svga_ring: View<typeof svga_ring>;
     svga_mob_pt: View<typeof svga_mob_pt>;
     svga_mob: View<typeof svga_mob>;
@@ -212,7 +218,6 @@ export const gpu_copy = tracepoint('gpu_copy', {
   submission: int,
 });
 export const svga_fence = tracepoint('svga_fence', { seqno: u32 });
-export const svga_irq = tracepoint('svga_irq', {});
 /** The device refuses a command: it knows none such, no such surface or MOB, nothing bound, a range outside or overlapping. */
 export const svga_error = tracepoint('svga_error', { id: int, sid: int, submission: int });
 
@@ -263,6 +268,13 @@ declare module '../../routine/engine' {
 }
 
 const file = 'svga/device';
+
+/** The command is not carried out. */
+function refuse(k: Engine, what: { id: number; sid: number; submission: number }): void {
+  const engine = k.the('svga_engine', 'svga_engine');
+  if (engine.reports) engine.refused = true;
+  k.emit(svga_error, what);
+}
 
 /** What the copy holds where it was invalidated: no value that an application would begin with. */
 export const invalidatedByte = 0xdb;
@@ -323,7 +335,7 @@ function beginWalk(f: Walk, k: Engine, id: number): void {
   const { surface } = f;
   const end = f.length < 0 ? surface.length : f.offset + f.length;
   const bad = surface.at === 0 || end > surface.length || f.offset < 0;
-  if (bad) k.emit(svga_error, { id, sid: f.sid, submission: f.submission ?? 0 });
+  if (bad) refuse(k, { id, sid: f.sid, submission: f.submission ?? 0 });
   else f.end = end;
 }
 
@@ -368,7 +380,7 @@ function beginImage(f: ImageWalk, k: Engine): void {
   f.surface = surfaceOf(k, f.sid);
   const { surface } = f;
   const runs = surface.at === 0 || surface.mob.at === 0 ? undefined : runsOf(f);
-  if (runs === undefined) k.emit(svga_error, { id: f.id, sid: f.sid, submission: 0 });
+  if (runs === undefined) refuse(k, { id: f.id, sid: f.sid, submission: 0 });
   f.row = 0;
   f.rows = runs?.count ?? 0;
   beginRow(f, runs);
@@ -558,7 +570,7 @@ export const gpu_copies = routine(
       const overlaps = f.target === f.sid && Math.abs(to - offset) < length;
       if (into.at !== 0 && to >= 0 && to + length <= into.length && !overlaps) return;
       const { target: sid, submission } = f;
-      k.emit(svga_error, { id: SVGA_3D_CMD_DX_BUFFER_COPY, sid, submission });
+      refuse(k, { id: SVGA_3D_CMD_DX_BUFFER_COPY, sid, submission });
       f.end = f.pos;
     }),
     loop('for each page of the range', [
@@ -636,7 +648,7 @@ export const context_command = routine(
   { mode: 'device', args: contextFields },
   ({ step }) => [
     step('change the context', (f, k) => {
-      if (!changeContext(k, f)) k.emit(svga_error, { id: f.id, sid: f.sid, submission: 0 });
+      if (!changeContext(k, f)) refuse(k, { id: f.id, sid: f.sid, submission: 0 });
     }),
   ],
 );
@@ -655,8 +667,7 @@ export const gen_mips = routine(
       f.surface = surfaceOf(k, f.sid);
       const { at, shape } = f.surface;
       const can = at !== 0 && descOf(shape).blockWidth === 1 && shape.samples === 1;
-      if (!can)
-        k.emit(svga_error, { id: SVGA_3D_CMD_DX_GENMIPS, sid: f.sid, submission: f.submission });
+      if (!can) refuse(k, { id: SVGA_3D_CMD_DX_GENMIPS, sid: f.sid, submission: f.submission });
       f.mips = can ? shape.mips : 0;
       f.images = can ? shape.mips * shape.layers : 0;
     }),
@@ -795,7 +806,7 @@ function invalidate(k: Engine, f: { id: number; sid: number }, image: number): v
   const { at, shape, length } = surface;
   const exists = at !== 0 && image < shape.mips * shape.layers && image !== noImage;
   if (!exists) {
-    k.emit(svga_error, { id: f.id, sid: f.sid, submission: 0 });
+    refuse(k, { id: f.id, sid: f.sid, submission: 0 });
     return;
   }
   const whole = { length, count: 1, begin: () => 0 };
@@ -859,201 +870,303 @@ const definesMob: ReadonlySet<number> = new Set([
 
 const changesContext = (id: number): boolean =>
   id === SVGA_3D_CMD_DX_DEFINE_CONTEXT || !['draw', undefined].includes(contextDeed(id));
+/** A command was taken out of the fifo: the guest hears of it when it waits for room. */
+export const fifo_progress = routine(
+  file,
+  'fifo_progress',
+  { mode: 'device', locals: { status: int } },
+  ({ step, atomic, when }) => [
+    step('mask = SVGA_REG_IRQMASK', (f, k) => {
+      f.status = k.the('svga', 'svga_regs').irq_mask & SVGA_IRQFLAG_FIFO_PROGRESS;
+    }),
+    when('status', (f) => f.status !== 0, [
+      atomic('IRQ_STATUS |= status; raise the line', (f, k) => {
+        k.the('svga', 'svga_regs').irq_status |= f.status;
+        k.emit(svga_irq, {});
+        k.raise(0, DEVICE_VECTOR);
+      }),
+    ]),
+  ],
+);
+
+/** A command is at hand; one that this device does not know is refused, and then it is nothing. */
+function take(f: { id: number }, k: Engine, taken: SvgaCommand): void {
+  Object.assign(f, taken);
+  const { id, sid, offset, length, submission } = taken;
+  k.emit(svga_command, { id, sid, offset, length, bytes: movedBytes(k, taken) });
+  const needs = id in svgaCommandNames ? (broughtBy.get(id) ?? SVGA_GB) : Number.POSITIVE_INFINITY;
+  if (needs <= k.the('svga_engine', 'svga_engine').model) return;
+  refuse(k, { id, sid, submission });
+  f.id = 0;
+}
 
 /** The engine: takes commands in order, for ever. One command is one turn. */
 export const svga_device = routine(
   file,
   'svga_device',
-  { mode: 'device', locals: nothing },
-  ({ step, atomic, wait, when, loop, call, having, variant, statement }) => [
-    loop('for (;;)', [
-      statement(undefined, [
-        wait('wait for commands', (_f, k) => k.the('svga', 'svga_regs').queued > 0),
-        having('vmw_cmd_send_fence', [
-          step('SVGA_REG_BUSY = 1', (_f, k) => {
-            k.the('svga_engine', 'svga_engine').busy = true;
-          }),
-        ]),
-        step('command = ring[stop]', (f, k) => {
-          const ring = k.the('svga_ring', 'svga_ring');
-          const engine = k.the('svga_engine', 'svga_engine');
-          const taken = ring.commands.get(engine.stop);
-          Object.assign(f, taken);
-          engine.stop = (engine.stop + 1) % ring.size;
-          const { id, sid, offset, length, submission } = taken;
-          k.emit(svga_command, { id, sid, offset, length, bytes: movedBytes(k, taken) });
-          if ((broughtBy.get(id) ?? SVGA_GB) <= engine.model) return;
-          k.emit(svga_error, { id, sid, submission });
-          f.id = 0; // nothing else is done
-        }),
-        atomic('queued--', (_f, k) => {
-          k.the('svga', 'svga_regs').queued--;
-        }),
-        when('FENCE', (f) => f.id === SVGA_CMD_FENCE, [call(fence, (f) => ({ seqno: f.value }))]),
-        when('DEFINE_GB_MOB, DEFINE_GB_MOB64', (f) => definesMob.has(f.id), [
-          step('define the MOB', (f, k) => {
-            const mob = k.alloc('svga_mob');
-            mob.id = f.arg;
-            mob.length = f.length;
-            mob.pt = k.view('svga_mob_pt', f.value);
-          }),
-        ]),
-        when('DESTROY_GB_MOB', (f) => f.id === SVGA_3D_CMD_DESTROY_GB_MOB, [
-          step('forget the MOB', (f, k) => {
-            const mob = mobOf(k, f.arg);
-            if (mob.at === 0) {
-              k.emit(svga_error, { id: f.id, sid: -1, submission: 0 });
-              return;
-            }
-            // What was bound to it is bound to nothing.
-            for (const at of k.objects.all('svga_surface')) {
-              const surface = k.view('svga_surface', at);
-              if (same(surface.mob, mob)) surface.mob = NULL;
-            }
-            k.free(mob);
-          }),
-        ]),
-        having('vram', [
-          when('DEFINE_GMR2', (f) => f.id === SVGA_CMD_DEFINE_GMR2, [
-            step('define the region, or forget it', (f, k) => {
-              const known = gmrOf(k, f.arg);
-              if (f.length === 0) {
-                if (known.at === 0) k.emit(svga_error, { id: f.id, sid: -1, submission: 0 });
-                else k.free(known);
+  {
+    mode: 'device',
+    locals: { ...nothing, cb: ref('SVGACBHeader'), valid: bool, status: int, empty: bool },
+  },
+  ({ step, atomic, wait, when, loop, again, call, having, variant, statement }) => {
+    const fromRing = step('command = ring[stop]', (f, k) => {
+      const ring = k.the('svga_ring', 'svga_ring');
+      const engine = k.the('svga_engine', 'svga_engine');
+      const taken = ring.commands.get(engine.stop);
+      engine.stop = (engine.stop + 1) % ring.size;
+      take(f, k, taken);
+    });
+    return [
+      loop('for (;;)', [
+        statement(undefined, [
+          variant(
+            'submission-buffers',
+            [wait('wait for a command buffer', (_f, k) => hasCommand(k))],
+            [
+              variant(
+                'submission-fifo',
+                [wait('wait for SVGA_REG_SYNC', (_f, k) => isAwake(k))],
+                [wait('wait for commands', (_f, k) => k.the('svga', 'svga_regs').queued > 0)],
+              ),
+            ].flat(),
+          ),
+          having('vmw_cmd_send_fence', [
+            step('SVGA_REG_BUSY = 1', (_f, k) => {
+              k.the('svga_engine', 'svga_engine').busy = true;
+            }),
+          ]),
+          variant(
+            'submission-buffers',
+            [
+              step('command = first buffer[offset]', (f, k) => {
+                f.cb = firstBuffer(k);
+                k.the('svga_engine', 'svga_engine').refused = false;
+                const taken = nextCommand(k, f.cb);
+                f.valid = taken !== undefined;
+                f.id = 0;
+                if (taken !== undefined) take(f, k, taken);
+              }),
+            ],
+            [
+              variant(
+                'submission-fifo',
+                [
+                  step('awake; SVGA_REG_SYNC has been seen', (_f, k) => {
+                    fifo(k).awake = true;
+                    fifo(k).sync = false;
+                  }),
+                  step('next = SVGA_FIFO_NEXT_CMD', (f, k) => {
+                    f.empty = fifo(k).next_cmd === k.the('svga_engine', 'svga_engine').stop;
+                  }),
+                  when('next == stop', (f) => f.empty, [
+                    step('SVGA_FIFO_BUSY = 0', (_f, k) => {
+                      fifo(k).busy = false;
+                    }),
+                    // Who wrote before that did not wake the device.
+                    step('asleep, if next == stop still', (_f, k) => {
+                      const { stop } = k.the('svga_engine', 'svga_engine');
+                      fifo(k).awake = fifo(k).next_cmd !== stop;
+                    }),
+                    again(),
+                  ]),
+                  fromRing,
+                  step('SVGA_FIFO_STOP = stop', (_f, k) => {
+                    fifo(k).stop = k.the('svga_engine', 'svga_engine').stop;
+                  }),
+                  call(fifo_progress, () => ({})),
+                ],
+                [
+                  fromRing,
+                  atomic('queued--', (_f, k) => {
+                    k.the('svga', 'svga_regs').queued--;
+                  }),
+                ],
+              ),
+            ].flat(),
+          ),
+          when('FENCE', (f) => f.id === SVGA_CMD_FENCE, [call(fence, (f) => ({ seqno: f.value }))]),
+          when('DEFINE_GB_MOB, DEFINE_GB_MOB64', (f) => definesMob.has(f.id), [
+            step('define the MOB', (f, k) => {
+              const mob = k.alloc('svga_mob');
+              mob.id = f.arg;
+              mob.length = f.length;
+              mob.pt = k.view('svga_mob_pt', f.value);
+            }),
+          ]),
+          when('DESTROY_GB_MOB', (f) => f.id === SVGA_3D_CMD_DESTROY_GB_MOB, [
+            step('forget the MOB', (f, k) => {
+              const mob = mobOf(k, f.arg);
+              if (mob.at === 0) {
+                refuse(k, { id: f.id, sid: -1, submission: 0 });
                 return;
               }
-              const gmr = known.at === 0 ? k.alloc('svga_gmr') : known;
-              gmr.id = f.arg;
-              gmr.pages = f.length;
+              // What was bound to it is bound to nothing.
+              for (const at of k.objects.all('svga_surface')) {
+                const surface = k.view('svga_surface', at);
+                if (same(surface.mob, mob)) surface.mob = NULL;
+              }
+              k.free(mob);
             }),
           ]),
-          when('REMAP_GMR2', (f) => f.id === SVGA_CMD_REMAP_GMR2, [
-            step('gmr->pages = those of the command', (f, k) => {
-              const gmr = gmrOf(k, f.arg);
-              if (gmr.at === 0 || f.length > gmr.pages)
-                k.emit(svga_error, { id: f.id, sid: -1, submission: 0 });
-              else gmr.pt = k.view('svga_mob_pt', f.value);
+          having('vram', [
+            when('DEFINE_GMR2', (f) => f.id === SVGA_CMD_DEFINE_GMR2, [
+              step('define the region, or forget it', (f, k) => {
+                const known = gmrOf(k, f.arg);
+                if (f.length === 0) {
+                  if (known.at === 0) refuse(k, { id: f.id, sid: -1, submission: 0 });
+                  else k.free(known);
+                  return;
+                }
+                const gmr = known.at === 0 ? k.alloc('svga_gmr') : known;
+                gmr.id = f.arg;
+                gmr.pages = f.length;
+              }),
+            ]),
+            when('REMAP_GMR2', (f) => f.id === SVGA_CMD_REMAP_GMR2, [
+              step('gmr->pages = those of the command', (f, k) => {
+                const gmr = gmrOf(k, f.arg);
+                if (gmr.at === 0 || f.length > gmr.pages)
+                  refuse(k, { id: f.id, sid: -1, submission: 0 });
+                else gmr.pt = k.view('svga_mob_pt', f.value);
+              }),
+            ]),
+          ]),
+          when('DEFINE_GB_SURFACE, _V2, _V3, _V4', (f) => definesSurface.has(f.id), [
+            step('define the surface', (f, k) => {
+              const surface = k.alloc('svga_surface');
+              surface.sid = f.sid;
+              surface.name = f.value;
+              surface.shape = definedShape(f);
+              surface.length = shapeBytes(surface.shape);
             }),
           ]),
-        ]),
-        when('DEFINE_GB_SURFACE, _V2, _V3, _V4', (f) => definesSurface.has(f.id), [
-          step('define the surface', (f, k) => {
-            const surface = k.alloc('svga_surface');
-            surface.sid = f.sid;
-            surface.name = f.value;
-            surface.shape = definedShape(f);
-            surface.length = shapeBytes(surface.shape);
-          }),
-        ]),
-        when('DESTROY_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_DESTROY_GB_SURFACE, [
-          call(destroy_gb_surface, (f) => ({ sid: f.sid })),
-        ]),
-        when('BIND_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_BIND_GB_SURFACE, [
-          step('surface->mob = mob', (f, k) => {
-            const surface = surfaceOf(k, f.sid);
-            const mob = f.arg === SVGA3D_INVALID_ID ? NULL : mobOf(k, f.arg);
-            if (surface.at === 0 || (f.arg !== SVGA3D_INVALID_ID && mob.at === 0)) {
-              k.emit(svga_error, { id: f.id, sid: f.sid, submission: 0 });
-              return;
-            }
-            surface.mob = mob;
-            surface.mob_offset = f.offset;
-          }),
-          variant('bind-loads', [call(first_bind, (f) => ({ id: f.id, sid: f.sid }))]),
-        ]),
-        when('UPDATE_GB_IMAGE', (f) => f.id === SVGA_3D_CMD_UPDATE_GB_IMAGE, [
-          call(update_gb_image, (f, k) => ({ ...boxArgs(f), image: faceImage(f, k) })),
-        ]),
-        when('DX_UPDATE_SUBRESOURCE', (f) => f.id === SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE, [
-          call(update_gb_image, (f) => ({ ...boxArgs(f), image: f.image })),
-        ]),
-        when('UPDATE_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_UPDATE_GB_SURFACE, [
-          call(update_gb_image, (f) => ({ ...boxArgs(f), image: wholeSurface })),
-        ]),
-        when('READBACK_GB_IMAGE', (f) => f.id === SVGA_3D_CMD_READBACK_GB_IMAGE, [
-          call(readback_gb_image, (f, k) => wholeImage(f, k, faceImage(f, k))),
-        ]),
-        when('DX_READBACK_SUBRESOURCE', (f) => f.id === SVGA_3D_CMD_DX_READBACK_SUBRESOURCE, [
-          call(readback_gb_image, (f, k) => wholeImage(f, k, f.image)),
-        ]),
-        when('READBACK_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_READBACK_GB_SURFACE, [
-          call(readback_gb_image, (f) => ({ ...boxArgs(f), image: wholeSurface })),
-        ]),
-        when('READBACK_GB_IMAGE_PARTIAL', (f) => f.id === SVGA_3D_CMD_READBACK_GB_IMAGE_PARTIAL, [
-          call(readback_gb_image_partial, (f, k) => ({
-            ...boxArgs(f),
-            image: faceImage(f, k),
-            invert: f.value !== 0,
-          })),
-        ]),
-        when('INVALIDATE_GB_IMAGE', (f) => f.id === SVGA_3D_CMD_INVALIDATE_GB_IMAGE, [
-          step('drop the bytes', (f, k) => invalidate(k, f, faceImage(f, k))),
-        ]),
-        when('DX_INVALIDATE_SUBRESOURCE', (f) => f.id === SVGA_3D_CMD_DX_INVALIDATE_SUBRESOURCE, [
-          step('drop the bytes', (f, k) => invalidate(k, f, f.image < 0 ? noImage : f.image)),
-        ]),
-        when('INVALIDATE_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_INVALIDATE_GB_SURFACE, [
-          step('drop the bytes', (f, k) => invalidate(k, f, wholeSurface)),
-        ]),
-        when('GPU_READ', (f) => f.id === GPU_CMD_READ, [
-          call(gpu_reads, ({ sid, offset, length, submission }) => ({
-            sid,
-            offset,
-            length,
-            submission,
-          })),
-        ]),
-        when('GPU_WRITE', (f) => f.id === GPU_CMD_WRITE, [
-          call(gpu_writes, ({ sid, offset, length, submission, value }) => ({
-            sid,
-            offset,
-            length,
-            submission,
-            value,
-          })),
-        ]),
-        when('DX_GENMIPS', (f) => f.id === SVGA_3D_CMD_DX_GENMIPS, [
-          call(gen_mips, ({ sid, submission }) => ({ sid, submission })),
-        ]),
-        when('DX_BUFFER_COPY', (f) => f.id === SVGA_3D_CMD_DX_BUFFER_COPY, [
-          call(gpu_copies, ({ sid, offset, length, submission, arg, value }) => ({
-            sid,
-            offset,
-            length,
-            submission,
-            target: arg,
-            to: value,
-          })),
-        ]),
-        having('contexts', [
-          when('DX_DRAW', (f) => f.id === SVGA_3D_CMD_DX_DRAW, [
-            call(context_draws, ({ z: context, value, submission }) => ({
-              context,
-              value,
+          when('DESTROY_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_DESTROY_GB_SURFACE, [
+            call(destroy_gb_surface, (f) => ({ sid: f.sid })),
+          ]),
+          when('BIND_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_BIND_GB_SURFACE, [
+            step('surface->mob = mob', (f, k) => {
+              const surface = surfaceOf(k, f.sid);
+              const mob = f.arg === SVGA3D_INVALID_ID ? NULL : mobOf(k, f.arg);
+              if (surface.at === 0 || (f.arg !== SVGA3D_INVALID_ID && mob.at === 0)) {
+                refuse(k, { id: f.id, sid: f.sid, submission: 0 });
+                return;
+              }
+              surface.mob = mob;
+              surface.mob_offset = f.offset;
+            }),
+            variant('bind-loads', [call(first_bind, (f) => ({ id: f.id, sid: f.sid }))]),
+          ]),
+          when('UPDATE_GB_IMAGE', (f) => f.id === SVGA_3D_CMD_UPDATE_GB_IMAGE, [
+            call(update_gb_image, (f, k) => ({ ...boxArgs(f), image: faceImage(f, k) })),
+          ]),
+          when('DX_UPDATE_SUBRESOURCE', (f) => f.id === SVGA_3D_CMD_DX_UPDATE_SUBRESOURCE, [
+            call(update_gb_image, (f) => ({ ...boxArgs(f), image: f.image })),
+          ]),
+          when('UPDATE_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_UPDATE_GB_SURFACE, [
+            call(update_gb_image, (f) => ({ ...boxArgs(f), image: wholeSurface })),
+          ]),
+          when('READBACK_GB_IMAGE', (f) => f.id === SVGA_3D_CMD_READBACK_GB_IMAGE, [
+            call(readback_gb_image, (f, k) => wholeImage(f, k, faceImage(f, k))),
+          ]),
+          when('DX_READBACK_SUBRESOURCE', (f) => f.id === SVGA_3D_CMD_DX_READBACK_SUBRESOURCE, [
+            call(readback_gb_image, (f, k) => wholeImage(f, k, f.image)),
+          ]),
+          when('READBACK_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_READBACK_GB_SURFACE, [
+            call(readback_gb_image, (f) => ({ ...boxArgs(f), image: wholeSurface })),
+          ]),
+          when('READBACK_GB_IMAGE_PARTIAL', (f) => f.id === SVGA_3D_CMD_READBACK_GB_IMAGE_PARTIAL, [
+            call(readback_gb_image_partial, (f, k) => ({
+              ...boxArgs(f),
+              image: faceImage(f, k),
+              invert: f.value !== 0,
+            })),
+          ]),
+          when('INVALIDATE_GB_IMAGE', (f) => f.id === SVGA_3D_CMD_INVALIDATE_GB_IMAGE, [
+            step('drop the bytes', (f, k) => invalidate(k, f, faceImage(f, k))),
+          ]),
+          when('DX_INVALIDATE_SUBRESOURCE', (f) => f.id === SVGA_3D_CMD_DX_INVALIDATE_SUBRESOURCE, [
+            step('drop the bytes', (f, k) => invalidate(k, f, f.image < 0 ? noImage : f.image)),
+          ]),
+          when('INVALIDATE_GB_SURFACE', (f) => f.id === SVGA_3D_CMD_INVALIDATE_GB_SURFACE, [
+            step('drop the bytes', (f, k) => invalidate(k, f, wholeSurface)),
+          ]),
+          when('GPU_READ', (f) => f.id === GPU_CMD_READ, [
+            call(gpu_reads, ({ sid, offset, length, submission }) => ({
+              sid,
+              offset,
+              length,
               submission,
             })),
           ]),
-          when('of a context', (f) => changesContext(f.id), [
-            call(context_command, ({ id, sid, arg, image, offset, length, value, z }) => ({
-              id,
+          when('GPU_WRITE', (f) => f.id === GPU_CMD_WRITE, [
+            call(gpu_writes, ({ sid, offset, length, submission, value }) => ({
               sid,
-              arg,
-              image,
               offset,
               length,
+              submission,
               value,
-              z,
             })),
           ]),
-        ]),
-        having('vmw_cmd_send_fence', [
-          step('SVGA_REG_BUSY = 0', (_f, k) => {
-            k.the('svga_engine', 'svga_engine').busy = false;
-          }),
+          when('DX_GENMIPS', (f) => f.id === SVGA_3D_CMD_DX_GENMIPS, [
+            call(gen_mips, ({ sid, submission }) => ({ sid, submission })),
+          ]),
+          when('DX_BUFFER_COPY', (f) => f.id === SVGA_3D_CMD_DX_BUFFER_COPY, [
+            call(gpu_copies, ({ sid, offset, length, submission, arg, value }) => ({
+              sid,
+              offset,
+              length,
+              submission,
+              target: arg,
+              to: value,
+            })),
+          ]),
+          having('contexts', [
+            when('DX_DRAW', (f) => f.id === SVGA_3D_CMD_DX_DRAW, [
+              call(context_draws, ({ z: context, value, submission }) => ({
+                context,
+                value,
+                submission,
+              })),
+            ]),
+            when('of a context', (f) => changesContext(f.id), [
+              call(context_command, ({ id, sid, arg, image, offset, length, value, z }) => ({
+                id,
+                sid,
+                arg,
+                image,
+                offset,
+                length,
+                value,
+                z,
+              })),
+            ]),
+          ]),
+          variant('submission-buffers', [
+            step('what came of it, and is it the last?', (f, k) => {
+              const { cb, valid } = f;
+              const { refused } = k.the('svga_engine', 'svga_engine');
+              if (refused) cb.errorOffset = cb.offset - 1;
+              if (!valid) f.status = SVGA_CB_STATUS_CB_HEADER_ERROR;
+              else if (refused) f.status = SVGA_CB_STATUS_COMMAND_ERROR;
+              else if (cb.offset === cb.length) f.status = SVGA_CB_STATUS_COMPLETED;
+              else f.status = SVGA_CB_STATUS_NONE;
+            }),
+            when('the buffer is done', (f) => f.status !== SVGA_CB_STATUS_NONE, [
+              call(end_buffer, ({ cb, status }) => ({ cb, status })),
+              step('cb = NULL', (f) => {
+                f.cb = NULL;
+              }),
+            ]),
+          ]),
+          having('vmw_cmd_send_fence', [
+            step('SVGA_REG_BUSY = 0', (_f, k) => {
+              k.the('svga_engine', 'svga_engine').busy = false;
+            }),
+          ]),
         ]),
       ]),
-    ]),
-  ],
+    ];
+  },
 );
 
 /** Room that the device needs. */
@@ -1080,7 +1193,14 @@ export function deviceParts(limits: DeviceLimits) {
     ...contextPool(limits.contexts ?? 0),
   ];
   const statics: StaticSize[] = [
-    { name: 'svga', struct: svga_regs, initial: { fence: lastSeqno } },
+    {
+      name: 'svga',
+      struct: svga_regs,
+      initial: { fence: lastSeqno },
+      under: { 'submission-buffers': { irq_mask: SVGA_IRQFLAG_ERROR } },
+    },
+    { name: 'svga_cb_context', struct: svga_cb_context },
+    { name: 'svga_fifo', struct: svga_fifo, initial: { config_done: true } },
     {
       name: 'svga_ring',
       struct: svga_ring,
@@ -1095,6 +1215,7 @@ export function deviceParts(limits: DeviceLimits) {
         'device-gb': { model: SVGA_GB },
         'device-sm4': { model: SVGA_SM4 },
         'device-sm4_1': { model: SVGA_SM4_1 },
+        'submission-buffers': { reports: true },
       },
     },
   ];

@@ -20,6 +20,9 @@ export const WARN_OTHER_PMD = 11;
 export const WARN_OTHER_PUD = 12;
 export const WARN_REFCOUNT_ADD = 13;
 export const WARN_REFCOUNT_UNDERFLOW = 14;
+export const WARN_CMDBUF_COMMAND = 15;
+export const WARN_CMDBUF_HEADER = 16;
+export const WARN_CMDBUF_QUEUE = 17;
 
 /** BUG_ON() and VM_BUG_ON() of a kernel `file`: the task stops for good, its locks held. */
 export function BUG_ON(condition: boolean, file: string, text: string): void {
@@ -68,4 +71,10 @@ export const warningTexts: Readonly<Record<number, string>> = {
     'refcount_t: addition on 0; use-after-free: somebody takes a reference to an object whose last one is gone.',
   [WARN_REFCOUNT_UNDERFLOW]:
     'refcount_t: underflow; use-after-free: somebody gives back a reference that nobody has.',
+  [WARN_CMDBUF_COMMAND]:
+    'vmw_cmdbuf_work_func() met a command that made the device stop: it is skipped, and what stood behind it is submitted again.',
+  [WARN_CMDBUF_HEADER]:
+    'vmw_cmdbuf_ctx_process() met a command buffer whose header the device does not accept: its commands are dropped.',
+  [WARN_CMDBUF_QUEUE]:
+    'vmw_cmdbuf_ctx_submit() gave the device more command buffers than it has room for.',
 };

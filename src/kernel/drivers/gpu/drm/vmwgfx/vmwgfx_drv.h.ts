@@ -174,19 +174,51 @@ export const vmw_private = struct('vmw_private', {
   own: {
     bdev: embed('ttm_bo_device'),
     cmdbuf_mutex: sleepingLock('cmdbuf_mutex'),
-    cur_mutex: sleepingLock('cur_mutex'), // the command buffer being filled
+    cur_mutex: sleepingLock('cur_mutex'), // the command buffer being filled; where there is a fifo its fifo_mutex
     waiter_lock: spinlock('waiter_lock'),
     resource_lock: spinlock('resource_lock'),
   },
-  shared: { marker_seq: u32 },
+  shared: { marker_seq: u32, fifo_woken: bool },
   under: {
     cur_mutex: { next: int, reserved: int, pending: int, block_submission: bool }, // place in the ring; commands written, not handed over
     waiter_lock: {
       fence_queue_waiters: int,
       goal_queue_waiters: int,
-      irq_mask: flags({ ANY_FENCE: 1, FENCE_GOAL: 4 }),
+      cmdbuf_waiters: int,
+      fifo_queue_waiters: int,
+      irq_mask: flags({
+        ANY_FENCE: 1,
+        FIFO_PROGRESS: 2,
+        FENCE_GOAL: 4,
+        COMMAND_BUFFER: 8,
+        ERROR: 16,
+      }),
     },
     resource_lock: { res_ids: array(int, ids) }, // 1: in use
+  },
+});
+
+/** A command buffer. */
+export const vmw_cmdbuf_header = struct('vmw_cmdbuf_header', {
+  own: { cb_header: embed('SVGACBHeader'), size: int }, // first: the addresses are equal; size: its commands at first
+  under: { man_lock: { next: ref('vmw_cmdbuf_header') } },
+});
+
+/** Command buffers on their way; one context of the device. The one that is filled is in `vmw_private`. */
+export const vmw_cmdbuf_man = struct('vmw_cmdbuf_man', {
+  own: { lock: spinlock('man_lock') },
+  fixed: { max_hw_submitted: int, max_buffers: int },
+  shared: { space: int, work_pending: bool }, // space: that buffers on their way take, in commands
+  under: {
+    man_lock: {
+      submitted: ref('vmw_cmdbuf_header'), // the device has not got them yet
+      hw_submitted: ref('vmw_cmdbuf_header'),
+      preempted: ref('vmw_cmdbuf_header'),
+      error: ref('vmw_cmdbuf_header'),
+      num_hw_submitted: int,
+      block_submission: bool,
+      irq_on: bool,
+    },
   },
 });
 
@@ -257,6 +289,8 @@ declare module '../../../../../state/layout' {
     drm_vmw_fence_rep: View<typeof drm_vmw_fence_rep>;
     vmwgfx_gmrid_man: View<typeof vmwgfx_gmrid_man>;
     vmw_private: View<typeof vmw_private>;
+    vmw_cmdbuf_header: View<typeof vmw_cmdbuf_header>;
+    vmw_cmdbuf_man: View<typeof vmw_cmdbuf_man>;
     vmw_fpriv: View<typeof vmw_fpriv>;
     vmw_validation_res_node: View<typeof vmw_validation_res_node>;
     vmw_validation_bo_node: View<typeof vmw_validation_bo_node>;

@@ -1,7 +1,9 @@
 // drivers/gpu/drm/vmwgfx/vmwgfx_drv.c and vmwgfx_ttm_glue.c: the driver as a whole: its operation tables, what it
 // keeps, and how it is set up when a machine is built.
 import { bindings } from '../../../../../hardware/svga/bindings';
+import { SVGA_CB_MAX_QUEUED_PER_CONTEXT } from '../../../../../hardware/svga/commandBuffers';
 import { command } from '../../../../../hardware/svga/commands';
+import { SVGA_IRQFLAG_ERROR } from '../../../../../hardware/svga/registers';
 import type { Engine, TaskSpec } from '../../../../../routine/engine';
 import { type Routine, routine } from '../../../../../routine/routine';
 import { int, long, ref } from '../../../../../state/layout';
@@ -42,6 +44,7 @@ import { ttm_bo_mmap, ttm_bo_vm_access, ttm_bo_vm_close, ttm_bo_vm_open } from '
 import { vmw_ctx_binding_state, vmw_user_context, vmw_view } from './vmwgfx_binding.h';
 import { vmw_bo_bo_free } from './vmwgfx_bo';
 import { vmw_priv } from './vmwgfx_cmd';
+import { vmw_cmdbuf_worker } from './vmwgfx_cmdbuf';
 import {
   boxCells,
   drm_vmw_fence_rep,
@@ -49,6 +52,8 @@ import {
   user_command_buffer,
   vmw_bo_dirty,
   vmw_buffer_object,
+  vmw_cmdbuf_header,
+  vmw_cmdbuf_man,
   vmw_event_fence_action,
   vmw_fence_manager,
   vmw_fence_obj,
@@ -140,6 +145,7 @@ export interface DriverLimits {
   readonly syncFiles?: number; // descriptors of sync files at a time; none when it is not given
   readonly events?: number; // that are waited for at a time; as before
   readonly contexts?: number; // of the device; none when it is not given
+  readonly commandBuffers?: number; // at a time; given when commands go in buffers (`submission-buffers`)
   readonly lastSeqno?: number; // the last sequence number given out before the machine begins; 0 when it is not given
 }
 
@@ -150,7 +156,7 @@ export function driverParts(limits: DriverLimits) {
   const swapPages = limits.swap === true ? surfacePages : 0;
   // Besides handles: the exclusive fence and the moving fence of each object, and one being made by each thread.
   const fenceObjects = fences + 3 * surfaces + 2 * submitters + 4;
-  const { syncFiles = 0, events = 0, lastSeqno = 0 } = limits;
+  const { syncFiles = 0, events = 0, commandBuffers = 0, lastSeqno = 0 } = limits;
   const { contexts = 0, vramPages } = limits;
   const vram: StaticSize[] =
     vramPages === undefined
@@ -180,6 +186,7 @@ export function driverParts(limits: DriverLimits) {
     { struct: seqno_waiter_rm_context, count: syncFiles },
     { struct: sync_file, count: syncFiles },
     { struct: dma_fence_array, count: syncFiles },
+    { struct: vmw_cmdbuf_header, count: commandBuffers },
     { struct: vmw_validation_res_node, count: nodes },
     { struct: vmw_validation_bo_node, count: nodes },
     ...(contexts === 0
@@ -190,7 +197,20 @@ export function driverParts(limits: DriverLimits) {
         ]),
   ];
   const statics: StaticSize[] = [
-    { name: 'dev_priv', struct: vmw_private, initial: { marker_seq: lastSeqno } },
+    {
+      name: 'dev_priv',
+      struct: vmw_private,
+      initial: { marker_seq: lastSeqno },
+      under: { 'submission-buffers': { irq_mask: SVGA_IRQFLAG_ERROR } },
+    },
+    {
+      name: 'cman',
+      struct: vmw_cmdbuf_man,
+      initial: {
+        max_hw_submitted: SVGA_CB_MAX_QUEUED_PER_CONTEXT - 1,
+        max_buffers: commandBuffers,
+      },
+    },
     { name: 'fman', struct: vmw_fence_manager },
     {
       name: 'gman',
@@ -296,10 +316,19 @@ export function driverParts(limits: DriverLimits) {
     root: ttm_delayed as Routine,
     daemon: true,
   };
+  const errorWorker: TaskSpec = {
+    name: 'cmdbuf_work',
+    cpu: 0,
+    root: vmw_cmdbuf_worker as Routine,
+    daemon: true,
+  };
   return {
     pools,
     statics,
-    tasks: limits.destroys === true ? [worker] : [],
+    tasks: [
+      ...(limits.destroys === true ? [worker] : []),
+      ...(commandBuffers > 0 ? [errorWorker] : []),
+    ],
     roots: [
       seqno_waiter_rm_cb,
       fence_check_cb_func,

@@ -2,7 +2,7 @@
 // device has passed is signalled when somebody looks: the interrupt, which comes only while somebody waits, a wait, or a
 // query. Where something is to be done as soon as a fence passes, the device interrupts at that fence, its goal. Linux 5.1.
 // Left out: other actions than events; what the worker cleans up behind them is done by who reads the event.
-import { SVGA_FENCE_WRAP } from '../../../../../hardware/svga/device';
+import { SVGA_FENCE_WRAP } from '../../../../../hardware/svga/registers';
 import type { Engine } from '../../../../../routine/engine';
 import { type AnyBuilder, type Node, routine } from '../../../../../routine/routine';
 import { bool, int, isNull, NULL, ref, type Structs, same } from '../../../../../state/layout';
