@@ -6,7 +6,7 @@ import type { Engine } from '../../src/routine/engine';
 import { composeRun, variantsOf } from '../../src/scenario/compose';
 import { stepsMax } from '../../src/scenario/run';
 import { Timeline } from '../../src/timeline/timeline';
-import { binding, everywhere, journey } from './journey';
+import { binding, everywhere, exporting, journey } from './journey';
 import { load } from './outcome';
 
 interface Ended {
@@ -59,6 +59,7 @@ const ofBindings: readonly FailurePoint[] = [
   'vmw_view_create',
   'vmw_binding_rebind_all',
 ];
+const ofExports: readonly FailurePoint[] = ['get_unused_fd_flags', 'dma_fence_array_create'];
 const managing = points.filter((point) => /^(pte_|alloc_page|vm_area)/.test(point));
 
 test.each(managing)(
@@ -76,11 +77,16 @@ describe.each(kernels)('a submission, a fault, an eviction on %s', (kernel) => {
   test('without a failure all of it holds', () => {
     expect(leftOver(journey(kernel, []))).toEqual(nothing);
     expect(leftOver(binding(kernel, []))).toEqual(nothing);
+    expect(leftOver(exporting(kernel, []))).toEqual(nothing);
   });
 
   const driving = points.filter((point) => !managing.includes(point));
   test.each(driving)('%s fails: coherence is kept, or an error is returned', (point) => {
-    const goes = ofBindings.includes(point) ? binding : journey;
+    const goes = ofExports.includes(point)
+      ? exporting
+      : ofBindings.includes(point)
+        ? binding
+        : journey;
     for (const times of often) {
       const left = leftOver(goes(kernel, [`fail ${point} ${times}`]), point);
       expect([times, left]).toEqual([times, nothing]);

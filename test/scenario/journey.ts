@@ -73,6 +73,24 @@ process app {
   }
 }`;
 
+/** Fences go out of the kernel, one alone and all that guard an object, and come in. */
+export const exporting = (kernel: string, failures: readonly string[]): string => `scenario "fences"
+machine { kernel ${kernel} }
+${failures.join('\n')}
+surface shared: buffer 1 page coherent
+surface other: buffer 1 page coherent
+process app {
+  thread use on cpu0 {
+    repeat 2 as n {
+      submit { draw writes shared = 9 } as written[n] exported else refused
+      submit { draw reads other } as looked[n] exported else refused2
+      attach looked[n] to shared else noFence
+      export shared as all[n] else noFile
+      if noFile == 0 { poll all[n] as over }
+    }
+  }
+}`;
+
 /** What is bound to a context: over submissions, a sleep of the machine, and the end of a surface. */
 export const binding = (kernel: string, failures: readonly string[]): string => `scenario "bindings"
 machine { kernel ${kernel} }

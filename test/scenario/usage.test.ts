@@ -21,6 +21,31 @@ describe.each(files)('%s', (path) => {
   });
 });
 
+/** The numbers of the ways of use, in tens by subject: how many there are of each. */
+const ways = [
+  [1, 6],
+  [10, 7],
+  [20, 5],
+  [30, 4],
+  [40, 6],
+  [50, 4],
+  [60, 4],
+  [70, 2],
+].flatMap(([first = 0, count = 0]) =>
+  Array.from({ length: count }, (_, i) => `US-${`${first + i}`.padStart(2, '0')}`),
+);
+
+test('each of the 38 ways of use is what the head of an example says that it shows, and something is expected of it', () => {
+  expect(ways).toHaveLength(38);
+  const showing = (way: string) =>
+    exampleFiles.filter((path) => {
+      const text = textOf(path);
+      const head = text.slice(0, text.search(/^(scenario|const)\b/m));
+      return head.includes(way) && /^\s*(assert|finally|always|never)\b/m.test(text);
+    });
+  expect(ways.filter((way) => showing(way).length === 0)).toEqual([]);
+});
+
 /**
  * What scenarios made for the series show in Linux 6.1, where they do not hold there as well. `undefined`: they would, but
  * for the first submission, which drops the entries (bz-53). Else what is left to show without that.

@@ -45,6 +45,9 @@ export const failurePoints = {
     'a fence: the kernel waits for the device; a submission is done then, and returns -ENOMEM',
   vmw_user_fence_create: 'the handle of a fence: as when there is no fence',
   sync_file_create: 'the sync file of a fence: the kernel waits for the fence instead',
+  get_unused_fd_flags: 'a descriptor for it: as when there is no sync file',
+  dma_fence_array_create:
+    'one fence for all that guard a buffer object: its export returns -ENOMEM',
   vmw_execbuf_copy_fence_user:
     'what a submission says of its fence cannot be written: the kernel waits for it, -EFAULT',
   vmw_event_fence_action_queue: 'the event of a fence: -ENOMEM',

@@ -26,13 +26,16 @@ export const dma_fence_array_create = routine(
   file,
   'dma_fence_array_create',
   { locals: { array: ref('dma_fence_array') }, returns: ref('dma_fence_array') },
-  ({ step, ret }) => [
-    step('array = kzalloc(size_array); dma_fence_init(&array->base, ...)', (f, k) => {
-      f.array = k.alloc('dma_fence_array');
-      if (isNull(f.array)) return;
-      const ops = k.the('dma_fence_array_ops', 'dma_fence_ops');
-      dma_fence_init(k, f.array.base, { ops, lock: f.array.lock, context: 0, seqno: 1 });
-    }),
+  ({ step, fallible, ret }) => [
+    fallible(
+      'dma_fence_array_create',
+      step('array = kzalloc(size_array); dma_fence_init(&array->base, ...)', (f, k) => {
+        f.array = k.alloc('dma_fence_array');
+        if (isNull(f.array)) return;
+        const ops = k.the('dma_fence_array_ops', 'dma_fence_ops');
+        dma_fence_init(k, f.array.base, { ops, lock: f.array.lock, context: 0, seqno: 1 });
+      }),
+    ),
     ret('array', (f) => f.array),
   ],
 );

@@ -99,11 +99,17 @@ export const sync_file_install = routine(
   file,
   'sync_file_install',
   { args: onFile, locals: { fd: int }, returns: int },
-  ({ step, acquire, release, call, when, ret }) => [
+  ({ step, fallible, acquire, release, call, when, ret }) => [
     acquire('spin_lock(&files->file_lock)', (_f, k) => fds(k).lock),
-    step('fd = get_unused_fd_flags(O_CLOEXEC); fd_install(fd, sync_file->file)', (f, k) => {
-      f.fd = fd_install(fds(k), f.sync_file);
-    }),
+    fallible(
+      'get_unused_fd_flags',
+      step('fd = get_unused_fd_flags(O_CLOEXEC); fd_install(fd, sync_file->file)', (f, k) => {
+        f.fd = fd_install(fds(k), f.sync_file);
+      }),
+      (f) => {
+        f.fd = -ENOMEM;
+      },
+    ),
     release('spin_unlock(&files->file_lock)', (_f, k) => fds(k).lock),
     when('fd < 0', (f) => f.fd < 0, [call(fput, (f) => ({ sync_file: f.sync_file }))]),
     ret('fd', (f) => f.fd),
