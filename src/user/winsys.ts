@@ -31,8 +31,8 @@
 //   fence_forget {handle}                                            -> 0, or a negative errno
 //
 // `surface` counts surfaces from 0, `submission` submissions from 1: the application's own numbers, which the edges
-// carry. Commands are queued with `queueCommand` (commandBuffer.ts); they name a surface by its handle. `shape` says what a surface is
-// (hardware/svga/shapes). Contexts are in context.ts. Left out: state objects.
+// carry. Commands are queued with `queueCommand` (commandBuffer.ts); they name a surface by its handle. `shape` says what
+// a surface is (hardware/svga/shapes). Contexts are in context.ts. Left out: state objects.
 import { load, load_bytes, store, store_bytes } from '../hardware/cpu';
 import { rampByte } from '../hardware/memory';
 import { PAGE_SIZE } from '../hardware/pte';

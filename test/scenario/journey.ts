@@ -32,9 +32,9 @@ process child forks app {
 }`;
 
 /**
- * The driver: two submissions with their fences as handles, sync files and events, a fault that reads back, an eviction, a stay in
- * the memory of the device,
- * and all of it again. What was not refused must be seen: the contract, and the assertion for who has seen no error.
+ * The driver: two submissions with their fences as handles, sync files and events, a fault that reads back, an
+ * eviction, a stay in the memory of the device, and all of it again. What was not refused must be seen: the contract,
+ * and the assertion for who has seen no error.
  */
 export const journey = (
   kernel: string,

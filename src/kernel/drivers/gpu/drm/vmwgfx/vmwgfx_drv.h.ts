@@ -1,6 +1,7 @@
 // drivers/gpu/drm/vmwgfx/vmwgfx_drv.h, vmwgfx_resource_priv.h, vmwgfx_validation.h: the driver's structs, with what
-// protects each field. Names of 2019: a backup is a guest memory object later. Contexts and what is bound: vmwgfx_binding.h.ts. Left
-// out: shaders, cotables, what only those need, and the LRU of resources (no resource is evicted).
+// protects each field. Names of 2019: a backup is a guest memory object later. Contexts and what is bound:
+// vmwgfx_binding.h.ts. Left out: shaders, cotables, what only those need, and the LRU of resources (no resource is
+// evicted).
 
 import { command } from '../../../../../hardware/svga/commands';
 import { type SVGA3dBox, shapeField } from '../../../../../hardware/svga/shapes';
