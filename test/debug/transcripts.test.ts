@@ -75,6 +75,8 @@ class Telling {
   // biome-ignore lint/suspicious/noExplicitAny: bodies of any kind are told
   private async ask(command: string, args: object = {}): Promise<any> {
     const { success, message, body } = await this.wire.request(command, args);
+    // What a change leads to comes behind its answer: all of it is here, and told, when the next answer is.
+    if (/^(set|evaluate)/.test(command)) await this.wire.request('threads');
     if (success) return body ?? {};
     this.say(`refused: ${message}`);
     return undefined;
