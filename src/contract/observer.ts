@@ -303,11 +303,7 @@ export class Contract {
     const begin = this.starts[surface]!;
     const end = begin + this.limits.surfaceBytes[surface]!;
     if (writer === undefined) return;
-    for (let at = begin; at >= 0 && at < end; at++) {
-      at = writer.firstAbove(at, end - at, 0);
-      if (at < 0) return;
-      if (writer.at(at) === surface + 1) writer.fill(at, 1, nobodyKnows);
-    }
+    changeRuns(writer, begin, end, (by) => (by === surface + 1 ? nobodyKnows : by));
   }
 
   /** Where the application has given bytes up, `by` a submission if one is given, they are promised to nobody. */
@@ -415,11 +411,9 @@ export class Contract {
   private noteWriter(range: Range): void {
     const { writer } = this;
     const at = this.place(range);
-    for (let i = at; writer !== undefined && i < at + range.length; i++) {
-      const before = writer.at(i);
-      const own = before === 0 || before === range.surface + 1;
-      writer.fill(i, 1, own ? range.surface + 1 : nobodyKnows);
-    }
+    if (writer === undefined) return;
+    const own = range.surface + 1;
+    changeRuns(writer, at, at + range.length, (by) => (by === 0 || by === own ? own : nobodyKnows));
   }
 
   // Judgement.
@@ -693,6 +687,25 @@ type Promised = 'yes' | 'nothing' | OwnKind;
 
 /** As the surface through which the GPU wrote a byte: through two, or one that is gone. */
 const nobodyKnows = 0xff_ffff;
+
+/** Replaces the numbers of bytes [from, to), at once where they are the same. */
+function changeRuns(
+  numbers: Numbers,
+  from: number,
+  to: number,
+  change: (number: number) => number,
+): void {
+  for (let at = from; at < to; ) {
+    // Nothing to be done with zeroes: whole blocks of them are passed over.
+    if (change(0) === 0) at = numbers.firstAbove(at, to - at, 0);
+    if (at < 0) return;
+    const before = numbers.at(at);
+    let end = at + 1;
+    while (end < to && numbers.at(end) === before) end++;
+    if (change(before) !== before) numbers.fill(at, end - at, change(before));
+    at = end;
+  }
+}
 
 /** The first surface whose bytes a surface shares, or itself. */
 const firstOf = ({ sharedWith }: ContractLimits, surface: number): number =>

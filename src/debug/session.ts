@@ -245,7 +245,7 @@ export class Session {
     if (agent < 0 || agent >= engine.agents)
       return `there is no agent ${agent}; the last is ${engine.agents - 1}`;
     const task = engine.taskOfAgent(agent);
-    const name = task < 0 ? engine.agentName(agent) : this.threadName(task);
+    const name = this.agentName(agent);
     if (!engine.runnable(agent)) {
       if (task >= 0 && engine.isFinished(task)) return `${name} has finished`;
       const why = task < 0 ? 'no interrupt can come now' : this.blockedText(task);

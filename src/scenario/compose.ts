@@ -32,13 +32,13 @@ import { Counters } from './counters';
 import { MachineLook, type Whereabouts } from './look';
 import {
   allSteps,
-  bindsIn,
   deviceCommands,
   exportedFences,
   innerSteps,
   type ScenarioMeaning,
   type Step,
   settingVariants,
+  submits,
 } from './meaning';
 import { localName, type PlannedTask, planTasks } from './plan';
 import { Run, type RunTask } from './run';
@@ -185,7 +185,7 @@ function usesOf(meaning: ScenarioMeaning): ReadonlySet<string> {
   const uses = new Set<string>();
   if (has(meaning, 'kill')) uses.add('signals');
   if (exportedFences(meaning).size > 0) uses.add('sync files');
-  if (bindsIn([...allSteps(meaning)]).length > 0) uses.add('contexts');
+  if (submits(meaning, 'bind')) uses.add('contexts');
   if (usesVram(meaning)) uses.add('vram').add('bare objects');
   if (has(meaning, 'purge')) uses.add('bare objects');
   return uses;
@@ -246,23 +246,20 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
   const aligned = variants.active.has('huge-faults') ? HPAGE_PMD_NR * (surfaces.length + 1) : 0;
   const watched = variants.active.has('memory-layer') ? Math.min(4096, most) : 0;
   const contexts = variants.uses?.has('contexts') === true ? tasks.length : 0; // one each
+  const vram = usesVram(meaning);
   const machine: Limits = {
     frames: all + 64 + processes.length * privatePages(meaning, pagesOf) + aligned,
     tables: processes.length * (4 + tables),
     vmas: 8 + processes.length * (maps * (4 + watched) + splits * 2),
     files: 8,
-    ...(usesVram(meaning) ? { vram: meaning.machine.vramPages } : {}),
+    ...(vram ? { vram: meaning.machine.vramPages } : {}),
     heldLocks: 16 + surfaces.length, // a submission reserves the objects of all
   };
   const contract: ContractLimits = {
     surfaceBytes: surfaces.map((s) => s.bytes),
     sharedWith: surfaces.map((s) => surfaces.findIndex((other) => sharesBytes(s, other))),
     plain: variants.active.has('memory-noncoherent') || surfaces.some((s) => !s.coherent),
-    abandons:
-      has(meaning, 'purge') ||
-      [...allSteps(meaning)].some(
-        (s) => s.kind === 'submit' && s.commands.some(({ verb }) => verb === 'invalidate'),
-      ),
+    abandons: has(meaning, 'purge') || submits(meaning, 'invalidate'),
     mappings: machine.vmas,
     tasks: tasks.length + 1 + meaning.machine.cpus,
   };
@@ -278,7 +275,7 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
       objectPages: most,
       ringCommands,
       contexts,
-      gmrs: usesVram(meaning),
+      gmrs: vram,
       lastSeqno: meaning.machine.lastSeqno,
     },
     driver: {
@@ -291,7 +288,7 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
       userCommands: bufferCommands * tasks.length,
       mobPages: meaning.machine.mobPages,
       commandBuffers: variants.active.has('submission-buffers') ? commandBuffers : 0,
-      ...(usesVram(meaning) ? { vramPages: meaning.machine.vramPages } : {}),
+      ...(vram ? { vramPages: meaning.machine.vramPages } : {}),
       destroys: has(meaning, 'destroy'),
       lastSeqno: meaning.machine.lastSeqno,
       syncFiles: exportedFences(meaning).size > 0 ? submissions : 0,

@@ -15,12 +15,19 @@ const hex = (n: number): string => `0x${n.toString(16)}`;
 export function namesOf(run: Run): Names {
   const { engine, meaning, state, counters, where } = run;
   const surfaces = meaning.surfaces.map(({ name }) => name);
-  const fences = meaning.fences.flatMap(({ name, size }) =>
-    size > 1 ? Array.from({ length: size }, (_, i) => `${name}[${i}]`) : [name],
-  );
+  let fences: readonly string[] | undefined; // made when they are asked for: there may be many
+  const fenceNames = () =>
+    meaning.fences.flatMap(({ name, size }) =>
+      size > 1 ? Array.from({ length: size }, (_, i) => `${name}[${i}]`) : [name],
+    );
   return {
     nameOf: (struct, at) => run.nameOf(struct, at),
-    known: (kind) => ({ counter: counters.names, surface: surfaces, fence: fences })[kind],
+    known: (kind) => {
+      if (kind === 'counter') return counters.names;
+      if (kind === 'surface') return surfaces;
+      fences ??= fenceNames();
+      return fences;
+    },
     counter: (name) => counters.cellsOf(name),
     fence: (name) => {
       const member = memberOf(meaning.fences, name);

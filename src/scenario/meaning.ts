@@ -470,6 +470,12 @@ export function deviceCommands(commands: readonly Command[]): number {
   return commands.reduce((n, c) => n + count(c), 0);
 }
 
+/** Whether anybody submits such a command. */
+export const submits = (meaning: ScenarioMeaning, verb: Command['verb']): boolean =>
+  [...allSteps(meaning)].some(
+    (s) => s.kind === 'submit' && s.commands.some((c) => c.verb === verb),
+  );
+
 /** What steps bind, those in blocks and calls too. */
 export function bindsIn(steps: readonly Step[]): readonly (Command & { verb: 'bind' })[] {
   return steps.flatMap((s) => [

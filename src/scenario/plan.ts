@@ -138,6 +138,7 @@ import {
   type ScenarioMeaning,
   type Step,
   type SurfaceMeaning,
+  submits,
   type Value,
   type Variable,
 } from './meaning';
@@ -301,7 +302,7 @@ function localsOf(
     locals[name] = long;
   }
   if (exportedFences(meaning).size > 0) locals['(behind)'] = long;
-  if (bindsIn([...allSteps(meaning)]).length > 0) locals['(next)'] = long;
+  if (submits(meaning, 'bind')) locals['(next)'] = long;
   for (const s of controlsIn(body)) locals[temporary(s)] = long;
   return locals;
 }

@@ -232,14 +232,7 @@ export class Timeline {
 
   /** As `run`, for an `until` that no moment within a burst answers: one task goes, in one routine, without events. */
   runInBursts<R>(until: () => R | undefined, budget: number): Outcome<R> {
-    const end = this.here + budget;
-    while (this.here < end) {
-      const wanted = this.planned();
-      if (!this.forward(wanted, wanted < 0 ? end - this.here : 1)) return 'end';
-      const stop = until();
-      if (stop !== undefined) return { stop };
-    }
-    return 'budget';
+    return this.runBy(until, budget, true);
   }
 
   private lookForLivelock(): void {
@@ -250,8 +243,14 @@ export class Timeline {
 
   /** Runs until `until` gives a reason to stop, for at most `budget` steps; asked after every step. */
   run<R>(until: () => R | undefined, budget: number): Outcome<R> {
-    for (let i = 0; i < budget; i++) {
-      if (!this.stepForward()) return 'end';
+    return this.runBy(until, budget, false);
+  }
+
+  private runBy<R>(until: () => R | undefined, budget: number, bursts: boolean): Outcome<R> {
+    const end = this.here + budget;
+    while (this.here < end) {
+      const wanted = this.planned();
+      if (!this.forward(wanted, bursts && wanted < 0 ? end - this.here : 1)) return 'end';
       const stop = until();
       if (stop !== undefined) return { stop };
     }

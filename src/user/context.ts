@@ -46,14 +46,16 @@ export const context_create = routine(
 
 /** A submission begins to be queued: what is known of views is what there is. */
 export function beginBinding(k: Engine): void {
-  for (let i = 0; i < bindings; i++)
-    cells(k).set(queued(k.task, i), cells(k).get(known(k.task, i)));
+  copyViews(k, known, queued);
 }
 
 /** It was submitted: what was queued has come true. */
 export function endBinding(k: Engine): void {
-  for (let i = 0; i < bindings; i++)
-    cells(k).set(known(k.task, i), cells(k).get(queued(k.task, i)));
+  copyViews(k, queued, known);
+}
+
+function copyViews(k: Engine, from: typeof known, to: typeof known): void {
+  for (let i = 0; i < bindings; i++) cells(k).set(to(k.task, i), cells(k).get(from(k.task, i)));
 }
 
 const bindingFields = { point: int, slot: int, handle: int, offset: int, length: int, next: int };

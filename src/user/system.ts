@@ -33,8 +33,8 @@ import { vmw_user_surface_lookup_handle } from '../kernel/drivers/gpu/drm/vmwgfx
 import { EBUSY, EINVAL, EIO } from '../kernel/include/linux/errno';
 import { current } from '../kernel/include/linux/sched';
 import { access_remote_vm } from '../kernel/mm/gup';
-import { routine } from '../routine/routine';
-import { bool, int, isNull, long, ref } from '../state/layout';
+import { type AnyBuilder, type Node, routine } from '../routine/routine';
+import { bool, type FieldsView, int, isNull, long, ref } from '../state/layout';
 import { memory_abandoned } from './edges';
 
 const file = 'user/system';
@@ -45,31 +45,47 @@ const onSurface = {
   returns: int,
 } as const;
 
-/** Tries to take the object of a surface away as `how` does. */
-const pressure = (name: string, swapout: boolean, how: typeof ttm_bo_evict) =>
-  routine(file, name, onSurface, ({ unlocked, call, when, ret }) => [
-    call(vmw_user_surface_lookup_handle, (f) => ({ handle: f.handle }), 'res'),
-    when('!res', (f) => isNull(f.res), [ret('-EINVAL', () => -EINVAL)]),
-    unlocked('vbo = res->backup', (f) => {
-      f.vbo = f.res.backup;
-    }),
-    call(ttm_bo_evict_swapout_allowable, (f) => ({ bo: f.vbo.base, swapout }), 'locked'),
-    when(
+type OnSurface = { readonly handle: number } & FieldsView<typeof onSurface.locals>;
+
+/** Looks up a surface and the object behind it; what is done with them ends with `vmw_resource_unreference`. -EINVAL. */
+const lookUp = ({ unlocked, call, when, ret }: AnyBuilder): Node => [
+  call(vmw_user_surface_lookup_handle, (f: OnSurface) => ({ handle: f.handle }), 'res'),
+  when('!res', (f: OnSurface) => isNull(f.res), [ret('-EINVAL', () => -EINVAL)]),
+  unlocked('vbo = res->backup', (f: OnSurface) => {
+    f.vbo = f.res.backup;
+  }),
+];
+
+/** Takes hold of the object of a surface as who needs room does, and does something with it; -EBUSY when it cannot. */
+const underPressure = (b: AnyBuilder, swapout: boolean, act: Node): Node => {
+  const object = (f: OnSurface) => ({ bo: f.vbo.base });
+  return [
+    lookUp(b),
+    b.call(ttm_bo_evict_swapout_allowable, (f: OnSurface) => ({ ...object(f), swapout }), 'locked'),
+    b.when(
       'locked',
-      (f) => f.locked === 1,
+      (f: OnSurface) => f.locked === 1,
+      [act, b.call(ttm_bo_unreserve, object)],
       [
-        call(how, (f) => ({ bo: f.vbo.base }), 'ret'),
-        call(ttm_bo_unreserve, (f) => ({ bo: f.vbo.base })),
-      ],
-      [
-        unlocked('ret = -EBUSY', (f) => {
+        b.unlocked('ret = -EBUSY', (f: OnSurface) => {
           f.ret = -EBUSY;
         }),
       ],
     ),
-    call(vmw_resource_unreference, (f) => ({ res: f.res })),
-    ret('ret', (f) => f.ret),
-  ]);
+    b.call(vmw_resource_unreference, (f: OnSurface) => ({ res: f.res })),
+    b.ret('ret', (f: OnSurface) => f.ret),
+  ];
+};
+
+/** Tries to take the object of a surface away as `how` does. */
+const pressure = (name: string, swapout: boolean, how: typeof ttm_bo_evict) =>
+  routine(file, name, onSurface, (b) =>
+    underPressure(
+      b,
+      swapout,
+      b.call(how, (f) => ({ bo: f.vbo.base }), 'ret'),
+    ),
+  );
 
 /** Evicts the object of a surface from MOB placement. */
 export const evict_surface = pressure('evict_surface', false, ttm_bo_evict);
@@ -82,35 +98,17 @@ export const purge_surface = routine(
   file,
   'purge_surface',
   { ...onSurface, args: { handle: int, surface: int, bytes: int } },
-  ({ step, unlocked, call, when, ret }) => [
-    step('what it holds is given up', (f, k) => {
+  (b) => [
+    b.step('what it holds is given up', (f, k) => {
       const { surface, bytes } = f;
       k.emit(memory_abandoned, { surface, offset: 0, length: bytes, submission: 0 });
     }),
-    call(vmw_user_surface_lookup_handle, (f) => ({ handle: f.handle }), 'res'),
-    when('!res', (f) => isNull(f.res), [ret('-EINVAL', () => -EINVAL)]),
-    unlocked('vbo = res->backup', (f) => {
-      f.vbo = f.res.backup;
-    }),
-    call(ttm_bo_evict_swapout_allowable, (f) => ({ bo: f.vbo.base, swapout: false }), 'locked'),
-    when(
-      'locked',
-      (f) => f.locked === 1,
-      [
-        call(ttm_bo_evict, (f) => ({ bo: f.vbo.base }), 'ret'),
-        when('!ret', (f) => f.ret === 0, [
-          call(ttm_bo_pipeline_gutting, (f) => ({ bo: f.vbo.base })),
-        ]),
-        call(ttm_bo_unreserve, (f) => ({ bo: f.vbo.base })),
-      ],
-      [
-        unlocked('ret = -EBUSY', (f) => {
-          f.ret = -EBUSY;
-        }),
-      ],
-    ),
-    call(vmw_resource_unreference, (f) => ({ res: f.res })),
-    ret('ret', (f) => f.ret),
+    underPressure(b, false, [
+      b.call(ttm_bo_evict, (f) => ({ bo: f.vbo.base }), 'ret'),
+      b.when('!ret', (f) => f.ret === 0, [
+        b.call(ttm_bo_pipeline_gutting, (f) => ({ bo: f.vbo.base })),
+      ]),
+    ]),
   ],
 );
 
@@ -119,15 +117,11 @@ export const cursor_surface = routine(
   file,
   'cursor_surface',
   { ...onSurface, args: { handle: int, shown: int } },
-  ({ unlocked, call, when, ret }) => [
-    call(vmw_user_surface_lookup_handle, (f) => ({ handle: f.handle }), 'res'),
-    when('!res', (f) => isNull(f.res), [ret('-EINVAL', () => -EINVAL)]),
-    unlocked('vbo = res->backup', (f) => {
-      f.vbo = f.res.backup;
-    }),
-    call(vmw_du_cursor_plane_atomic_update, (f) => ({ vbo: f.vbo, shown: f.shown }), 'ret'),
-    call(vmw_resource_unreference, (f) => ({ res: f.res })),
-    ret('ret', (f) => f.ret),
+  (b) => [
+    lookUp(b),
+    b.call(vmw_du_cursor_plane_atomic_update, (f) => ({ vbo: f.vbo, shown: f.shown }), 'ret'),
+    b.call(vmw_resource_unreference, (f) => ({ res: f.res })),
+    b.ret('ret', (f) => f.ret),
   ],
 );
 
@@ -200,21 +194,17 @@ export const unpin_surface = routine(file, 'unpin_surface', onSurface, ({ call, 
 
 /** Pins the object behind a surface in a place that displays can reach, or takes that back. */
 const buffer = (name: string, how: typeof vmw_bo_unpin, keeps: boolean) =>
-  routine(file, name, onSurface, ({ unlocked, call, when, ret }) => [
-    call(vmw_user_surface_lookup_handle, (f) => ({ handle: f.handle }), 'res'),
-    when('!res', (f) => isNull(f.res), [ret('-EINVAL', () => -EINVAL)]),
-    unlocked('vbo = res->backup', (f) => {
-      f.vbo = f.res.backup;
-    }),
-    call(how, (f) => ({ vbo: f.vbo }), 'ret'),
+  routine(file, name, onSurface, (b) => [
+    lookUp(b),
+    b.call(how, (f) => ({ vbo: f.vbo }), 'ret'),
     // A display keeps what it shows alive until it is unpinned.
-    when('ret, or unpinned', (f) => f.ret !== 0 || !keeps, [
-      when('unpinned', (f) => f.ret === 0, [
-        call(vmw_resource_unreference, (f) => ({ res: f.res })),
+    b.when('ret, or unpinned', (f) => f.ret !== 0 || !keeps, [
+      b.when('unpinned', (f) => f.ret === 0, [
+        b.call(vmw_resource_unreference, (f) => ({ res: f.res })),
       ]),
-      call(vmw_resource_unreference, (f) => ({ res: f.res })),
+      b.call(vmw_resource_unreference, (f) => ({ res: f.res })),
     ]),
-    ret('ret', (f) => f.ret),
+    b.ret('ret', (f) => f.ret),
   ]);
 
 export const pin_in_vram = buffer('pin_in_vram', vmw_bo_pin_in_vram, true);

@@ -5,9 +5,8 @@ import type { Engine } from '../../routine/engine';
 import { routine } from '../../routine/routine';
 import { tracepoint } from '../../state/events';
 import { array, bool, int, oneOf, ref, struct, type View } from '../../state/layout';
-import { DEVICE_VECTOR } from '../cpu';
 import { type SvgaCommand, svgaCommand } from './commands';
-import { SVGA_IRQFLAG_COMMAND_BUFFER, SVGA_IRQFLAG_ERROR, svga_irq } from './registers';
+import { raiseInterrupt, SVGA_IRQFLAG_COMMAND_BUFFER, SVGA_IRQFLAG_ERROR } from './registers';
 
 /** Buffers that the queue of a context has room for. */
 export const SVGA_CB_MAX_QUEUED_PER_CONTEXT = 32;
@@ -113,11 +112,7 @@ export const end_buffer = routine(
       f.flags = k.the('svga', 'svga_regs').irq_mask & (SVGA_IRQFLAG_COMMAND_BUFFER | error);
     }),
     when('flags', (f) => f.flags !== 0, [
-      atomic('IRQ_STATUS |= flags; raise the line', (f, k) => {
-        k.the('svga', 'svga_regs').irq_status |= f.flags;
-        k.emit(svga_irq, {});
-        k.raise(0, DEVICE_VECTOR);
-      }),
+      atomic('IRQ_STATUS |= flags; raise the line', (f, k) => raiseInterrupt(k, f.flags)),
     ]),
   ],
 );

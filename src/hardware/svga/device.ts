@@ -24,7 +24,6 @@ import {
 } from '../../state/layout';
 import type { PoolSize, StaticSize } from '../../state/objects';
 import type { StorePlan } from '../../state/store';
-import { DEVICE_VECTOR } from '../cpu';
 import { Contents } from '../memory';
 import { PAGE_SIZE } from '../pte';
 import {
@@ -88,12 +87,12 @@ import {
 import { boundAt, changeContext, contextFields, contextPool, nextBound } from './contexts';
 import { fifo, isAwake, svga_fifo } from './fifo';
 import {
+  raiseInterrupt,
   SVGA_FENCE_WRAP,
   SVGA_IRQFLAG_ANY_FENCE,
   SVGA_IRQFLAG_ERROR,
   SVGA_IRQFLAG_FENCE_GOAL,
   SVGA_IRQFLAG_FIFO_PROGRESS,
-  svga_irq,
   svga_regs,
 } from './registers';
 import {
@@ -339,17 +338,8 @@ function beginWalk(f: Walk, k: Engine, id: number): void {
   else f.end = end;
 }
 
-const images = {
-  id: int,
-  sid: int,
-  image: int,
-  offset: int,
-  y: int,
-  z: int,
-  length: int,
-  h: int,
-  d: int,
-};
+const box = { offset: int, y: int, z: int, length: int, h: int, d: int };
+const images = { id: int, sid: int, image: int, ...box };
 const imageWalk = { ...walk, row: int, rows: int };
 
 interface ImageWalk extends Walk {
@@ -761,11 +751,7 @@ export const fence = routine(
       }),
     ]),
     when('status', (f) => f.status !== 0, [
-      atomic('IRQ_STATUS |= status; raise the line', (f, k) => {
-        k.the('svga', 'svga_regs').irq_status |= f.status;
-        k.emit(svga_irq, {});
-        k.raise(0, DEVICE_VECTOR);
-      }),
+      atomic('IRQ_STATUS |= status; raise the line', (f, k) => raiseInterrupt(k, f.status)),
     ]),
   ],
 );
@@ -848,20 +834,7 @@ function movedBytes(k: Engine, c: SvgaCommand): number {
   }
 }
 
-const nothing = {
-  id: int,
-  sid: int,
-  arg: int,
-  image: int,
-  offset: int,
-  y: int,
-  z: int,
-  length: int,
-  h: int,
-  d: int,
-  value: int,
-  submission: int,
-};
+const nothing = { id: int, sid: int, arg: int, image: int, ...box, value: int, submission: int };
 
 const definesMob: ReadonlySet<number> = new Set([
   SVGA_3D_CMD_DEFINE_GB_MOB,
@@ -870,6 +843,7 @@ const definesMob: ReadonlySet<number> = new Set([
 
 const changesContext = (id: number): boolean =>
   id === SVGA_3D_CMD_DX_DEFINE_CONTEXT || !['draw', undefined].includes(contextDeed(id));
+
 /** A command was taken out of the fifo: the guest hears of it when it waits for room. */
 export const fifo_progress = routine(
   file,
@@ -880,11 +854,7 @@ export const fifo_progress = routine(
       f.status = k.the('svga', 'svga_regs').irq_mask & SVGA_IRQFLAG_FIFO_PROGRESS;
     }),
     when('status', (f) => f.status !== 0, [
-      atomic('IRQ_STATUS |= status; raise the line', (f, k) => {
-        k.the('svga', 'svga_regs').irq_status |= f.status;
-        k.emit(svga_irq, {});
-        k.raise(0, DEVICE_VECTOR);
-      }),
+      atomic('IRQ_STATUS |= status; raise the line', (f, k) => raiseInterrupt(k, f.status)),
     ]),
   ],
 );

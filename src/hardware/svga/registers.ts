@@ -1,7 +1,9 @@
 // Registers of the device, as the guest sees them, and its interrupt. svga_reg.h of Linux
 // drivers/gpu/drm/vmwgfx/device_include.
+import type { Engine } from '../../routine/engine';
 import { tracepoint } from '../../state/events';
 import { int, struct, u32, type View } from '../../state/layout';
+import { DEVICE_VECTOR } from '../cpu';
 
 export const SVGA_IRQFLAG_ANY_FENCE = 1 << 0;
 export const SVGA_IRQFLAG_FIFO_PROGRESS = 1 << 1; // a command was taken out of the fifo
@@ -28,3 +30,10 @@ declare module '../../state/layout' {
 }
 
 export const svga_irq = tracepoint('svga_irq', {});
+
+/** The device has something to say: one atomic access, and the line. */
+export function raiseInterrupt(k: Engine, flags: number): void {
+  k.the('svga', 'svga_regs').irq_status |= flags;
+  k.emit(svga_irq, {});
+  k.raise(0, DEVICE_VECTOR);
+}

@@ -578,13 +578,15 @@ const isRecached = ({ cur, mem_type }: Moved): boolean =>
 export const isBound = (mem_type: number): boolean =>
   mem_type !== TTM_PL_SYSTEM && mem_type !== TTM_PL_VRAM;
 
-/** The object has no system pages any more. */
-const dropTt = ({ step, call }: AnyBuilder): Node => [
+/** The object has no system pages any more; over a frame with `bo` and `ttm`. */
+export const dropTt = ({ step, call, when }: AnyBuilder): Node => [
   step('ttm = bo->ttm; bo->ttm = NULL', (f: Structs['ttm_validate_buffer'] & { ttm: Ttm }) => {
     f.ttm = f.bo.ttm;
     f.bo.ttm = NULL;
   }),
-  call(ttm_tt_destroy, (f: { ttm: Ttm }) => ({ ttm: f.ttm })),
+  when('ttm', (f: { ttm: Ttm }) => !isNull(f.ttm), [
+    call(ttm_tt_destroy, (f: { ttm: Ttm }) => ({ ttm: f.ttm })),
+  ]),
 ];
 
 /** Moves a reserved object to where the driver wants evicted ones. */

@@ -4,11 +4,11 @@
 import { vramPfn } from '../../../../../hardware/memory';
 import type { Engine } from '../../../../../routine/engine';
 import { routine } from '../../../../../routine/routine';
-import { bool, int, isNull, NULL, ref, type Structs } from '../../../../../state/layout';
+import { bool, int, isNull, ref, type Structs } from '../../../../../state/layout';
 import { TTM_PL_VRAM } from '../../../../include/drm/ttm/ttm_bo_api';
 import { ENOMEM } from '../../../../include/linux/errno';
-import { ttm_bo_unmap_virtual, ttm_bo_wait } from './ttm_bo';
-import { ttm_tt_destroy, ttm_tt_populate } from './ttm_tt';
+import { dropTt, ttm_bo_unmap_virtual, ttm_bo_wait } from './ttm_bo';
+import { ttm_tt_populate } from './ttm_tt';
 
 const file = 'drivers/gpu/drm/ttm/ttm_bo_util.c';
 const args = { bo: ref('ttm_buffer_object') };
@@ -111,13 +111,9 @@ export const ttm_bo_pipeline_gutting = routine(
   file,
   'ttm_bo_pipeline_gutting',
   { args, locals: { ttm: ref('ttm_tt') } },
-  ({ step, call, when }) => [
-    call(ttm_bo_wait, (f) => ({ bo: f.bo })),
-    call(ttm_bo_unmap_virtual, (f) => ({ bo: f.bo })),
-    step('ttm = bo->ttm; bo->ttm = NULL', (f) => {
-      f.ttm = f.bo.ttm;
-      f.bo.ttm = NULL;
-    }),
-    when('ttm', (f) => !isNull(f.ttm), [call(ttm_tt_destroy, (f) => ({ ttm: f.ttm }))]),
+  (b) => [
+    b.call(ttm_bo_wait, (f) => ({ bo: f.bo })),
+    b.call(ttm_bo_unmap_virtual, (f) => ({ bo: f.bo })),
+    dropTt(b),
   ],
 );
