@@ -18,6 +18,7 @@ export interface Vectors {
 /** Numbers of the interrupt vectors; the lowest pending one is delivered first. */
 export const CALL_FUNCTION_VECTOR = 0;
 export const DEVICE_VECTOR = 1;
+export const IRQ_WORK_VECTOR = 2; // a CPU interrupts itself
 
 /**
  * An edge: a store reached memory. `root` is the frame of the root table it was made under; `value` -1: the bytes are not

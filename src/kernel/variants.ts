@@ -461,6 +461,14 @@ const registry = [
     releases: 'none',
   },
   {
+    id: 'array-signals-at-once',
+    sentence:
+      'The last member of an array of fences signals the array under its own lock, which who waits for the array takes in the other order.',
+    source:
+      'dma_fence_array_cb_func() of dma-fence-array.c, Linux 4.8 to 4.14 (b3dfbdf261e0, fixed by 03e4e0a9e02c)',
+    releases: '4.8 to 4.14',
+  },
+  {
     id: 'fence-irqs-on',
     sentence:
       'The list of fences is looked through with interrupts enabled, and the interrupt handler needs its lock.',

@@ -1,13 +1,14 @@
 // Composition of a machine: one store with CPUs, memory, kernel, driver, device and tasks. This is the boundary of the
 // emulator: what is above drives an engine and knows processes by number; what is below knows nothing of being driven.
 import { assert } from '../base/assert';
-import { CALL_FUNCTION_VECTOR, DEVICE_VECTOR } from '../hardware/cpu';
+import { CALL_FUNCTION_VECTOR, DEVICE_VECTOR, IRQ_WORK_VECTOR } from '../hardware/cpu';
 import { Memory } from '../hardware/memory';
 import { Tlb } from '../hardware/mmu';
 import { Registers } from '../hardware/registers';
 import { tlb_state } from '../kernel/arch/x86/include/asm/tlbflush';
 import { exc_page_fault } from '../kernel/arch/x86/mm/fault';
 import { context_switch, flush_tlb_info, sysvec_call_function } from '../kernel/arch/x86/mm/tlb';
+import { raised_list } from '../kernel/include/linux/irq_work';
 import {
   file,
   mm_struct,
@@ -17,6 +18,7 @@ import {
   vm_area_struct,
 } from '../kernel/include/linux/mm_types';
 import { mm_alloc } from '../kernel/kernel/fork';
+import { sysvec_irq_work } from '../kernel/kernel/irq_work';
 import { as_dirty_roots } from '../kernel/mm/as_dirty_helpers';
 import { FaultCounts } from '../kernel/mm/faultCounts';
 import { mapping_dirty_statics } from '../kernel/mm/mapping_dirty_helpers';
@@ -86,6 +88,7 @@ function piecesOf(spec: MachineSpec) {
   const vectors: Routine[] = [];
   vectors[CALL_FUNCTION_VECTOR] = sysvec_call_function as Routine;
   vectors[DEVICE_VECTOR] = spec.deviceInterrupt;
+  vectors[IRQ_WORK_VECTOR] = sysvec_irq_work as Routine;
   const roots = [
     ...tasks.map((t) => t.root),
     ...parts.flatMap((p) => p.roots ?? []),
@@ -172,7 +175,7 @@ function memoryManagement({ limits, cpus, processes, tasks }: MachineSpec): Part
       { struct: tlb_state, count: cpus },
       { struct: flush_tlb_info, count: Math.max(cpus, tasks.length) },
     ],
-    statics: mapping_dirty_statics,
+    statics: [...mapping_dirty_statics, { name: 'raised_list', struct: raised_list, tail: cpus }],
     roots: as_dirty_roots as unknown as readonly Routine[],
     regions: (plan) => {
       Memory.reserve(plan, limits.frames, limits.vram);

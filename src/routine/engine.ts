@@ -4,6 +4,7 @@ import { assert, fail } from '../base/assert';
 import { EventLog, type LoggedEvent, plainArguments, type Tracepoint } from '../state/events';
 import {
   cursor,
+  type Field,
   type Fields,
   type FieldsView,
   NullPointer,
@@ -82,6 +83,13 @@ export type Blocked =
   | { readonly by: 'wait'; readonly text: string }
   | { readonly by: 'cpu'; readonly task: number };
 
+/** A lock that a task holds. `inInterrupt`: a handler that runs on top of it has taken it. */
+export interface Held {
+  readonly at: number;
+  readonly mode: LockMode;
+  readonly inInterrupt: boolean;
+}
+
 /** One frame of a stack, innermost first. `at` is its address in the store. */
 export interface FrameInfo {
   readonly at: number;
@@ -103,10 +111,12 @@ const taskState = 6;
 const taskOwner = 7; // what the kernel calls current: an address that only the kernel layer understands
 const taskHeld = 8; // the locks it holds, in the order of taking; 0 after the last
 
-// A held lock: its address, and two bits.
+// A held lock: its address, and two bits that say how. A spinlock is not held for reading.
 const heldShift = 2;
+const heldHow = 3;
 const heldForReading = 1;
 const heldSpins = 2;
+const heldInInterrupt = 3; // a spinlock, taken by the handler that runs on top
 
 const live = 1;
 const finished = 2;
@@ -172,8 +182,8 @@ export class Engine {
   private readonly daemons: ReadonlySet<number>;
   private readonly waiters: Waiters;
   private readonly lockdep: Lockdep;
-  /** Classes of the locks at the addresses that were asked for: an address never changes its class. */
-  private readonly lockClasses = new Map<number, string>();
+  /** The locks at the addresses that were asked for, as fields: an address never changes its class. */
+  private readonly lockFields = new Map<number, Field<unknown>>();
 
   constructor(private readonly spec: EngineSpec) {
     const { program, cpus } = spec;
@@ -645,12 +655,13 @@ export class Engine {
   }
 
   /** The locks a task holds, in the order of taking. */
-  held(task: number): { at: number; mode: LockMode }[] {
+  held(task: number): Held[] {
     const at = this.taskAt(task) + taskHeld;
-    const held: { at: number; mode: LockMode }[] = [];
+    const held: Held[] = [];
     for (let i = 0, entry = this.store.peek(at); entry !== 0; entry = this.store.peek(at + ++i)) {
-      const mode = (entry & heldForReading) !== 0 ? 'read' : 'write';
-      held.push({ at: entry >> heldShift, mode });
+      const how = entry & heldHow;
+      const mode = how === heldForReading ? 'read' : 'write';
+      held.push({ at: entry >> heldShift, mode, inInterrupt: how === heldInInterrupt });
     }
     return held;
   }
@@ -670,10 +681,19 @@ export class Engine {
 
   /** The class of the lock at this address. */
   lockClass(at: number): string {
-    let found = this.lockClasses.get(at);
+    return this.lockField(at)?.of ?? 'lock';
+  }
+
+  /** The class by which lockdep knows it. */
+  private orderClass(at: number): string {
+    return this.lockField(at)?.orderedAs ?? 'lock';
+  }
+
+  private lockField(at: number): Field<unknown> | undefined {
+    let found = this.lockFields.get(at);
     if (found === undefined) {
-      found = this.objects.describe(at)?.slot.field.of ?? 'lock';
-      this.lockClasses.set(at, found);
+      found = this.objects.describe(at)?.slot.field;
+      if (found !== undefined) this.lockFields.set(at, found);
     }
     return found;
   }
@@ -947,13 +967,13 @@ export class Engine {
 
   private acquiring(task: number, lock: LockView, nested: boolean): Acquire {
     const cpu = this.cpuOf(task);
-    const masked = cpu >= 0 && this.store.peek(this.cpuAt(cpu) + cpuMasked) !== 0;
+    const masked = this.isMasked(cpu);
     const interrupt = masked && this.inInterrupt(task);
-    const held = interrupt ? [] : this.held(task).filter((h) => h.at !== lock.at);
+    const held = this.held(task).filter((h) => h.at !== lock.at && h.inInterrupt === interrupt);
     return {
-      lock,
+      lock: { class: this.orderClass(lock.at), sleeps: lock.sleeps },
       nested,
-      held: held.map((h) => this.lockClass(h.at)),
+      held: held.map((h) => this.orderClass(h.at)),
       context: interrupt ? 'interrupt' : masked || cpu < 0 ? 'irqs-off' : 'irqs-on',
       atomic: lock.sleeps && this.holdsSpinlock(task),
       taking: () => this.taking(task),
@@ -970,6 +990,11 @@ export class Engine {
     };
   }
 
+  /** Whether interrupts are disabled on a CPU. */
+  private isMasked(cpu: number): boolean {
+    return cpu >= 0 && this.store.peek(this.cpuAt(cpu) + cpuMasked) !== 0;
+  }
+
   /** Whether the task runs an interrupt handler on top of what was interrupted. */
   private inInterrupt(task: number): boolean {
     let at = this.topFrame(task);
@@ -984,8 +1009,15 @@ export class Engine {
     let at = first;
     while (store.peek(at) !== 0) at++;
     if (at === first + this.heldMax) fail(`room for a lock of ${this.names[task]}`);
-    const bits = (mode === 'read' ? heldForReading : 0) | (lock.sleeps ? 0 : heldSpins);
-    store.put(at, (lock.at << heldShift) | bits);
+    const inHandler = !lock.sleeps && this.isMasked(this.cpuOf(task)) && this.inInterrupt(task);
+    const how = lock.sleeps
+      ? mode === 'read'
+        ? heldForReading
+        : 0
+      : inHandler
+        ? heldInInterrupt
+        : heldSpins;
+    store.put(at, (lock.at << heldShift) | how);
   }
 
   private release(task: number, lock: LockView): void {
@@ -995,7 +1027,7 @@ export class Engine {
       if (store.peek(at) === 0) throw new Oops(`the ${lock.class} that is released is not held`);
       at++;
     }
-    drop(store, lock.at, (store.peek(at) & heldForReading) !== 0 ? 'read' : 'write');
+    drop(store, lock.at, (store.peek(at) & heldHow) === heldForReading ? 'read' : 'write');
     for (; store.peek(at) !== 0; at++) store.put(at, store.peek(at + 1));
   }
 

@@ -1,7 +1,7 @@
 // The order in which locks are taken, by their classes, as lockdep keeps it (kernel/locking/lockdep.c): who takes one
 // lock while it holds another says that this order is meant; an order that closes a circle is a deadlock in waiting,
 // whether or not anybody ever waits. Looked at only where a lock is taken, kept as history: it goes back with the run and
-// is not hashed. As in Linux a trylock adds no order, what an interrupt takes none to what it interrupted, and after the
+// is not hashed. As in Linux a trylock adds no order, what an interrupt takes none to what it interrupted has, and after the
 // first report there is no other. Left out: recursive readers; a lock of the class held by a `nested` acquire is
 // not told apart from others.
 import { EventLog } from '../state/events';
@@ -46,7 +46,7 @@ function classesOf(structs: readonly Struct[]): string[] {
   const found = new Set<string>();
   const look = (struct: Struct): void => {
     for (const { field } of struct.slots) {
-      if (field.kind === 'lock') found.add(field.of!);
+      if (field.kind === 'lock') found.add(field.orderedAs!);
       else if (field.kind === 'embed') look(structNamed(field.of!));
     }
   };

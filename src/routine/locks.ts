@@ -20,11 +20,12 @@ const head = 2; // first waiting task plus 1; tasks are linked through `next`
 const tail = 3; // last waiting task plus 1
 const lockCells = 4;
 
-function lock(lockClass: string, sleeps: boolean): Field<LockView> {
+function lock(lockClass: string, sleeps: boolean, orderedAs = lockClass): Field<LockView> {
   return {
     kind: 'lock',
     cells: lockCells,
     of: lockClass,
+    orderedAs,
     get: (store, at) => ({ store, at, class: lockClass, sleeps }),
     set: () => {
       throw new Error('a lock is not assigned');
@@ -32,8 +33,12 @@ function lock(lockClass: string, sleeps: boolean): Field<LockView> {
   };
 }
 
-/** A lock that is waited for by spinning; its holder is never put off its CPU. */
-export const spinlock = (lockClass: string): Field<LockView> => lock(lockClass, false);
+/**
+ * A lock that is waited for by spinning; its holder is never put off its CPU. `orderedAs`: for lockdep it is of another
+ * class than its place in the code that takes it says (a lock that is embedded elsewhere, and reached by a pointer).
+ */
+export const spinlock = (lockClass: string, orderedAs?: string): Field<LockView> =>
+  lock(lockClass, false, orderedAs);
 
 /** A mutex or, with mode `read`, a reader-writer semaphore: who waits sleeps, in order of arrival. */
 export const sleepingLock = (lockClass: string): Field<LockView> => lock(lockClass, true);

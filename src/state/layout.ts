@@ -18,6 +18,8 @@ export interface Field<T> {
   readonly names?: Readonly<Record<string, number>>;
   /** The struct that a `ref` or an `embed` is of, or the class of a lock. */
   readonly of?: string;
+  /** The class by which lockdep knows a lock. */
+  readonly orderedAs?: string;
   /**
    * What it has to do with references that are counted: it is the count of those to its object, it holds one, or it is
    * how many its object holds to itself.

@@ -51,6 +51,8 @@ const handler = toy(
   (b) => [
     b.step('interrupts off', (_f, k) => k.maskInterrupts()),
     b.acquire('lock', lock('a')),
+    b.acquire('lock', lock('c')),
+    b.release('unlock', lock('c')),
     b.release('unlock', lock('a')),
     b.step('interrupts on', (_f, k) => k.unmaskInterrupts()),
   ],
@@ -114,6 +116,13 @@ test('a lock of interrupts is taken with interrupts off everywhere', () => {
   expect(reported('off a -a on raise b -b')).toEqual([]);
   expect(reported('a -a raise b -b')).toEqual([told]);
   expect(reported('raise b -b a -a')).toEqual([told]);
+});
+
+test('the order within an interrupt counts, none to what it has interrupted', () => {
+  expect(reported('raise off c a -a -c on')).toEqual([
+    'a is taken while c is held, but elsewhere c is taken while a is held: tasks that do so at once wait for each other for ever',
+  ]);
+  expect(reported('b raise -b off c b -b -c a b -b -a on')).toEqual([]);
 });
 
 test('who may have to sleep holds no spinlock', () => {

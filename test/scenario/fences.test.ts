@@ -1,5 +1,6 @@
 // Names of fences: a name that is given again lets go of the fence that had it.
 import { expect, test } from 'vitest';
+import { Search } from '../../src/explore/search';
 import type { Structs } from '../../src/state/layout';
 import { Timeline } from '../../src/timeline/timeline';
 import { load, outcome } from './outcome';
@@ -55,4 +56,29 @@ process app {
 }
 never violation`;
   expect(outcome(text)).toMatchObject({ verdict: 'holds', problems: [] });
+});
+
+test('who sleeps on an array of fences is woken by an interrupt of its own, in whatever order', () => {
+  const text = `scenario "an array is waited for on another CPU"
+machine { cpus 2 }
+surface shared: buffer 1 page coherent
+surface other: buffer 1 page coherent
+process app {
+  thread use on cpu1 {
+    submit { draw writes shared = 9 } as written exported
+    submit { draw reads other } as looked exported
+    attach looked to shared
+    export shared as all
+    wait all
+  }
+}
+schedule {
+  app until idle
+  use for 4 statements
+}
+never violation`;
+  const { run, meaning, schedule } = load(text);
+  const search = new Search(run, { ...meaning.explore, schedule });
+  search.go(1_000_000);
+  expect({ verdict: search.verdict, found: search.found }).toEqual({ verdict: 'holds', found: [] });
 });

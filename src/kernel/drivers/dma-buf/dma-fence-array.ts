@@ -4,6 +4,8 @@ import type { Engine } from '../../../routine/engine';
 import { routine } from '../../../routine/routine';
 import { int, isNull, NULL, ref, type Structs } from '../../../state/layout';
 import { DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT } from '../../include/linux/dma-fence';
+import { dma_fence_array } from '../../include/linux/dma-fence-array';
+import { irq_work_queue } from '../../kernel/irq_work';
 import {
   dma_fence_add_callback,
   dma_fence_get,
@@ -33,7 +35,9 @@ export const dma_fence_array_create = routine(
         f.array = k.alloc('dma_fence_array');
         if (isNull(f.array)) return;
         const ops = k.the('dma_fence_array_ops', 'dma_fence_ops');
-        dma_fence_init(k, f.array.base, { ops, lock: f.array.lock, context: 0, seqno: 1 });
+        const lock = k.view('fence_lock_t', f.array.lock.at);
+        dma_fence_init(k, f.array.base, { ops, lock, context: 0, seqno: 1 });
+        f.array.work.func = k.fn(irq_dma_fence_array_work);
       }),
     ),
     ret('array', (f) => f.array),
@@ -56,7 +60,21 @@ export const addMember = routine(
   ],
 );
 
-/** A member is signalled; the last one signals the array. */
+/** The array is signalled in an interrupt of its own: the lock of a member, under which the last one says so, is let go. */
+export const irq_dma_fence_array_work = routine(
+  file,
+  'irq_dma_fence_array_work',
+  { args: { work: ref('irq_work') }, locals: { array: ref('dma_fence_array'), ret: int } },
+  ({ step, call }) => [
+    step('array = container_of(work, typeof(*array), work)', (f, k) => {
+      f.array = k.view('dma_fence_array', f.work.at - dma_fence_array.slot('work').offset);
+    }),
+    call(dma_fence_signal, (f) => ({ fence: f.array.base }), 'ret'),
+    call(dma_fence_put, (f) => ({ fence: f.array.base })),
+  ],
+);
+
+/** A member is signalled; the last one has the array signalled (array-signals-at-once: signals it). */
 export const dma_fence_array_cb_func = routine(
   file,
   'dma_fence_array_cb_func',
@@ -64,17 +82,37 @@ export const dma_fence_array_cb_func = routine(
     args: { ...args, cb: ref('dma_fence_cb') },
     locals: { array: ref('dma_fence_array'), left: int, ret: int },
   },
-  ({ atomic, call, when }) => [
-    atomic('left = atomic_dec_return(&array->num_pending)', (f, k) => {
-      f.array = k.view('dma_fence_array_cb', f.cb.at).array;
-      f.array.num_pending--;
-      f.left = f.array.num_pending;
-    }),
-    when('!left', (f) => f.left === 0, [
-      call(dma_fence_signal, (f) => ({ fence: f.array.base }), 'ret'),
-    ]),
-    call(dma_fence_put, (f) => ({ fence: f.array.base })),
-  ],
+  ({ atomic, call, when, variant }) => {
+    const put = call(dma_fence_put, (f: { array: Structs['dma_fence_array'] }) => ({
+      fence: f.array.base,
+    }));
+    return [
+      atomic('left = atomic_dec_return(&array->num_pending)', (f, k) => {
+        const member = k.view('dma_fence_array_cb', f.cb.at);
+        f.array = member.array;
+        member.array = NULL;
+        f.array.num_pending--;
+        f.left = f.array.num_pending;
+      }),
+      variant(
+        'array-signals-at-once',
+        [
+          when('!left', (f) => f.left === 0, [
+            call(dma_fence_signal, (f) => ({ fence: f.array.base }), 'ret'),
+          ]),
+          put,
+        ],
+        [
+          when(
+            '!left',
+            (f) => f.left === 0,
+            [call(irq_work_queue, (f) => ({ work: f.array.work }))],
+            [put],
+          ),
+        ],
+      ),
+    ];
+  },
 );
 
 /** `ops->enable_signaling`: 0 when all members are signalled already. */
@@ -102,6 +140,7 @@ export const dma_fence_array_enable_signaling = routine(
       when('it is signalled already', (f) => f.ret !== 0, [
         call(dma_fence_put, (f) => ({ fence: f.fence })),
         atomic('left = atomic_dec_return(&array->num_pending)', (f) => {
+          f.array.callbacks.get(f.i).array = NULL;
           f.array.num_pending--;
           f.left = f.array.num_pending;
         }),

@@ -35,6 +35,7 @@ import {
   dma_fence_array_enable_signaling,
   dma_fence_array_release,
   dma_fence_array_signaled,
+  irq_dma_fence_array_work,
 } from '../../../dma-buf/dma-fence-array';
 import { fence_check_cb_func } from '../../../dma-buf/sync_file';
 import { drm_get_unmapped_area } from '../drm_file';
@@ -333,6 +334,7 @@ export function driverParts(limits: DriverLimits) {
       seqno_waiter_rm_cb,
       fence_check_cb_func,
       dma_fence_array_cb_func,
+      irq_dma_fence_array_work,
       dma_fence_default_wait_cb,
     ] as unknown as readonly Routine[],
     regions: (plan: StorePlan): void => Shmem.reserve(plan, surfaces, swapPages),
