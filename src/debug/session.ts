@@ -677,7 +677,7 @@ export class Session {
     const failed = hits.find((h) => h.error !== undefined);
     const because =
       failed &&
-      ` The condition '${failed.breakpoint.condition}' could not be evaluated: ${failed.error}.`;
+      ` The condition '${failed.breakpoint.condition}' could not be evaluated: ${sentence(failed.error!)}`;
     const telling = hits.findLast((h) => h.event !== undefined);
     if (telling?.event !== undefined) {
       const said = this.explained(telling.event);
@@ -815,6 +815,9 @@ const reasons = {
   function: 'function breakpoint',
   instruction: 'instruction breakpoint',
 } as const;
+
+/** Ends in a mark of its own, or gets one. */
+const sentence = (text: string): string => (/[.?!]$/.test(text) ? text : `${text}.`);
 
 /** A statement as far as there is room for it beside a thread's name. */
 const shortened = (line: string): string => (line.length > 32 ? `${line.slice(0, 31)}…` : line);

@@ -190,6 +190,8 @@ function binary(expression: Binary, span: Span, scope: Scope, report: Report): V
   const left = resolveTyped(expression.left, type, `\`${operator}\``, scope, report);
   const right = resolveTyped(expression.right, type, `\`${operator}\``, scope, report);
   if (left === undefined || right === undefined) return undefined;
+  if (arithmetic.includes(operator) && [left, right].some((side) => isMapping(side, report)))
+    return undefined;
   if (right.kind === 'number' && right.value === 0 && (operator === '/' || operator === '%')) {
     report(right, `\`${operator}\` by zero`);
     return undefined;
@@ -204,6 +206,18 @@ function binary(expression: Binary, span: Span, scope: Scope, report: Report): V
     left,
     right,
   });
+}
+
+/** Whether it is a whole mapping, which stands for its bytes: who counts with it means its address, and is told so. */
+function isMapping(value: Value, report: Report): boolean {
+  if (value.kind !== 'bytes' || value.place.of !== 'mapping' || value.place.end !== undefined)
+    return false;
+  const { name } = value.place.mapping;
+  const address = `address(${name}[0])`;
+  const fix = replaced(value, address);
+  const message = `\`${name}\` stands for the bytes of the mapping, which cannot be counted with; its address is \`${address}\``;
+  report(value, message, 'error', fix);
+  return true;
 }
 
 /** `ramp(3)`: bytes that count up. */
