@@ -54,6 +54,8 @@ export interface ContractLimits {
   readonly abandons: boolean; // whether the application invalidates any of them on the device
   readonly mappings: number;
   readonly tasks: number;
+  /** Where surfaces are made in the middle of a run: for each the one in whose memory it lies, or itself. */
+  readonly storedWith?: readonly number[];
 }
 
 /** A finding was added to the list; `index` is its place there. */
@@ -100,8 +102,8 @@ export class Contract {
   constructor(
     private readonly k: Engine,
     private readonly limits: ContractLimits,
-    /** Bytes of the device's copy of a surface; an edge, read as the device reads it. */
-    private readonly deviceCopy: (surface: number) => Contents | undefined,
+    /** Bytes of the device's copy of a surface, by its id there; an edge, read as the device reads it. */
+    private readonly deviceCopy: (surface: number, sid: number | undefined) => Contents | undefined,
   ) {
     const bytes = this.layOut();
     this.expected = new Contents(k.store, k.store.region('contract expected').base, bytes);
@@ -129,7 +131,8 @@ export class Contract {
     ];
     for (const name of ['store epoch', 'gpu read', 'gpu write', ...asked])
       Numbers.reserve(plan, `contract ${name}`, bytes);
-    const cells = 1 + limits.surfaceBytes.length + limits.tasks + limits.mappings * mappingCells;
+    const { surfaceBytes, tasks, mappings, storedWith = [] } = limits;
+    const cells = 1 + surfaceBytes.length + tasks + mappings * mappingCells + storedWith.length;
     plan.region('contract', 'state', cells);
     plan.region('contract findings', 'history', 1);
   }
@@ -190,11 +193,12 @@ export class Contract {
     const a = event.args as Record<string, number>;
     switch (event.name) {
       case 'surface_created':
-        this.setCell(1 + a.surface!, a.coherent ? 1 : notCoherent);
+        this.create(a.surface!, Boolean(a.coherent), Boolean(a.fresh));
         break;
       case 'surface_destroyed':
         this.setCell(1 + a.surface!, 0);
         this.giveUp(a.surface!);
+        this.abandon(a.surface!);
         break;
       case 'surface_mapped':
         this.map(a.surface!, a.root!, a.address!, a.length!, a.offset!);
@@ -245,6 +249,42 @@ export class Contract {
         break;
       }
     }
+  }
+
+  /** A surface is there. Where its memory is new, nothing is known any more of what others held that lay in the one before. */
+  private create(surface: number, coherent: boolean, fresh: boolean): void {
+    const { storedWith } = this.limits;
+    this.setCell(1 + surface, coherent ? 1 : notCoherent);
+    if (storedWith === undefined) return;
+    const family = storedWith.flatMap((root, i) => (root === storedWith[surface] ? [i] : []));
+    if (fresh && family.some((i) => this.firstSubmission(i) > 0)) {
+      for (const i of family) this.forget(i);
+      this.unmapAll(new Set(family));
+    }
+    this.k.store.put(this.createdAt(surface), this.submissions + 1);
+  }
+
+  /** Bytes of new memory: zeroes that nobody has touched. */
+  private forget(surface: number): void {
+    const at = this.starts[surface]!;
+    const length = this.limits.surfaceBytes[surface]!;
+    this.expected.fill(at, length, { unique: false, value: 0 });
+    const { storeEpoch, gpuRead, gpuWrite, writer, flushed, invalidated, abandoned } = this;
+    for (const numbers of [storeEpoch, gpuRead, gpuWrite, writer, flushed, invalidated, abandoned])
+      numbers?.fill(at, length, 0);
+  }
+
+  /** Bytes that only a surface has that is given up: another may be made of them, and is promised nothing of what they hold. */
+  private abandon(surface: number): void {
+    const { surfaceBytes, storedWith } = this.limits;
+    if (storedWith === undefined) return;
+    const others = surfaceBytes.filter(
+      (_n, i) => firstOf(this.limits, i) === firstOf(this.limits, surface) && !this.isGone(i),
+    );
+    const kept = Math.max(0, ...others);
+    const length = surfaceBytes[surface]! - kept;
+    if (length <= 0) return;
+    this.abandoned?.fill(this.starts[surface]! + kept, length, this.submissions + 1);
   }
 
   private cpuStore(event: LoggedEvent, range: Part): void {
@@ -342,11 +382,11 @@ export class Contract {
 
   private gpuReads(event: LoggedEvent, range: Range): void {
     const { submission } = event.args as { submission: number };
-    if (this.isGone(range.surface)) return;
+    if (this.isOfAnother(event, range.surface)) return;
     if (!this.isCoherent(range.surface)) {
       const plain = (at: number) => this.promisedToGpu(at, submission);
       const promised = this.unlessWritten(range, 'gpu', plain);
-      this.compare(event, range, this.deviceBytes(range), 'gpu', promised);
+      this.compare(event, range, this.deviceBytes(event, range), 'gpu', promised);
       return;
     }
     const at = this.place(range);
@@ -356,23 +396,24 @@ export class Contract {
     else {
       const promised = this.unlessAbandoned(range, submission);
       const shared = this.unlessWritten(range, 'gpu', promised);
-      this.compare(event, range, this.deviceBytes(range), 'gpu', shared);
+      this.compare(event, range, this.deviceBytes(event, range), 'gpu', shared);
     }
     this.gpuRead.fill(at, range.length, submission);
   }
 
   private gpuWrites(event: LoggedEvent, range: Range): void {
-    if (this.isGone(range.surface)) return;
+    if (this.isOfAnother(event, range.surface)) return;
     const { value } = event.args as { value: number };
     // What was computed from bytes that were read is right when they were, and each read is an edge of its own.
-    if (value < 0) this.expected.mirror(this.place(range), this.deviceBytes(range), range.length);
+    if (value < 0)
+      this.expected.mirror(this.place(range), this.deviceBytes(event, range), range.length);
     else this.expected.fill(this.place(range), range.length, { unique: false, value });
     this.gpuWrote(event, range);
   }
 
   /** The bytes read before, by an edge of its own, arrive in another place. */
   private gpuCopies(event: LoggedEvent, range: Range): void {
-    if (this.isGone(range.surface)) return;
+    if (this.isOfAnother(event, range.surface)) return;
     const { submission, source, from } = event.args as Record<string, number>;
     const at = this.place(range);
     const read = this.place({ surface: source!, offset: from!, length: range.length });
@@ -386,7 +427,7 @@ export class Contract {
       ) !== undefined;
     if (this.isCoherent(source!) && !late && !fromOther)
       this.expected.copy(at, this.expected, read, range.length);
-    else this.expected.mirror(at, this.deviceBytes(range), range.length);
+    else this.expected.mirror(at, this.deviceBytes(event, range), range.length);
     this.gpuWrote(event, range);
   }
 
@@ -418,8 +459,8 @@ export class Contract {
 
   // Judgement.
 
-  private deviceBytes({ surface, offset }: Range): BytesFrom {
-    return { contents: this.deviceCopy(surface), at: offset };
+  private deviceBytes({ args: { sid } }: LoggedEvent, { surface, offset }: Range): BytesFrom {
+    return { contents: this.deviceCopy(surface, sid as number | undefined), at: offset };
   }
 
   /**
@@ -558,6 +599,20 @@ export class Contract {
     return this.k.store.peek(this.stateAt + 1 + surface) === 0;
   }
 
+  /** GPU work on a surface that was given up; one of that name may have been made since. */
+  private isOfAnother({ args }: LoggedEvent, surface: number): boolean {
+    return this.isGone(surface) || Number(args['submission']) < this.firstSubmission(surface);
+  }
+
+  /** The first submission that can be about a surface as it was made last; 0: it never was, or that is not asked for. */
+  private firstSubmission(surface: number): number {
+    return this.limits.storedWith === undefined ? 0 : this.k.store.peek(this.createdAt(surface));
+  }
+
+  private createdAt(surface: number): number {
+    return this.mappingAt(this.limits.mappings) + surface;
+  }
+
   /** The last submission that a task knows to be over. */
   private waited(task: number): number {
     return this.k.store.peek(this.stateAt + 1 + this.limits.surfaceBytes.length + task);
@@ -616,6 +671,15 @@ export class Contract {
       return;
     }
     fail('room for a mapping to observe');
+  }
+
+  /** Forgets all mappings of surfaces. */
+  private unmapAll(surfaces: ReadonlySet<number>): void {
+    for (let i = 0; i < this.limits.mappings; i++) {
+      const at = this.mappingAt(i);
+      if (!surfaces.has(this.k.store.peek(at) - 1)) continue;
+      for (let j = 0; j < mappingCells; j++) this.k.store.put(at + j, 0);
+    }
   }
 
   /** Forgets what is mapped in a range; of a mapping that reaches beyond it, the rest stays. */

@@ -872,7 +872,7 @@ export class CoherenceAdapter extends DebugSession {
   private snapshot() {
     const { debuggee, engine, faults } = this.s;
     const nameOf = (struct: string, at: number) => debuggee.nameOf(struct, at);
-    return takeSnapshot(engine, nameOf, faults.latest());
+    return takeSnapshot(engine, nameOf, faults.latest(), debuggee.absent());
   }
 
   private exceptionInfo(): unknown {

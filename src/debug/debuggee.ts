@@ -87,6 +87,8 @@ export interface Debuggee {
   describe(address: number, task: number): string | undefined;
   /** The scenario's own name of an object, such as `ring`; `surface` and a number name the surface itself. */
   nameOf(struct: string, at: number): string | undefined;
+  /** The names of surfaces that are made in the middle of the run, and that are not there. */
+  absent(): readonly string[];
   /** The judgement of the run as it stands. */
   verdict(): Verdict;
 }

@@ -215,6 +215,10 @@ class RecordedDebuggee implements Debuggee {
     return undefined;
   }
 
+  absent(): readonly string[] {
+    return [];
+  }
+
   nameOf(struct: string, at: number): string | undefined {
     const { engine } = this;
     if (struct === 'mm_struct') return `process ${engine.view('mm_struct', at).pid - 1}`;

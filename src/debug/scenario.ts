@@ -5,6 +5,7 @@ import { expectations } from '../scenario/expectations';
 import type { Thing } from '../scenario/expressions';
 import { type Loaded, loadScenario } from '../scenario/load';
 import { type Located, locate } from '../scenario/located';
+import { createdLate } from '../scenario/meaning';
 import { formProblem, resolveWatch, watch } from '../scenario/watch';
 import type { LoggedEvent } from '../state/events';
 import { isNull, pte, structNamed } from '../state/layout';
@@ -122,6 +123,16 @@ class ScenarioDebuggee implements Debuggee {
 
   nameOf(struct: string, at: number): string | undefined {
     return this.loaded.run.nameOf(struct, at);
+  }
+
+  absent(): readonly string[] {
+    const { meaning, run } = this.loaded;
+    const made = createdLate(meaning);
+    return run.engine.store.unobserved(() =>
+      meaning.surfaces
+        .filter((s) => made.has(s) && run.state.get(`surface ${s.name}`) <= 0)
+        .map(({ name }) => name),
+    );
   }
 
   verdict(): Verdict {

@@ -19,13 +19,18 @@ import type { U64 } from '../state/layout';
 import { cached, lettersOf, rawText } from './entries';
 import { fencesOf, idOf, live, type NameOf, objectsOf, pageInObject } from './objects';
 
-/** Everything the panels show of where the engine stands, with the faults that are worth showing. */
-export function takeSnapshot(k: Engine, nameOf: NameOf, faults: readonly Fault[] = []): Snapshot {
+/** Everything the panels show of where the engine stands, with the faults that are worth showing and surfaces that are missing. */
+export function takeSnapshot(
+  k: Engine,
+  nameOf: NameOf,
+  faults: readonly Fault[] = [],
+  absent: readonly string[] = [],
+): Snapshot {
   return k.store.unobserved(() => {
     const spaces = live(k, 'mm_struct').map((at) => space(k, at, nameOf));
     const cpus = Array.from({ length: k.cpus }, (_, cpu) => cpuState(k, cpu));
     const objects = objectsOf(k, spaces, nameOf);
-    return { time: k.steps, faults, spaces, cpus, objects, fences: fencesOf(k) };
+    return { time: k.steps, faults, spaces, cpus, objects, absent, fences: fencesOf(k) };
   });
 }
 

@@ -348,6 +348,7 @@ const onSurfaces: ReadonlySet<string> = new Set([
   'swapout',
   'pin',
   'unpin',
+  'create',
   'destroy',
   'purge',
   'cursor',

@@ -239,32 +239,49 @@ function cpuNode({ cpu, space, tlb }: Cpu, spaces: readonly AddressSpace[]): Out
 }
 
 /** Buffer Objects: each with its tracker, resources and mappings. */
-export function bufferObjects({ objects }: Snapshot): OutlineNode[] {
-  return objects.map((object) => {
-    const { tracker } = object;
-    const description = [
-      count(object.pages, 'page'),
-      object.placement,
-      tracker === null ? 'not tracked' : `${runPages(tracker.dirty)} dirty`,
-    ];
-    const parts = [
-      ...(tracker === null ? [] : [trackerNode(object, tracker)]),
-      ...object.resources.map((resource) => resourceNode(object, resource)),
-      ...object.mappings.map((mapping) => mappedNode(object, mapping)),
-      reservationNode(object),
-    ];
-    return {
-      id: object.id,
-      label: object.name,
-      value: description,
-      detail: '',
-      spoken: `buffer object ${object.name}, ${description.join(', ')}`,
-      icon: 'object' as const,
-      open: true,
-      object: object.id,
-      children: parts.map((part) => ({ ...part, object: object.id })),
-    };
-  });
+export function bufferObjects({ objects, absent }: Snapshot): OutlineNode[] {
+  return [
+    ...objects.map((object) => objectNode(object)),
+    ...absent.map((name) => absentNode(name)),
+  ];
+}
+
+/** A surface that somebody is to make. */
+function absentNode(name: string): OutlineNode {
+  return {
+    ...leaf,
+    id: `absent ${name}`,
+    label: name,
+    value: ['not there'],
+    spoken: `surface ${name}, not there until it is created`,
+    icon: 'object',
+  };
+}
+
+function objectNode(object: BufferObject): OutlineNode {
+  const { tracker } = object;
+  const description = [
+    count(object.pages, 'page'),
+    object.placement,
+    tracker === null ? 'not tracked' : `${runPages(tracker.dirty)} dirty`,
+  ];
+  const parts = [
+    ...(tracker === null ? [] : [trackerNode(object, tracker)]),
+    ...object.resources.map((resource) => resourceNode(object, resource)),
+    ...object.mappings.map((mapping) => mappedNode(object, mapping)),
+    reservationNode(object),
+  ];
+  return {
+    id: object.id,
+    label: object.name,
+    value: description,
+    detail: '',
+    spoken: `buffer object ${object.name}, ${description.join(', ')}`,
+    icon: 'object',
+    open: true,
+    object: object.id,
+    children: parts.map((part) => ({ ...part, object: object.id })),
+  };
 }
 
 function part(

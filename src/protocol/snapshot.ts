@@ -11,6 +11,7 @@ export interface Snapshot {
   readonly spaces: readonly AddressSpace[];
   readonly cpus: readonly Cpu[];
   readonly objects: readonly BufferObject[];
+  readonly absent: readonly string[]; // surfaces that are made in the middle of the run, and are not there
   readonly fences: readonly Fence[];
 }
 

@@ -75,6 +75,7 @@ export function systemCall(call: SystemCall, given: Given): Step | undefined {
       const error = errorName(node, scope, place);
       return of === undefined ? undefined : { kind: 'clear_refs', from, to, process: of, error };
     }
+    case 'create':
     case 'evict':
     case 'swapout':
     case 'pin':

@@ -32,11 +32,13 @@ import { Counters } from './counters';
 import { MachineLook, type Whereabouts } from './look';
 import {
   allSteps,
+  createdLate,
   deviceCommands,
   exportedFences,
   innerSteps,
   type ScenarioMeaning,
   type Step,
+  type SurfaceMeaning,
   settingVariants,
   submits,
 } from './meaning';
@@ -44,7 +46,7 @@ import { localName, type PlannedTask, planTasks } from './plan';
 import { Run, type RunTask } from './run';
 import type { Sources } from './sources';
 import { ScenarioState, scenarioStaticSize, scenarioStruct } from './state';
-import { roomOf, sharesBytes } from './surfaces';
+import { roomOf, rootOf, sharesBytes } from './surfaces';
 
 /** Commands of the device's ring: more than one submission with its updates ever has in flight. */
 const ringCommands = 4096;
@@ -122,8 +124,8 @@ export function composeRun(
   const { spec, tasks, points, sizes, struct } = specOf(meaning, kernel);
   const machine = buildMachine(spec);
   const { engine } = machine;
-  const contract = new Contract(engine, sizes.contract, (surface) =>
-    engine.parts.svga.copyNamed(surface),
+  const contract = new Contract(engine, sizes.contract, (surface, sid) =>
+    engine.parts.svga.copyNamed(surface, sid),
   );
   contract.surfaceName = (surface) => meaning.surfaces[surface]?.name ?? `surface ${surface}`;
   contract.submissionName = (submission) => {
@@ -241,14 +243,23 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
   });
   const commands = keepsMemory(meaning, variants) ? bufferCommands : mostCommands(meaning);
   const submissions = meaning.fences.reduce((sum, f) => sum + f.size, 0) + 64;
-  const objects = Math.max(1, surfaces.length);
+  // What is made again may be there beside what it was before, which lives as long as it is mapped or used.
+  const again = (weight: (s: SurfaceMeaning) => number) =>
+    Math.max(
+      0,
+      count(meaning, (s) => (s.kind === 'create' ? weight(s.surface) : 0)) -
+        surfaces.reduce((sum, s) => sum + (s.later === undefined ? 0 : weight(s)), 0),
+    );
+  const objects = Math.max(1, surfaces.length + again(() => 1));
+  const pagesAgain = again((s) => pagesOf(roomOf(s, surfaces)));
   // Room to align the frames of large surfaces to huge pages.
   const aligned = variants.active.has('huge-faults') ? HPAGE_PMD_NR * (surfaces.length + 1) : 0;
   const watched = variants.active.has('memory-layer') ? Math.min(4096, most) : 0;
   const contexts = variants.uses?.has('contexts') === true ? tasks.length : 0; // one each
   const vram = usesVram(meaning);
+  const late = createdLate(meaning).size > 0;
   const machine: Limits = {
-    frames: all + 64 + processes.length * privatePages(meaning, pagesOf) + aligned,
+    frames: all + pagesAgain + 64 + processes.length * privatePages(meaning, pagesOf) + aligned,
     tables: processes.length * (4 + tables),
     vmas: 8 + processes.length * (maps * (4 + watched) + splits * 2),
     files: 8,
@@ -259,7 +270,8 @@ function sizesOf(meaning: ScenarioMeaning, tasks: readonly PlannedTask[], varian
     surfaceBytes: surfaces.map((s) => s.bytes),
     sharedWith: surfaces.map((s) => surfaces.findIndex((other) => sharesBytes(s, other))),
     plain: variants.active.has('memory-noncoherent') || surfaces.some((s) => !s.coherent),
-    abandons: has(meaning, 'purge') || submits(meaning, 'invalidate'),
+    abandons: late || has(meaning, 'purge') || submits(meaning, 'invalidate'),
+    ...(late ? { storedWith: surfaces.map((s) => rootOf(s).index) } : {}),
     mappings: machine.vmas,
     tasks: tasks.length + 1 + meaning.machine.cpus,
   };

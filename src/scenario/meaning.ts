@@ -105,7 +105,7 @@ export const settingVariants = ({
 ];
 
 /** What is asked of the driver for a surface, and for all. */
-export type SurfaceCall = 'evict' | 'swapout' | 'pin' | 'unpin' | 'destroy' | 'purge';
+export type SurfaceCall = 'create' | 'evict' | 'swapout' | 'pin' | 'unpin' | 'destroy' | 'purge';
 export type SystemState = 'suspend' | 'resume';
 
 export interface SurfaceMeaning extends Span {
@@ -114,6 +114,8 @@ export interface SurfaceMeaning extends Span {
   readonly shape: SurfaceShape;
   readonly bytes: number;
   readonly coherent: boolean;
+  /** The word that says that it is made in the middle of the run; undefined: it is there from the beginning. */
+  readonly later: Span | undefined;
   /** Where its bytes lie in guest memory: in that of another surface, or, without a root, in its own. */
   readonly store: { readonly root: SurfaceMeaning | undefined; readonly offset: number };
 }
@@ -399,6 +401,10 @@ export function exportedFences(meaning: ScenarioMeaning): ReadonlySet<string> {
       found.add((s.fence as Member).family.name);
   return found;
 }
+
+/** The surfaces that are made in the middle of the run, for the first time or again. */
+export const createdLate = (meaning: ScenarioMeaning): ReadonlySet<SurfaceMeaning> =>
+  new Set([...allSteps(meaning)].flatMap((s) => (s.kind === 'create' ? [s.surface] : [])));
 
 /** The surfaces of which somebody asks whether the GPU has done with them, beside asking fences. */
 export function askedSurfaces(meaning: ScenarioMeaning): ReadonlySet<string> {

@@ -26,7 +26,7 @@ import {
 } from '../hardware/svga/shapes';
 import { MAX_SCHEDULE_TIMEOUT } from '../kernel/drivers/dma-buf/dma-fence';
 import { CLEAR_REFS_SOFT_DIRTY, clear_refs_write } from '../kernel/fs/proc/task_mmu';
-import { EINVAL, errnoName } from '../kernel/include/linux/errno';
+import { EEXIST, EINVAL, errnoName } from '../kernel/include/linux/errno';
 import { PROT_READ, PROT_WRITE } from '../kernel/include/linux/mm';
 import type { FailurePoint, FaultAttr } from '../kernel/lib/fault-inject';
 import { copy_from_user, copy_to_user } from '../kernel/lib/usercopy';
@@ -88,6 +88,7 @@ import {
 } from '../user/system';
 import {
   queue_updates,
+  transfer_begin,
   transfer_flush,
   transfer_map,
   transfer_readback,
@@ -137,13 +138,14 @@ import {
   type Range,
   type ScenarioMeaning,
   type Step,
+  type SurfaceCall,
   type SurfaceMeaning,
   submits,
   type Value,
   type Variable,
 } from './meaning';
-import { familyField, fieldName, mappedFields, type ScenarioState } from './state';
-import { roomOf } from './surfaces';
+import { creating, familyField, fieldName, mappedFields, type ScenarioState } from './state';
+import { roomOf, rootOf } from './surfaces';
 import { type AdviceName, errors, type PinPlace, type ProtectionName } from './vocabulary';
 
 /** What is asked of the driver for a surface. */
@@ -212,13 +214,13 @@ export interface PlannedTask {
   readonly calls: ReadonlyMap<number, Routine>;
 }
 
-/** The tasks of a scenario, in order of declaration. The first process creates the surfaces. */
+/** The tasks of a scenario, in order of declaration. The first process creates the surfaces that are there from the beginning. */
 export function planTasks(meaning: ScenarioMeaning): PlannedTask[] {
   const tasks: PlannedTask[] = [];
   // The last task among the processes' own statements, once one of these has waited for a fence or asked for one.
   let knowing: number | undefined;
   meaning.processes.forEach((process, index) => {
-    const creates = index === 0 ? meaning.surfaces : [];
+    const creates = index === 0 ? fromBeginning(meaning) : [];
     const setup = creates.length > 0 || process.setup.length > 0;
     if (setup) {
       const made = threadRoutine(meaning, process, undefined, { creates, knowing });
@@ -235,6 +237,10 @@ export function planTasks(meaning: ScenarioMeaning): PlannedTask[] {
   });
   return tasks;
 }
+
+/** The surfaces that are there before anything else. */
+const fromBeginning = ({ surfaces }: ScenarioMeaning): readonly SurfaceMeaning[] =>
+  surfaces.filter(({ later }) => later === undefined);
 
 /** Whether a task may learn from these steps that a submission is over. */
 const asksFences = (steps: readonly Step[]): boolean =>
@@ -504,7 +510,7 @@ class StatementBuilder {
   private firstOf(process: ProcessMeaning, thread: string | undefined): number {
     const setups = this.meaning.processes.map(
       (p, i) =>
-        (i === 0 && this.meaning.surfaces.length > 0) ||
+        (i === 0 && fromBeginning(this.meaning).length > 0) ||
         (p.forks === undefined && p.setup.length > 0),
     );
     const before = setups.slice(0, process.index + (thread === undefined ? 0 : 1)).filter(Boolean);
@@ -519,11 +525,26 @@ class StatementBuilder {
     ]);
   }
 
+  /** A surface that is there from the beginning. */
   private create(b: AnyBuilder, surface: SurfaceMeaning): Node {
     return b.statement(surface, [
+      ...this.creation(b, surface),
+      b.step(`${surface.name} = the handle`, (f: F, k) => {
+        state(k).set(`surface ${surface.name}`, f['(result)']);
+        if (f['(result)'] < 0)
+          fail(k, surface, `creating it failed with ${errnoName(f['(result)'])}`);
+      }),
+    ]);
+  }
+
+  /** In the buffer that surfaces of the same memory are in, or else in one that is made for all of them. */
+  private creation(b: AnyBuilder, surface: SurfaceMeaning): Node[] {
+    const { surfaces } = this.meaning;
+    const beside = surfaces.filter((s) => rootOf(s) === rootOf(surface));
+    return [
       b.step('which memory it lies in', (f: F, k) => {
-        const { root } = surface.store;
-        f['(handle)'] = root === undefined ? 0 : state(k).get(`surface ${root.name}`);
+        const handles = beside.map(({ name }) => state(k).get(`surface ${name}`));
+        f['(handle)'] = handles.find((handle) => handle > 0) ?? 0;
       }),
       b.call(
         gb_surface_create,
@@ -531,18 +552,47 @@ class StatementBuilder {
           surface: surface.index,
           shape: surface.shape,
           coherent: surface.coherent,
-          room: roomOf(surface, this.meaning.surfaces),
-          buffer: Math.max(0, f['(handle)']),
+          room: roomOf(surface, surfaces),
+          buffer: f['(handle)'],
           offset: surface.store.offset,
         }),
         '(result)',
       ),
-      b.step(`${surface.name} = the handle`, (f: F, k) => {
-        state(k).set(`surface ${surface.name}`, f['(result)']);
-        if (f['(result)'] < 0)
-          fail(k, surface, `creating it failed with ${errnoName(f['(result)'])}`);
+    ];
+  }
+
+  /** One that a thread makes; who makes another of the same memory meanwhile has to find this one. */
+  private createLate(b: AnyBuilder, s: Step & { kind: SurfaceCall }): Node[] {
+    const { surface } = s;
+    const name = `surface ${surface.name}`;
+    // Where user space keeps it coherent it has to send what a buffer holds that is in use.
+    const begin = (kept: boolean): Node[] => [
+      this.lock(b),
+      b.call(transfer_begin, (f: F) => ({
+        surface: surface.index,
+        held: kept && surface.coherent && f['(handle)'] > 0 ? surface.bytes : 0,
+      })),
+      this.unlock(b),
+    ];
+    return [
+      b.acquire(`mtx_lock(&${creating})`, (_f, k) => state(k).lock(creating)),
+      b.step('whether it is there', (f: F, k) => {
+        f['(result)'] = state(k).get(name) > 0 ? -EEXIST : 0;
       }),
-    ]);
+      b.when('it is not', (f: F) => f['(result)'] === 0, [
+        ...this.creation(b, surface),
+        b.when('it was made', (f: F) => f['(result)'] > 0, [
+          b.variant('memory-explicit', begin(true), [
+            b.variant('memory-layer', begin(true), [
+              ...(this.flushed.has(surface.index) ? begin(false) : []),
+            ]),
+          ]),
+          b.step(`${surface.name} = the handle`, (f: F, k) => state(k).set(name, f['(result)'])),
+        ]),
+      ]),
+      b.release(`mtx_unlock(&${creating})`, (_f, k) => state(k).lock(creating)),
+      ...this.returned(b, s, s.kind, s.error),
+    ];
   }
 
   private statement(b: AnyBuilder, s: Step): Node {
@@ -660,6 +710,8 @@ class StatementBuilder {
         return this.remap(b, s);
       case 'fork':
         return this.fork(b, s);
+      case 'create':
+        return this.createLate(b, s);
       case 'evict':
       case 'swapout':
       case 'pin':
@@ -669,6 +721,7 @@ class StatementBuilder {
         return [
           b.step('its handle', (f: F, k) => {
             f['(handle)'] = state(k).get(`surface ${s.surface.name}`);
+            if (s.kind === 'destroy') state(k).set(`surface ${s.surface.name}`, 0);
           }),
           s.kind === 'destroy' || s.kind === 'purge'
             ? this.givenUp(b, s.kind, s.surface)

@@ -264,6 +264,7 @@ class Rehearsal {
         this.look(step.member.index);
         this.variables.delete(step.into.slot);
         break;
+      case 'create':
       case 'evict':
       case 'swapout':
       case 'pin':

@@ -59,7 +59,7 @@ import {
   resolveStep,
   resolveSteps,
 } from './statements';
-import { checkStores, resolveSurface } from './surfaces';
+import { checkCreated, checkStores, resolveSurface } from './surfaces';
 import { type JudgedThread, type JudgedThreads, Threads } from './threads';
 import {
   ATOM_MAX,
@@ -233,6 +233,7 @@ export function resolve(given: Given, reportTo: Report): Resolved {
     explore: resolveExplore(body, report),
   };
   checkSyncFiles(meaning, report);
+  checkCreated(meaning, report);
   const sizeOf = rehearse(meaning, report, errors > 0, threads);
   for (const family of [...families.fences, ...families.events]) family.size = sizeOf(family);
   const complete = errors === 0; // what is wrong with a schedule is in nobody's way

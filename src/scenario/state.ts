@@ -2,11 +2,13 @@
 // static struct, so that it is shown, hashed and rolled back like everything else.
 import { assert } from '../base/assert';
 import type { Engine } from '../routine/engine';
+import { type LockView, sleepingLock } from '../routine/locks';
 import type { LoggedEvent } from '../state/events';
 import { array, type Field, int, long, type Slot, type Struct, structOf } from '../state/layout';
 import type { StaticSize } from '../state/objects';
 import {
   askedSurfaces,
+  createdLate,
   exportedFences,
   type Family,
   isLocal,
@@ -16,6 +18,9 @@ import {
 
 /** Name of the static. */
 export const scenarioStatic = 'scenario';
+
+/** The lock of the application under which surfaces are made in the middle of a run. */
+export const creating = 'creating surfaces';
 
 /** The name of the field of a process's variable, or of one that is kept. */
 export const fieldName = (v: Variable): string =>
@@ -53,6 +58,8 @@ export function scenarioStruct(meaning: ScenarioMeaning): Struct {
     add(`ready ${name}`, int, 'shared'); // the task of its own statements, plus 1
   }
   for (const s of meaning.surfaces) add(`surface ${s.name}`, int, 'fixed'); // handle
+  if (createdLate(meaning).size > 0)
+    add(creating, sleepingLock(creating) as Field<unknown>, 'private');
   for (const name of askedSurfaces(meaning)) add(`used ${name}`, int, 'shared'); // the last submission
   for (const v of meaning.variables) {
     if (!isLocal(v)) add(fieldName(v), long, 'fixed');
@@ -126,6 +133,11 @@ export class ScenarioState {
   set(name: string, value: number): void {
     const { field } = this.struct.slot(name);
     field.set(this.k.store, this.at(name), value);
+  }
+
+  /** A lock among the fields. */
+  lock(name: string): LockView {
+    return this.struct.slot(name).field.get(this.k.store, this.at(name)) as LockView;
   }
 
   /** A member of a family of fences or events; looked at, not accessed. */

@@ -354,6 +354,7 @@ const shapes: Readonly<Record<OperationName, Shape>> = {
   swapout: { ...bare, fails: true },
   pin: { ...bare, words: pinWords, fails: true },
   unpin: { ...bare, words: pinWords, fails: true },
+  create: { ...bare, fails: true },
   destroy: { ...bare, fails: true },
   purge: { ...bare, fails: true },
   cursor: { ...bare, result: true, fails: true },
@@ -497,6 +498,7 @@ function operation(
     case 'exit':
     case 'fail':
     case 'clear_refs':
+    case 'create':
     case 'evict':
     case 'swapout':
     case 'pin':

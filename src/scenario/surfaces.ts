@@ -1,6 +1,6 @@
 // From `surface NAME: …` to what the surface is: a buffer, or a texture with its format, sides, levels, layers and
 // samples; and where it lies when it shares the memory of another.
-import { inserted, respelled } from '../base/fixes';
+import { inserted, removed, respelled } from '../base/fixes';
 import { didYouMean } from '../base/suggest';
 import type { Span } from '../base/text';
 import {
@@ -14,7 +14,7 @@ import {
 import { PAGE_SIZE, showBytes } from '../syntax/numbers';
 import type { Expression, Surface } from '../syntax/tree';
 import { resolveTyped } from './expressions';
-import type { SurfaceMeaning } from './meaning';
+import { allSteps, type ScenarioMeaning, type SurfaceMeaning } from './meaning';
 import type { Report, Scope } from './names';
 import { SURFACE_BYTES_MAX, surfaceAttributes } from './vocabulary';
 
@@ -35,6 +35,7 @@ interface Said {
   format: number | undefined; // 0: said, but there is none such
   readonly counts: Partial<Record<Count, number>>;
   coherent: boolean;
+  later: Span | undefined;
   beside: SurfaceMeaning | undefined;
   offset: number | undefined;
 }
@@ -58,7 +59,7 @@ export function resolveSurface(
   const span = spanOf(said, kind);
   const bytes = shape === undefined ? 0 : checkSize(span, bytesOf(shape), report);
   if (shape !== undefined) scope.notes.sizes.push({ ...span, bytes });
-  const { coherent, beside, offset = 0 } = said;
+  const { coherent, later, beside, offset = 0 } = said;
   if (said.offset !== undefined && beside === undefined)
     report(name, '`offset` says where in the memory of another surface: add `in NAME`');
   const root = beside?.store.root ?? beside;
@@ -72,6 +73,7 @@ export function resolveSurface(
     shape: shape ?? bufferShape(bytes),
     bytes,
     coherent,
+    later,
     store,
   };
 }
@@ -100,6 +102,7 @@ function listen(kind: string, more: readonly Expression[], scope: Scope, report:
     format: undefined,
     counts: {},
     coherent: false,
+    later: undefined,
     beside: undefined,
     offset: undefined,
   };
@@ -109,6 +112,7 @@ function listen(kind: string, more: readonly Expression[], scope: Scope, report:
     const count = counts.find((c) => c === text);
     const format = [...surfaceDescs].find(([, desc]) => desc.name === text)?.[0];
     if (text === 'coherent') said.coherent = true;
+    else if (text === 'later') said.later = { from: word.from, to: word.to };
     else if (count !== undefined && kind !== 'buffer')
       said.counts[count] = known(words.shift(), word, scope, report) ?? 0;
     else if (format !== undefined && kind !== 'buffer') said.format = format;
@@ -167,7 +171,7 @@ function other(
 }
 
 function refuseWord(word: Expression, kind: string, text: string, report: Report): void {
-  const possible = kind === 'buffer' ? ['coherent', 'in', 'offset'] : possibleWords;
+  const possible = kind === 'buffer' ? ['coherent', 'in', 'offset', 'later'] : possibleWords;
   const guess = didYouMean(text, possible);
   const help =
     guess || (kind === 'buffer' ? '; it can be `coherent`' : `; formats are ${listed(formats)}`);
@@ -224,16 +228,18 @@ function checkSize(span: Span, bytes: number, report: Report): number {
   return 0;
 }
 
+/** The surface in whose memory one lies, with all others of that memory: its own name, if it is that one. */
+export const rootOf = (surface: SurfaceMeaning): SurfaceMeaning => surface.store.root ?? surface;
+
 /** Whether two surfaces begin at the same byte of memory: then they share all that both have. */
 export const sharesBytes = (a: SurfaceMeaning, b: SurfaceMeaning): boolean =>
-  (a.store.root ?? a) === (b.store.root ?? b) && a.store.offset === b.store.offset;
+  rootOf(a) === rootOf(b) && a.store.offset === b.store.offset;
 
 /**
  * Surfaces that share memory begin with a page, and lie apart from each other or begin at the same one, as those that an
  * application of this driver can make in the memory of another.
  */
 export function checkStores(surfaces: readonly SurfaceMeaning[], report: Report): void {
-  const rootOf = (s: SurfaceMeaning): SurfaceMeaning => s.store.root ?? s;
   surfaces.forEach((surface, i) => {
     const { offset, root } = surface.store;
     if (root === undefined) return;
@@ -259,9 +265,32 @@ export function checkStores(surfaces: readonly SurfaceMeaning[], report: Report)
   });
 }
 
-/** Bytes of the memory that a surface brings along: its own, and up to the end of those that share it. */
+/** Bytes of the memory that a surface lies in: up to the end of the last one there. */
 export const roomOf = (surface: SurfaceMeaning, all: readonly SurfaceMeaning[]): number =>
   Math.max(
-    surface.bytes,
-    ...all.filter((s) => s.store.root === surface).map((s) => s.store.offset + s.bytes),
+    ...all.filter((s) => rootOf(s) === rootOf(surface)).map((s) => s.store.offset + s.bytes),
   );
+
+/** Whether somebody makes each surface that is not there from the beginning, and none that is. */
+export function checkCreated(meaning: ScenarioMeaning, report: Report): void {
+  const done = (kind: 'create' | 'destroy') =>
+    [...allSteps(meaning)].flatMap((s) => (s.kind === kind ? [s] : []));
+  const created = done('create');
+  const destroyed = new Set(done('destroy').map((s) => s.surface));
+  for (const surface of meaning.surfaces) {
+    const { name, later } = surface;
+    if (later === undefined || created.some((s) => s.surface === surface)) continue;
+    const says = `nobody makes \`${name}\`; say \`create ${name}\` in a thread, or leave \`later\` out`;
+    report(surface, says, 'error', removed(later, '`later`'));
+  }
+  for (const step of created) {
+    const { name, later } = step.surface;
+    if (later !== undefined || destroyed.has(step.surface)) continue;
+    report(
+      step,
+      `\`${name}\` is there from the beginning; declare it \`later\`, or \`destroy ${name}\` first`,
+      'error',
+      removed(step, 'this `create`'),
+    );
+  }
+}

@@ -49,7 +49,7 @@ interface Surroundings {
   readonly earlier: JudgedThreads | undefined;
 }
 
-const seenByOthers = /\b(unmap|protect|remap|fork|exit)\b/;
+const seenByOthers = /\b(unmap|protect|remap|fork|exit|create|destroy)\b/;
 
 export class Threads {
   /** How many threads were not judged again: with any, the meaning of the scenario is not whole. */

@@ -82,7 +82,7 @@ export const tracepoints: Readonly<Record<string, TracepointEntry>> = {
   ),
   vmw_cmdbuf_error: of('the driver met a command that the device had refused', 'id offset'),
   svga_error: of('the device refused a command', 'id sid submission'),
-  surface_created: of('a surface exists', 'bytes coherent? sid offset'),
+  surface_created: of('a surface exists', 'bytes coherent? sid offset fresh?'),
   surface_mapped: of('a surface was mapped', 'address length offset'),
   surface_destroyed: of('the handle of a surface was given back'),
   surface_unmapped: of('a range was unmapped', 'address length'),

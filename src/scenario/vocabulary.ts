@@ -114,11 +114,19 @@ export const operations = {
       'vmw_resource_unpin(): takes one `pin` back; `unpin ring in vram` one of the buffer object (vmw_bo_unpin()), which ' +
       'stays there until others need the room or the surface is used.',
   },
+  create: {
+    form: 'create ring',
+    does:
+      'Makes a surface that was declared `later`, or was destroyed (DRM_VMW_GB_SURFACE_CREATE): vmw_gb_surface_define_ioctl() ' +
+      'allocates it, in a buffer object of its own or in that of the surfaces whose memory it shares, which may be mapped ' +
+      'and written already; `coherent`, it begins to track that object (vmw_bo_dirty_add()). Before it every use is EINVAL; ' +
+      'EEXIST when it is there.',
+  },
   destroy: {
     form: 'destroy ring',
     does:
       'Gives the handle back (DRM_VMW_UNREF_SURFACE). The surface leaves the device behind what was submitted; its memory ' +
-      'lives as long as a mapping of it. The surface cannot be used any more: EINVAL.',
+      'lives as long as a mapping of it. The surface cannot be used any more: EINVAL, until it is made again by `create`.',
   },
   purge: {
     form: 'purge ring',
@@ -692,6 +700,10 @@ export const surfaceAttributes = {
       'space of vmwgfx places in one buffer.',
   },
   offset: { form: 'offset 4 pages', does: 'Where in the memory of the other surface.' },
+  later: {
+    form: 'later',
+    does: 'The surface is not there from the beginning: `create` makes it.',
+  },
 } as const satisfies Record<string, Entry>;
 
 /** Behind `map SURFACE`. */

@@ -4,8 +4,8 @@ import { tracepoint } from '../state/events';
 import { bool, int, long } from '../state/layout';
 
 /**
- * A surface exists. `surface` counts from 0 in the order of creation; `sid` and `bo` are what kernel events call it,
- * `offset` is the byte of its buffer that it begins at.
+ * A surface exists. `surface` is the application's number for it, from 0; `sid` and `bo` are what kernel events call it,
+ * `offset` is the byte of its buffer that it begins at; `fresh`: the buffer was made with it.
  */
 export const surface_created = tracepoint('surface_created', {
   surface: int,
@@ -14,6 +14,7 @@ export const surface_created = tracepoint('surface_created', {
   sid: int,
   bo: int,
   offset: int,
+  fresh: bool,
 });
 
 /** Bytes [offset, offset + length) of a surface are mapped at `address` of the address space with root table `root`. */

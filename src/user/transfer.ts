@@ -3,6 +3,7 @@
 // for them in front of the next submission that uses the surface, and reads back what the GPU has written, with a wait,
 // before a CPU touches it. Vulkan's vkFlushMappedMemoryRanges and vkInvalidateMappedMemoryRanges are its parts.
 //
+//   transfer_begin {surface, held}                    the surface is new, and its buffer holds that much already
 //   transfer_map {surface, handle, shape}             -> 0, or a negative errno: the memory has what the GPU wrote
 //   transfer_flush {surface, start, end}              the bytes are sent with the next submission
 //   queue_updates {surface, handle, shape, first, end, submission} -> the new `first`, or a negative errno
@@ -116,6 +117,21 @@ function addRange(t: View<typeof svga_transfer>, start: number, end: number): vo
   starts.set(nearest, Math.min(start, starts.get(nearest)));
   ends.set(nearest, Math.max(end, ends.get(nearest)));
 }
+
+/** A surface is made: the first `held` bytes, of a buffer that is in use, are to be sent. */
+export const transfer_begin = routine(
+  file,
+  'transfer_begin',
+  { mode: 'user', args: { surface: int, held: int } },
+  ({ step }) => [
+    step('num_ranges = 0; dirty = 0; svga_buffer_add_range(0, held)', (f, k) => {
+      const t = transferOf(k, f.surface);
+      t.num_ranges = 0;
+      t.gpu_dirty = false;
+      if (f.held > 0) addRange(t, 0, f.held);
+    }),
+  ],
+);
 
 /** Bytes of a surface are sent with the next submission that uses it. */
 export const transfer_flush = routine(

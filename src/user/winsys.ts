@@ -156,7 +156,8 @@ export const gb_surface_create = routine(
         const bytes = shapeBytes(shape);
         const coherent = f.coherent || f.kept;
         const { bo } = backupOf(k, f.handle);
-        k.emit(edges.surface_created, { surface, bytes, coherent, sid: -1, bo, offset });
+        const fresh = f.buffer === 0;
+        k.emit(edges.surface_created, { surface, bytes, coherent, sid: -1, bo, offset, fresh });
       }),
     ]),
     ret('handle', (f) => f.handle),

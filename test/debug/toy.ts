@@ -246,6 +246,7 @@ export function toyLoad(
     describe: (address) =>
       address >= 4096 ? `page ${Math.floor(address / 4096)} of box` : undefined,
     nameOf: (name, at) => (name === 'toy_page' && at === page.at ? 'cover' : undefined),
+    absent: () => [],
     verdict: () =>
       lost() ? { lines: ['violated'], exitCode: 1 } : { lines: ['holds'], exitCode: 0 },
   };

@@ -48,6 +48,7 @@ describe('what can stand at the cursor', () => {
       'swapout',
       'pin',
       'unpin',
+      'create',
       'destroy',
       'purge',
       'cursor',
@@ -181,6 +182,7 @@ describe('what can stand at the cursor', () => {
       'coherent',
       'in',
       'offset',
+      'later',
     ]);
     const texture = labels('scenario "x"\nsurface t: texture |');
     expect(texture).toContain('rgba8');

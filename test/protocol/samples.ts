@@ -110,6 +110,7 @@ export function moment(time: number, objects: readonly BufferObject[]): Snapshot
     ],
     cpus: [{ cpu: 0, space: 'mm 0', tlb: [] }],
     objects,
+    absent: [],
     fences: [{ id: 'fence 0', seqno: 1, context: 1, state: 'emitted', waiters: ['render'] }],
   };
 }

@@ -244,12 +244,14 @@ export class Svga {
     return new Contents(k.store, base + slot * slotBlocks, slotBlocks * blockBytes);
   }
 
-  /** Looking only: the copy of the surface called `name`, when the device has such a surface. */
-  copyNamed(name: number): Contents | undefined {
+  /** Looking only: the copy of the surface called `name`, of that id if one is given, when the device has such a surface. */
+  copyNamed(name: number, id?: number): Contents | undefined {
     const { k } = this;
     const nameAt = svga_surface.slot('name').offset;
+    const idAt = svga_surface.slot('sid').offset;
     for (const at of k.objects.all('svga_surface')) {
-      if (k.store.peek(at + nameAt) === name) return this.copy(at);
+      if (k.store.peek(at + nameAt) !== name) continue;
+      if (id === undefined || k.store.peek(at + idAt) === id) return this.copy(at);
     }
     return undefined;
   }
