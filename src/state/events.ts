@@ -60,15 +60,17 @@ export class EventLog {
   }
 }
 
-/** Turns references among the arguments into addresses, so that the log holds plain values only. */
-export function plainArguments(args: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const plain: Record<string, unknown> = {};
+/** Arguments with addresses in the place of references, so that the log holds plain values only. */
+export function plainArguments(
+  args: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  let plain: Record<string, unknown> | undefined;
   for (const name in args) {
     const value = args[name];
-    plain[name] =
-      typeof value === 'object' && value !== null && 'store' in value && 'at' in value
-        ? value.at
-        : value;
+    if (typeof value !== 'object' || value === null || !('store' in value && 'at' in value))
+      continue;
+    plain ??= { ...args };
+    plain[name] = value.at;
   }
-  return plain;
+  return plain ?? args;
 }

@@ -314,6 +314,26 @@ export const u64: Field<U64> = {
 /** As `u64`; shown as a page-table entry. */
 export const pte: Field<U64> = { ...u64, kind: 'pte' };
 
+/** A plain object of signed 32-bit numbers, a cell each, in the order in which `none` has them. */
+export function record<T extends { readonly [K in keyof T]: number }>(
+  kind: string,
+  none: T,
+): Field<T> {
+  const order = Object.keys(none) as (keyof T)[];
+  return {
+    kind,
+    cells: order.length,
+    get: (store, at) => {
+      const read = { ...none };
+      for (let i = 0; i < order.length; i++) read[order[i]!] = store.read(at + i) as T[keyof T];
+      return read;
+    },
+    set: (store, at, value) => {
+      for (let i = 0; i < order.length; i++) store.write(at + i, value[order[i]!]!);
+    },
+  };
+}
+
 /** A word of named bits. */
 export function flags(names: Readonly<Record<string, number>>): Field<number> {
   return { ...int, kind: 'flags', names };

@@ -1,6 +1,6 @@
 // The SVGA device's commands: ids of svga3d_cmd.h and svga_reg.h (Linux drivers/gpu/drm/vmwgfx/device_include), each
 // with the fields that the model needs. Draws are generic: a command reads or writes a range of bytes of a surface.
-import type { Field } from '../../state/layout';
+import { type Field, record } from '../../state/layout';
 import { contextCommandNames } from './bindings';
 import type { SurfaceShape, SVGA3dBox } from './shapes';
 
@@ -100,7 +100,6 @@ const noCommand: SvgaCommand = {
   value: 0,
   submission: 0,
 };
-const order = Object.keys(noCommand) as (keyof SvgaCommand)[];
 
 /** A command with the fields given; the others are 0. */
 export const svgaCommand = (fields: Partial<SvgaCommand>): SvgaCommand => ({
@@ -192,12 +191,4 @@ export const definesSurface: ReadonlySet<number> = new Set([
 ]);
 
 /** A place for one command, as in a command buffer. */
-export const command: Field<SvgaCommand> = {
-  kind: 'command',
-  cells: order.length,
-  get: (store, at) => {
-    const read = order.map((name, i) => [name, store.read(at + i)]);
-    return Object.fromEntries(read) as unknown as SvgaCommand;
-  },
-  set: (store, at, value) => order.forEach((name, i) => store.write(at + i, value[name])),
-};
+export const command: Field<SvgaCommand> = record('command', noCommand);

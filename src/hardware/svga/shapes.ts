@@ -1,7 +1,7 @@
 // Formats and shapes of surfaces, and how their bytes lie in guest memory: sheet (sample), layer, mip level, slice, row
 // of blocks, block. svga3d_surfacedefs.h and svga3d_types.h of Linux drivers/gpu/drm/vmwgfx/device_include. Left out:
 // planar video formats, pitches other than tight.
-import type { Field } from '../../state/layout';
+import { type Field, record } from '../../state/layout';
 
 /** What one block of a format is: its size in pixels and in bytes. SVGA3dSurfaceDesc. */
 export interface SurfaceDesc {
@@ -98,20 +98,20 @@ export function isValidShape(shape: SurfaceShape): boolean {
   return mips <= 1 + Math.floor(Math.log2(Math.max(width, height, depth)));
 }
 
-const order = ['format', 'width', 'height', 'depth', 'mips', 'layers', 'samples'] as const;
+const noShape = { format: 0, width: 0, height: 0, depth: 0, mips: 0, layers: 0, samples: 0 };
+const numbers = record('shape', noShape);
 
 /** A place for a shape. */
 export const shapeField: Field<SurfaceShape> = {
   kind: 'shape',
-  cells: order.length + 1,
+  cells: numbers.cells + 1,
   get: (store, at) => {
-    const read = order.map((name, i) => [name, store.read(at + i)]);
-    const cube = store.read(at + order.length) !== 0;
-    return { ...Object.fromEntries(read), cube } as SurfaceShape;
+    const cube = store.read(at + numbers.cells) !== 0;
+    return { ...numbers.get(store, at), cube };
   },
   set: (store, at, value) => {
-    order.forEach((name, i) => store.write(at + i, value[name]));
-    store.write(at + order.length, value.cube ? 1 : 0);
+    numbers.set(store, at, value);
+    store.write(at + numbers.cells, value.cube ? 1 : 0);
   },
 };
 

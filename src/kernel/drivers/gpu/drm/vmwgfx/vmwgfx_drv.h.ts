@@ -18,6 +18,7 @@ import {
   int,
   oneOf,
   pins,
+  record,
   ref,
   refcount,
   struct,
@@ -111,17 +112,10 @@ export const vmw_resource = struct('vmw_resource', {
   },
 });
 
-const boxOrder = ['x', 'y', 'z', 'w', 'h', 'd'] as const;
-const boxField: Field<SVGA3dBox> = {
-  kind: 'box',
-  cells: boxOrder.length,
-  get: (store, at) =>
-    Object.fromEntries(boxOrder.map((n, i) => [n, store.read(at + i)])) as unknown as SVGA3dBox,
-  set: (store, at, value) => boxOrder.forEach((n, i) => store.write(at + i, value[n])),
-};
+const boxField: Field<SVGA3dBox> = record('box', { x: 0, y: 0, z: 0, w: 0, h: 0, d: 0 });
 
 /** Cells of a box. */
-export const boxCells = boxOrder.length;
+export const boxCells = boxField.cells;
 
 export const vmw_surface_dirty = struct('vmw_surface_dirty', {
   fixed: { num_subres: int, stride_samples: int }, // of the layout, which is computed from these and the shape
