@@ -7,6 +7,7 @@ import { isLocationName } from '../machine/locations';
 import { spotAt } from '../machine/spots';
 import type { Fault } from '../protocol/fault';
 import type { Choice } from '../routine/schedule';
+import { lockName, underTicket } from '../scenario/waits';
 import type { LoggedEvent } from '../state/events';
 import type { U64 } from '../state/layout';
 import { Livelocks } from '../timeline/livelock';
@@ -771,8 +772,11 @@ export class Session {
       return `waits for its CPU, which runs ${this.threadName(blocked.task)}`;
     if (blocked.by === 'wait') return `waits: ${blocked.text}`;
     const holders = engine.lockHolders(blocked.at).map((t) => this.threadName(t));
+    const { at, text } = blocked;
     const held = holders.length === 0 ? '' : `, held by ${holders.join(' and ')}`;
-    return `waits for the lock of ${blocked.text}${held}`;
+    const name = lockName(engine, at, (struct, object) => this.debuggee.nameOf(struct, object));
+    const under = underTicket(engine.waitTicket(task));
+    return `waits for ${name} (${text})${under}${held}${underTicket(engine.lockTicket(at))}`;
   }
 
   threadName(task: number): string {

@@ -18,6 +18,7 @@ import { pteId } from '../machine/location/entries';
 import { pteBits } from '../machine/location/values';
 import { elementOf, lengthOf, placeOf } from '../machine/spots';
 import type { Engine, FrameInfo } from '../routine/engine';
+import { underTicket } from '../scenario/waits';
 import type { LoggedEvent } from '../state/events';
 import { pte, type Slot, structNamed, type U64 } from '../state/layout';
 import type { Debuggee, Place, Spot, Value } from './debuggee';
@@ -71,7 +72,7 @@ export class Variables {
             : `${this.nameOf(place.struct.name, place.object)}.${place.slot.name}`;
         return {
           name,
-          value: mode === 'read' ? 'held for reading' : 'held',
+          value: `${mode === 'read' ? 'held for reading' : 'held'}${underTicket(this.engine.lockTicket(at))}`,
           type: this.engine.lockClass(at),
         };
       }),
@@ -296,7 +297,10 @@ export class Variables {
         const holders = engine.lockHolders(at).map((task) => this.threadName(task));
         return {
           name,
-          value: holders.length === 0 ? 'free' : `held by ${holders.join(', ')}`,
+          value:
+            holders.length === 0
+              ? 'free'
+              : `held by ${holders.join(', ')}${underTicket(engine.lockTicket(at))}`,
           type,
         };
       }

@@ -92,6 +92,37 @@ const registry = [
     releases: 'none for vmwgfx',
   },
   {
+    id: 'reserve-outside-mutex',
+    sentence:
+      'A submission lets go of cmdbuf_mutex while it reserves its objects, each named as often as its commands name it: two submissions meet there, each with a ticket.',
+    source:
+      'ttm_eu_reserve_buffers() as drivers call it that have no such mutex: amdgpu_cs.c, radeon_object.c, nouveau_gem.c, qxl_release.c of Linux 5.1',
+    releases: 'none for vmwgfx',
+  },
+  {
+    id: 'no-tickets',
+    sentence:
+      'Objects of a submission are reserved without a ticket: two that have them in other orders wait for each other.',
+    source:
+      'a fault put in: what wound/wait mutexes are for (Documentation/locking/ww-mutex-design)',
+    releases: 'none',
+  },
+  {
+    id: 'backoff-keeps',
+    sentence: 'A submission that has to give way to an older ticket keeps what it has reserved.',
+    source:
+      'a fault put in: ttm_eu_reserve_buffers() of ttm_execbuf_util.c without ttm_eu_backoff_reservation_reverse()',
+    releases: 'none',
+  },
+  {
+    id: 'slots-kept',
+    sentence:
+      'A submission that finds no room for the fence of an object fails, and that object stays reserved for ever.',
+    source:
+      'ttm_eu_reserve_buffers() of ttm_execbuf_util.c as read, no report is known: the back-off begins before the object at hand; vmwgfx asks for room since 5.19',
+    releases: '5.19 and later',
+  },
+  {
     id: 'bz-01',
     sentence:
       "A resource's transfer of dirty pages swallows its neighbour's: max() where min() is meant.",
@@ -722,6 +753,7 @@ const presetSets = {
     'bz-53',
     'goal-later',
     'hz-6',
+    'slots-kept',
     'surface-v4',
   ],
 } as const satisfies Record<string, readonly VariantId[]>;

@@ -25,8 +25,10 @@ import {
   type LockView,
   lockOwner,
   lockReaders,
+  lockTicket,
   mayTake,
   mayTry,
+  refuses,
   take,
   type Waiters,
 } from './locks';
@@ -99,6 +101,8 @@ export interface FrameInfo {
 }
 
 export const EINTR = -4;
+const EDEADLK = -35;
+const EALREADY = -114;
 
 // Cells of a task.
 const taskFrame = 0;
@@ -109,7 +113,8 @@ const taskNext = 4;
 const taskSignal = 5;
 const taskState = 6;
 const taskOwner = 7; // what the kernel calls current: an address that only the kernel layer understands
-const taskHeld = 8; // the locks it holds, in the order of taking; 0 after the last
+const taskTicket = 8; // under which it wants that lock; 0: none
+const taskHeld = 9; // the locks it holds, in the order of taking; 0 after the last
 
 // A held lock: its address, and two bits that say how. A spinlock is not held for reading.
 const heldShift = 2;
@@ -223,6 +228,7 @@ export class Engine {
       next: (t) => this.store.peek(this.taskAt(t) + taskNext),
       setNext: (t, next) => this.store.put(this.taskAt(t) + taskNext, next),
       mode: (t) => (this.store.peek(this.taskAt(t) + taskMode) === 1 ? 'read' : 'write'),
+      ticket: (t) => this.store.peek(this.taskAt(t) + taskTicket),
     };
     this.objects.namedElsewhere = (from, to) => this.namedByFrames(from, to);
     this.store.usedAfterFree = (field, at) => this.usedAfterFree(`uses ${field}`, at);
@@ -708,6 +714,17 @@ export class Engine {
     return holders;
   }
 
+  /** The ticket under which the lock at this address is held; 0: none. */
+  lockTicket(at: number): number {
+    const field = this.objects.describe(at)?.slot.field as Field<LockView> | undefined;
+    return field?.get(this.store, at).ticketed === true ? lockTicket(this.store, at) : 0;
+  }
+
+  /** The ticket under which a task waits for a lock; 0: none. */
+  waitTicket(task: number): number {
+    return this.waiters.ticket(task);
+  }
+
   get regions(): readonly Region[] {
     return this.store.regions;
   }
@@ -763,6 +780,7 @@ export class Engine {
       const lock = this.lockOf(task, op);
       if (lock.sleeps && this.store.peek(at + taskLock) !== lock.at) return true; // it joins the queue
       if (mayTake(this.store, lock.at, op.mode, task, this.waiters)) return true;
+      if (this.refused(task, lock, this.waiters.ticket(task)) !== 0) return true;
     } else if (this.guardOf(task, op)) return true;
     return op.interruptible && this.store.peek(at + taskSignal) !== 0;
   }
@@ -824,7 +842,7 @@ export class Engine {
       case Code.trylock: {
         const lock = op.lock!(frame, this);
         const free = mayTry(store, lock.at, op.mode, task, this.waiters);
-        if (free) this.hold(task, lock, op.mode);
+        if (free) this.hold(task, lock, op.mode, 0);
         this.assign(op, at, free ? 1 : 0);
         break;
       }
@@ -940,12 +958,15 @@ export class Engine {
     const at = this.taskAt(task);
     const queued = store.peek(at + taskLock) === lock.at;
     const mayHave = mayTake(store, lock.at, op.mode, task, this.waiters);
-    const interrupted = !mayHave && op.interruptible && store.peek(at + taskSignal) !== 0;
-    if (!queued && !interrupted) this.noteOrder(task, lock, op);
-    if (!mayHave && !interrupted) {
+    const ticket = op.ticket?.(frame, this) ?? 0;
+    const signalled = op.interruptible && store.peek(at + taskSignal) !== 0;
+    const why = mayHave ? 0 : this.refused(task, lock, ticket) || (signalled ? EINTR : 0);
+    if (!queued && why === 0) this.noteOrder(task, lock, op);
+    if (!mayHave && why === 0) {
       assert(lock.sleeps && !queued, 'a lock that may be taken');
       store.put(at + taskLock, lock.at);
       store.put(at + taskMode, op.mode === 'read' ? 1 : 0);
+      store.put(at + taskTicket, ticket);
       enqueue(store, lock.at, task, this.waiters);
       return false;
     }
@@ -953,10 +974,21 @@ export class Engine {
       dequeue(store, lock.at, task, this.waiters);
       store.put(at + taskLock, 0);
       store.put(at + taskMode, 0);
+      store.put(at + taskTicket, 0);
     }
-    if (!interrupted) this.hold(task, lock, op.mode);
-    this.assign(op, frame.at, interrupted ? EINTR : 0);
+    if (why === 0) this.hold(task, lock, op.mode, ticket);
+    this.assign(op, frame.at, why);
     return true;
+  }
+
+  /** Why a task does not wait for a lock, under a ticket; 0: it does. */
+  private refused(task: number, lock: LockView, ticket: number): number {
+    if (ticket === 0) return 0;
+    const holds = this.held(task).some(
+      ({ at }) => this.lockClass(at) === lock.class && lockTicket(this.store, at) === ticket,
+    );
+    const why = refuses(this.store, lock.at, task, ticket, holds, this.waiters);
+    return why === undefined ? 0 : why === 'already' ? EALREADY : EDEADLK;
   }
 
   /** Tells lockdep that a task is about to take a lock. */
@@ -1002,9 +1034,9 @@ export class Engine {
     return at < 0;
   }
 
-  private hold(task: number, lock: LockView, mode: LockMode): void {
+  private hold(task: number, lock: LockView, mode: LockMode, ticket: number): void {
     const { store } = this;
-    take(store, lock.at, mode, task);
+    take(store, lock, mode, task, ticket);
     const first = this.taskAt(task) + taskHeld;
     let at = first;
     while (store.peek(at) !== 0) at++;
@@ -1027,7 +1059,7 @@ export class Engine {
       if (store.peek(at) === 0) throw new Oops(`the ${lock.class} that is released is not held`);
       at++;
     }
-    drop(store, lock.at, (store.peek(at) & heldHow) === heldForReading ? 'read' : 'write');
+    drop(store, lock, (store.peek(at) & heldHow) === heldForReading ? 'read' : 'write');
     for (; store.peek(at) !== 0; at++) store.put(at, store.peek(at + 1));
   }
 

@@ -59,6 +59,8 @@ export interface Op {
   interruptible: boolean;
   /** An acquire that may come while another lock of the class is held. */
   nested: boolean;
+  /** Under which ticket an acquire takes its wound/wait mutex; 0: none. */
+  ticket: ((f: Frame, k: Engine) => number) | undefined;
   spins: boolean;
   guard: ((f: Frame, k: Engine) => boolean) | undefined;
   condition: ((f: Frame) => boolean) | undefined;
@@ -329,6 +331,7 @@ function flatten(
       mode: 'write',
       interruptible: false,
       nested: false,
+      ticket: undefined,
       spins: false,
       guard: undefined,
       condition: undefined,
@@ -386,11 +389,9 @@ function flatten(
       case 'trylock':
       case 'release': {
         line(`${n.text};`, depth, ops.length);
-        const { text, lock, mode, interruptible, nested } = n;
-        emit(
-          { code: Code[n.kind], text, lock, mode, interruptible, nested, into: into(n.into), span },
-          depth,
-        );
+        const { text, lock, mode, interruptible, nested, ticket } = n;
+        const how = { lock, mode, interruptible, nested, ticket };
+        emit({ code: Code[n.kind], text, ...how, into: into(n.into), span }, depth);
         break;
       }
       case 'wait': {

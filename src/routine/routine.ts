@@ -92,6 +92,7 @@ export interface LockNode<F> extends Common {
   readonly interruptible: boolean;
   /** Another lock of the class may be held meanwhile. */
   readonly nested: boolean;
+  readonly ticket: ((f: F, k: Engine) => number) | undefined;
   readonly into: string | undefined;
 }
 
@@ -205,12 +206,20 @@ export interface Builder<F, L> {
   unlocked(text: string, run: (f: F, k: Engine) => void): Node;
   /**
    * Takes a lock, waiting as its kind does. `into` receives 0, or -EINTR (-4) when a signal cut the wait short. `nested`:
-   * other locks of its class may be held, in whatever order the caller keeps (`spin_lock_nested`, a ww ticket).
+   * other locks of its class may be held, in whatever order the caller keeps (`spin_lock_nested`). `ticket`: a wound/wait
+   * mutex is taken under this ticket (0: without), and so may others of its class; `into` may then also receive -EALREADY
+   * (-114), held under this ticket already, and -EDEADLK (-35), somebody older goes first. The two only look.
    */
   acquire(
     text: string,
     lock: (f: F, k: Engine) => LockView,
-    options?: { mode?: LockMode; interruptible?: boolean; nested?: boolean; into?: Key<L> },
+    options?: {
+      mode?: LockMode;
+      interruptible?: boolean;
+      nested?: boolean;
+      ticket?: (f: F, k: Engine) => number;
+      into?: Key<L>;
+    },
   ): Node;
   /** Takes the lock if that needs no waiting; `into` receives 1 or 0. */
   trylock(
@@ -368,7 +377,8 @@ export function builderFor(variants: VariantSet, heard: EntryListener = () => {}
       lock,
       mode: o.mode ?? 'write',
       interruptible: o.interruptible ?? false,
-      nested: o.nested ?? false,
+      nested: o.nested ?? o.ticket !== undefined,
+      ticket: o.ticket,
       into: o.into,
     }),
     trylock: (text, lock, o) => ({
@@ -378,6 +388,7 @@ export function builderFor(variants: VariantSet, heard: EntryListener = () => {}
       mode: o.mode ?? 'write',
       interruptible: false,
       nested: false,
+      ticket: undefined,
       into: o.into,
     }),
     release: (text, lock) => ({
@@ -387,6 +398,7 @@ export function builderFor(variants: VariantSet, heard: EntryListener = () => {}
       mode: 'write',
       interruptible: false,
       nested: false,
+      ticket: undefined,
       into: undefined,
     }),
     wait: (text, guard, o = {}) => ({

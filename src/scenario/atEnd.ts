@@ -6,6 +6,7 @@ import { VMW_FENCE_WRAP } from '../kernel/drivers/gpu/drm/vmwgfx/vmwgfx_fence';
 import { DMA_FENCE_FLAG_SIGNALED_BIT } from '../kernel/include/linux/dma-fence';
 import type { Engine } from '../routine/engine';
 import { type Field, isNull, type Struct, structNamed } from '../state/layout';
+import { lockName, type NameOf, underTicket } from './waits';
 
 /** Something wrong at the end. `task`: whose statement it is told at, or -1. */
 export interface Remains {
@@ -19,11 +20,12 @@ const stuckTasks = (k: Engine, waitedFor: readonly number[]): number[] =>
   waitedFor.filter((task) => !k.isDaemon(task) && !k.isFinished(task) && !k.isDead(task));
 
 /** Why tasks cannot go on, and which fences never signal. */
-export function stuck(k: Engine, waitedFor: readonly number[]): Remains[] {
+export function stuck(k: Engine, waitedFor: readonly number[], nameOf: NameOf): Remains[] {
   // A handler may do so on top of any task, one that is idle too; all else comes of it.
   for (let task = 0; task < k.taskCount; task++) {
     if (!holders(k, task).includes(task)) continue;
-    const message = `${k.taskName(task)} waits for ${lockOf(k, task)}, which it holds itself`;
+    const lock = lockName(k, lockOf(k, task)!, nameOf);
+    const message = `${k.taskName(task)} waits for ${lock}, which it holds itself`;
     return [{ kind: 'self-deadlock', message, task }];
   }
   const fences = lostFences(k);
@@ -33,18 +35,17 @@ export function stuck(k: Engine, waitedFor: readonly number[]): Remains[] {
   if (first === undefined || (fences.length > 0 && left.every((task) => behind(k, task, waiting))))
     return fences;
   const circle = circleOf(k, left);
-  const message =
-    circle.length === 0 ? '' : `: ${circle.map((task) => waitText(k, task)).join(', ')}`;
-  return [
-    ...fences,
-    { kind: 'deadlock', message: `nobody can go on${message}`, task: circle[0] ?? first },
-  ];
+  const told = circle.length > 0 ? circle : left.filter((t) => lockOf(k, t) !== undefined);
+  const said = told.map((t) => waitText(k, t, nameOf));
+  const message = ['nobody can go on', ...(said.length > 0 ? [said.join(', ')] : [])].join(': ');
+  return [...fences, { kind: 'deadlock', message, task: told[0] ?? first }];
 }
 
-const lockOf = (k: Engine, task: number): string => {
+/** The lock that a task waits for. */
+function lockOf(k: Engine, task: number): number | undefined {
   const blocked = k.blocked(task);
-  return blocked?.by === 'lock' ? k.lockClass(blocked.at) : '?';
-};
+  return blocked?.by === 'lock' ? blocked.at : undefined;
+}
 
 const holders = (k: Engine, task: number): number[] => {
   const blocked = k.blocked(task);
@@ -52,10 +53,13 @@ const holders = (k: Engine, task: number): number[] => {
   return blocked?.by === 'cpu' ? [blocked.task] : [];
 };
 
-const waitText = (k: Engine, task: number): string =>
-  `${k.taskName(task)} waits for ${lockOf(k, task)}, which ${holders(k, task)
-    .map((t) => k.taskName(t))
-    .join(' and ')} holds`;
+/** For a task that waits for a lock. */
+function waitText(k: Engine, task: number, nameOf: NameOf): string {
+  const at = lockOf(k, task)!;
+  const who = holders(k, task).map((t) => k.taskName(t));
+  const holding = `which ${who.join(' and ')} holds${underTicket(k.lockTicket(at))}`;
+  return `${k.taskName(task)} waits for ${lockName(k, at, nameOf)}${underTicket(k.waitTicket(task))}, ${holding}`;
+}
 
 /** Tasks of which each waits for a lock that the next one holds, the last one's by the first. */
 function circleOf(k: Engine, tasks: readonly number[]): readonly number[] {
@@ -63,7 +67,8 @@ function circleOf(k: Engine, tasks: readonly number[]): readonly number[] {
     const way: number[] = [];
     for (let task: number | undefined = start; task !== undefined; ) {
       const at = way.indexOf(task);
-      if (at >= 0) return way.slice(at).every((t) => lockOf(k, t) !== '?') ? way.slice(at) : [];
+      if (at >= 0)
+        return way.slice(at).every((t) => lockOf(k, t) !== undefined) ? way.slice(at) : [];
       way.push(task);
       [task] = holders(k, task);
     }

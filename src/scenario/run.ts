@@ -224,7 +224,9 @@ export class Run {
   private remains(): Problem[] {
     const { engine, done } = this;
     const { steps } = engine;
-    const found = done ? leaks(engine) : stuck(engine, this.born);
+    const found = done
+      ? leaks(engine)
+      : stuck(engine, this.born, (struct, at) => this.nameOf(struct, at));
     return found.map(({ kind, message, task }: Remains) => {
       const place = task < 0 ? this.meaning.from : this.placeOf(task);
       return this.problem(kind, message, place, steps, done ? [] : this.stacks());

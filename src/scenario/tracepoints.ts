@@ -50,6 +50,9 @@ export const tracepoints: Readonly<Record<string, TracepointEntry>> = {
     'address length prot',
   ),
   vmw_execbuf: of('a submission was handed to the device', 'task seqno'),
+  ttm_eu_backoff: of(
+    'a submission gave up what it had reserved, for an object that an older one has',
+  ),
   ttm_bo_move: of('a buffer object moved: 0 is system placement, 4 that of MOBs', 'old placement'),
   dma_fence_emit: of('a fence was made', 'seqno'),
   dma_fence_signaled: of('a fence was signaled', 'seqno'),

@@ -308,7 +308,7 @@ describe('there is no burst', () => {
     const walks = ready();
     const { k } = walks;
     const taken = ptl(k, k.view('pte_t', walks.entry(0, 700)));
-    take(k.store, taken.at, 'write', 1);
+    take(k.store, taken, 'write', 1, 0);
     k.store.settle();
     compare(walks, () => runWalk(walks, () => Number.POSITIVE_INFINITY));
     longest(walks);

@@ -12,7 +12,7 @@ import { buildMachine, type Machine, type ProcessTask } from '../../src/machine/
 import { Checker } from '../../src/routine/check';
 import { type AnyBuilder, type Node, routine } from '../../src/routine/routine';
 import { defaultAgent } from '../../src/routine/schedule';
-import { int, long } from '../../src/state/layout';
+import { type Fields, int, long } from '../../src/state/layout';
 import { queueCommand } from '../../src/user/commandBuffer';
 import { commandsMax } from '../../src/user/limits';
 import * as winsys from '../../src/user/winsys';
@@ -27,6 +27,7 @@ export interface DriverOptions {
   readonly check?: boolean;
   readonly frames?: number;
   readonly mobPages?: number;
+  readonly locals?: Fields; // of the threads, beside those of this file
   readonly commandBuffers?: number;
   readonly ringCommands?: number;
 }
@@ -41,7 +42,12 @@ export function driverMachine(
     name: `thread ${i}`,
     process: 0,
     cpu: i,
-    root: routine('test', `thread ${i}`, { mode: 'user', locals }, body),
+    root: routine(
+      'test',
+      `thread ${i}`,
+      { mode: 'user', locals: { ...locals, ...options.locals } },
+      body,
+    ),
   }));
   const machine = buildMachine({
     variants: variantSet(preset, options),

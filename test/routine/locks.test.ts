@@ -1,8 +1,9 @@
 // Locks: who may take one, who waits, in which order, and how a wait ends.
 import { expect, test } from 'vitest';
 import type { Engine } from '../../src/routine/engine';
-import type { LockMode } from '../../src/routine/locks';
-import { agentNamed, at, counter, go, runToEnd, toy, toyEngine, whoCan } from './toy';
+import { type LockMode, wwMutex } from '../../src/routine/locks';
+import { struct, type View } from '../../src/state/layout';
+import { agentNamed, at, counter, go, runToEnd, toy, toy_counter, toyEngine, whoCan } from './toy';
 
 const spin = (_f: unknown, k: Engine) => counter(k).lock;
 const sem = (_f: unknown, k: Engine) => counter(k).sem;
@@ -266,4 +267,97 @@ test('an interrupt on top of a sleeper may lock and unlock; the sleeper keeps it
   expect(engine.opOf(1)!.text).toBe('inside');
   expect(engine.lockHolders(counter(engine).sem.at)).toEqual([1]);
   expect(agentNamed(engine, 'a')).toBe(3);
+});
+
+const toy_objects = struct('toy_objects', {
+  own: { x: wwMutex('toy_object'), y: wwMutex('toy_object') },
+});
+
+declare module '../../src/state/layout' {
+  interface Structs {
+    toy_objects: View<typeof toy_objects>;
+  }
+}
+
+/** Tasks that take objects one after the other, each under its ticket; `3: x y` is one with ticket 3, 0 is without. */
+function ticketed(...tasks: string[]): Engine {
+  const roots = tasks.map((text) => {
+    const [ticket, order = ''] = text.split(': ');
+    const under = ticket === '0' ? {} : { ticket: () => Number(ticket) };
+    return toy(text, (b) => [
+      ...order
+        .split(' ')
+        .map((name) => [
+          b.acquire(
+            name,
+            (_f: unknown, k: Engine) => k.the('objects', 'toy_objects')[name as 'x' | 'y'],
+            { ...under, nested: true, interruptible: true, into: 'ret' },
+          ),
+          b.when('ret', (f) => f.ret !== 0, [
+            b.when('EDEADLK', (f) => f.ret === -35, [at(b, 'give up')]),
+            b.when('EALREADY', (f) => f.ret === -114, [at(b, 'has it')]),
+            b.when('EINTR', (f) => f.ret === -4, [at(b, 'signal')]),
+          ]),
+        ]),
+      at(b, 'has all'),
+    ]);
+  });
+  const statics = [
+    { name: 'counter', struct: toy_counter },
+    { name: 'objects', struct: toy_objects },
+  ];
+  const names = [...'abc'];
+  return toyEngine(
+    roots.map((root, i) => ({ name: names[i]!, cpu: -1, root })),
+    { statics },
+  );
+}
+
+const restsOn = (engine: Engine): string =>
+  Array.from({ length: engine.taskCount - engine.cpus }, (_, task) => engine.opOf(task)!.text).join(
+    ', ',
+  );
+
+test('of two that have what the other wants the younger is refused, and the older waits', () => {
+  const engine = ticketed('1: x y', '2: y x');
+  go(engine, 'a b a'); // each has one; a queues for y
+  expect(whoCan(engine)).toBe('b');
+  go(engine, 'b');
+  expect(restsOn(engine)).toBe('y, give up');
+  const { x, y } = engine.the('objects', 'toy_objects');
+  expect([engine.lockTicket(x.at), engine.lockTicket(y.at), engine.waitTicket(0)]).toEqual([
+    1, 2, 1,
+  ]);
+});
+
+test('who holds nothing waits for an older one too, and a signal cuts that short', () => {
+  const engine = ticketed('1: x', '2: x');
+  go(engine, 'a b');
+  expect(restsOn(engine)).toBe('has all, x');
+  expect(whoCan(engine)).toBe('a');
+  engine.signal(1, true);
+  go(engine, 'b');
+  expect(restsOn(engine)).toBe('has all, signal');
+});
+
+test('who waits for a younger one is refused when an older one comes to wait before it', () => {
+  const engine = ticketed('3: x', '2: y x', '1: x');
+  go(engine, 'a b b'); // b has y and waits for x
+  expect(whoCan(engine)).toBe('a c');
+  go(engine, 'c');
+  expect(whoCan(engine)).toBe('a b');
+  go(engine, 'b');
+  expect(restsOn(engine)).toBe('has all, give up, x');
+});
+
+test('a lock that is held under the same ticket is not taken twice', () => {
+  const engine = ticketed('1: x x');
+  go(engine, 'a a');
+  expect(restsOn(engine)).toBe('has it');
+});
+
+test('who came without a ticket is waited for, and waits itself', () => {
+  const engine = ticketed('0: x y', '1: y x');
+  go(engine, 'a b a b');
+  expect(whoCan(engine)).toBe(''); // nobody gives way
 });

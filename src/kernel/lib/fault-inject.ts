@@ -53,6 +53,8 @@ export const failurePoints = {
   vmw_event_fence_action_queue: 'the event of a fence: -ENOMEM',
   dma_resv_reserve_fences:
     'room for a fence of a buffer object (linux-6.1): the kernel waits for it instead',
+  ttm_eu_reserve_buffers:
+    'room for the fence of a buffer object of a submission (linux-6.1): -ENOMEM',
   copy_from_user: "a command of the application's command buffer cannot be read: -EFAULT",
 } as const;
 

@@ -2,11 +2,11 @@
 // "the buffer is reserved". Fences by usage as in 6.1; in 2019 `fence_kernel` is the object's own `moving` and
 // `fence_excl` the exclusive fence. vmwgfx itself adds no shared fence; user space may. Left out: more than one fence a
 // usage (all are of one context, so a later fence stands for the earlier ones).
-import { sleepingLock } from '../../../routine/locks';
+import { wwMutex } from '../../../routine/locks';
 import { holding, ref, struct, type View } from '../../../state/layout';
 
 export const dma_resv = struct('dma_resv', {
-  own: { lock: sleepingLock('dma_resv') },
+  own: { lock: wwMutex('dma_resv') },
   under: {
     dma_resv: {
       fence_excl: holding(ref('dma_fence')), // DMA_RESV_USAGE_WRITE

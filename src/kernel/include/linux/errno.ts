@@ -13,6 +13,7 @@ export const EEXIST = 17;
 export const EINVAL = 22;
 export const ENOSPC = 28;
 export const EDEADLK = 35;
+export const EALREADY = 114;
 export const ERESTARTSYS = 512; // include/linux/errno.h: never seen by user space
 
 const names: Readonly<Record<number, string>> = {
@@ -30,6 +31,7 @@ const names: Readonly<Record<number, string>> = {
   [EINVAL]: 'EINVAL',
   [ENOSPC]: 'ENOSPC',
   [EDEADLK]: 'EDEADLK',
+  [EALREADY]: 'EALREADY',
   [ERESTARTSYS]: 'ERESTARTSYS',
 };
 

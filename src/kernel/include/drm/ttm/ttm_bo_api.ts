@@ -129,6 +129,11 @@ export const ttm_validate_buffer = struct('ttm_validate_buffer', {
   own: { next: ref('ttm_validate_buffer'), bo: holding(ref('ttm_buffer_object')) },
 });
 
+/** Those that are reserved together. */
+export const ttm_validate_list = struct('ttm_validate_list', {
+  own: { first: ref('ttm_validate_buffer') },
+});
+
 declare module '../../../../state/layout' {
   interface Structs {
     ttm_tt: View<typeof ttm_tt>;
@@ -138,5 +143,6 @@ declare module '../../../../state/layout' {
     ttm_bo_device: View<typeof ttm_bo_device>;
     ttm_buffer_object: View<typeof ttm_buffer_object>;
     ttm_validate_buffer: View<typeof ttm_validate_buffer>;
+    ttm_validate_list: View<typeof ttm_validate_list>;
   }
 }

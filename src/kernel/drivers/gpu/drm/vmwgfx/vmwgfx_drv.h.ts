@@ -247,7 +247,9 @@ export const vmw_validation_bo_node = struct('vmw_validation_bo_node', {
 export const vmw_validation_context = struct('vmw_validation_context', {
   own: {
     resource_list: ref('vmw_validation_res_node'),
-    bo_list: ref('ttm_validate_buffer'),
+    bo_list: embed('ttm_validate_list'),
+    duplicates: embed('ttm_validate_list'), // reserve-outside-mutex
+    ticket: embed('ww_acquire_ctx'),
   },
 });
 

@@ -28,6 +28,7 @@ import {
   vm_operations_struct,
 } from '../../../../include/linux/mm_types';
 import { fdtable, sync_file } from '../../../../include/linux/sync_file';
+import { ww_class } from '../../../../include/linux/ww_mutex';
 import { Shmem } from '../../../../mm/shmem';
 import { dma_fence_default_wait, dma_fence_default_wait_cb } from '../../../dma-buf/dma-fence';
 import {
@@ -218,6 +219,7 @@ export function driverParts(limits: DriverLimits) {
       struct: vmwgfx_gmrid_man,
       initial: { max_gmr_pages: limits.mobPages ?? 0 },
     },
+    { name: 'reservation_ww_class', struct: ww_class },
     { name: 'dev_mapping', struct: address_space },
     { name: 'drm_file', struct: file },
     { name: 'surface_handles', struct: vmw_fpriv, tail: surfaces, initial: { size: surfaces } },

@@ -38,6 +38,7 @@ import {
   NULL,
   ref,
   type Structs,
+  same,
   u32,
 } from '../../../../../state/layout';
 import { EFAULT, EINVAL, ENOMEM, ERESTARTSYS } from '../../../../include/linux/errno';
@@ -489,16 +490,10 @@ export const vmw_execbuf_process = routine(
       fence: f.fence,
       intr: 0,
     }));
-    return [
-      acquire(
-        'ret = mutex_lock_interruptible(&dev_priv->cmdbuf_mutex)',
-        (_f, k) => vmw_priv(k).cmdbuf_mutex,
-        { interruptible: true, into: 'ret' },
-      ),
-      when('ret', (f) => f.ret !== 0, [ret('-ERESTARTSYS', () => -ERESTARTSYS)]),
+    const checkAll = (undo: Parameters<typeof when>[2]) => [
       having('contexts', [
         call(vmw_execbuf_tie_context, (f) => ({ ctx: f.ctx, handle: f.dx_context_handle }), 'ret'),
-        fails([]),
+        fails(undo),
         step('is there a context', (f) => {
           f.tied = f.dx_context_handle !== 0;
         }),
@@ -516,17 +511,45 @@ export const vmw_execbuf_process = routine(
             f.ret = -EFAULT;
           },
         ),
-        fails([]),
+        fails(undo),
         call(vmw_cmd_check, (f) => ({ ctx: f.ctx, i: f.i }), 'ret'),
-        fails([]),
+        fails(undo),
         step('i++', (f) => {
           f.i++;
         }),
       ]),
+    ];
+    return [
+      acquire(
+        'ret = mutex_lock_interruptible(&dev_priv->cmdbuf_mutex)',
+        (_f, k) => vmw_priv(k).cmdbuf_mutex,
+        { interruptible: true, into: 'ret' },
+      ),
+      when('ret', (f) => f.ret !== 0, [ret('-ERESTARTSYS', () => -ERESTARTSYS)]),
+      ...checkAll([]),
       call(vmw_validation_res_reserve, (f) => ({ ctx: f.ctx }), 'ret'),
       fails([backoffResources]),
+      variant('reserve-outside-mutex', [
+        settleContext(true),
+        dropTable,
+        step('what was checked is forgotten: others may use sw_context', (f) => {
+          f.i = 0;
+          f.tied = false;
+        }),
+        unlock,
+      ]),
       call(vmw_validation_bo_reserve, (f) => ({ ctx: f.ctx, intr: true }), 'ret'),
+      variant('reserve-outside-mutex', [
+        acquire('mutex_lock(&dev_priv->cmdbuf_mutex)', (_f, k) => vmw_priv(k).cmdbuf_mutex),
+      ]),
       fails([backoffResources]),
+      variant('reserve-outside-mutex', [
+        ...checkAll([backoffObjects, backoffResources]),
+        step('has a handle come to name another surface meanwhile?', (f) => {
+          f.ret = isAllReserved(f.ctx.resource_list) ? 0 : -EINVAL;
+        }),
+        fails([backoffObjects, backoffResources]),
+      ]),
       call(vmw_validation_bo_validate, (f) => ({ ctx: f.ctx }), 'ret'),
       fails([backoffObjects, backoffResources]),
       call(vmw_validation_res_validate, (f) => ({ ctx: f.ctx }), 'ret'),
@@ -614,6 +637,16 @@ export const vmw_execbuf_process = routine(
     ];
   },
 );
+
+/** Whether every resource of a list was on it when the objects were reserved. */
+function isAllReserved(list: Structs['vmw_validation_res_node']): boolean {
+  for (let val = list; !isNull(val); val = val.next) {
+    let then = list;
+    while (!isNull(then) && !(then.reserved && same(then.res, val.res))) then = then.next;
+    if (isNull(then)) return false;
+  }
+  return true;
+}
 
 /**
  * EXECBUF with a fence to wait for (IMPORT_FENCE_FD), which it does itself, before it looks at the commands. As

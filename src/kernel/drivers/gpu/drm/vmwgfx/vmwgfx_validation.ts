@@ -1,6 +1,7 @@
 // drivers/gpu/drm/vmwgfx/vmwgfx_validation.c: the resources and buffer objects of a submission, made ready in the
 // order that the series depends on: reserve all, then per object placement and scan, then per resource binding,
-// transfer and update commands. Linux 5.1 with the series. Left out: memory accounting, pinned objects, rebinding.
+// transfer and update commands. Linux 5.1 with the series. With `reserve-outside-mutex`, as in other drivers, an object
+// may be on the list more than once, and TTM sorts that out. Left out: memory accounting, pinned objects, rebinding.
 import type { Engine } from '../../../../../routine/engine';
 import { routine } from '../../../../../routine/routine';
 import { bool, int, isNull, NULL, ref, type Structs, same } from '../../../../../state/layout';
@@ -167,12 +168,18 @@ const vmw_validation_add_bo = routine(
     returns: int,
   },
   ({ step, fallible, call, when, ret, variant }) => [
-    step('bo_node = vmw_validation_find_bo_dup(ctx, vbo)', (f) => {
-      let entry: Buffer = f.ctx.bo_list;
-      while (!isNull(entry) && !same(entry.bo, f.vbo.base)) entry = entry.next;
-      f.found = !isNull(entry);
-    }),
-    when('bo_node', (f) => f.found, [ret('0', () => 0)]),
+    variant(
+      'reserve-outside-mutex',
+      [],
+      [
+        step('bo_node = vmw_validation_find_bo_dup(ctx, vbo)', (f) => {
+          let entry: Buffer = f.ctx.bo_list.first;
+          while (!isNull(entry) && !same(entry.bo, f.vbo.base)) entry = entry.next;
+          f.found = !isNull(entry);
+        }),
+        when('bo_node', (f) => f.found, [ret('0', () => 0)]),
+      ],
+    ),
     fallible(
       'vmw_validation_add_bo',
       step('bo_node = vmw_validation_mem_alloc(ctx); list_add_tail', (f, k) => {
@@ -180,8 +187,8 @@ const vmw_validation_add_bo = routine(
         if (isNull(f.node)) return;
         f.node.as_mob = f.as_mob;
         f.node.base.bo = f.vbo.base;
-        let last: Buffer = f.ctx.bo_list;
-        if (isNull(last)) f.ctx.bo_list = f.node.base;
+        let last: Buffer = f.ctx.bo_list.first;
+        if (isNull(last)) f.ctx.bo_list.first = f.node.base;
         else {
           while (!isNull(last.next)) last = last.next;
           last.next = f.node.base;
@@ -246,15 +253,28 @@ export const vmw_validation_res_unreserve = routine(
   ],
 );
 
-/** Reserves every buffer object. */
+/** Reserves every buffer object. As ttm_eu_reserve_buffers(). */
 export const vmw_validation_bo_reserve = routine(
   file,
   'vmw_validation_bo_reserve',
   { args: { ...args, intr: bool }, locals: { ret: int }, returns: int },
-  ({ call, ret }) => [
-    call(ttm_eu_reserve_buffers, (f) => ({ list: f.ctx.bo_list, intr: f.intr }), 'ret'),
-    ret('ret', (f) => f.ret),
-  ],
+  ({ call, ret, variant }) => {
+    const reserve = (dups: boolean) =>
+      call(
+        ttm_eu_reserve_buffers,
+        ({ ctx, intr }) => ({
+          ticket: ctx.ticket,
+          list: ctx.bo_list,
+          intr,
+          dups: dups ? ctx.duplicates : NULL,
+        }),
+        'ret',
+      );
+    return [
+      variant('reserve-outside-mutex', [reserve(true)], [reserve(false)]),
+      ret('ret', (f) => f.ret),
+    ];
+  },
 );
 
 /** Brings every object into its placement, and scans those that are tracked. -EBUSY while a CPU access is declared. */
@@ -275,7 +295,7 @@ export const vmw_validation_bo_validate = routine(
   },
   ({ step, call, when, loop, leave, ret }) => [
     step('entry = first of ctx->bo_list', (f) => {
-      f.entry = f.ctx.bo_list;
+      f.entry = f.ctx.bo_list.first;
     }),
     loop('list_for_each_entry(entry, &ctx->bo_list)', [
       when('end of list', (f) => isNull(f.entry), [leave()]),
@@ -349,11 +369,21 @@ export const vmw_validation_unref_lists = routine(
   file,
   'vmw_validation_unref_lists',
   { args, locals: { val, entry: ref('ttm_validate_buffer') } },
-  ({ step, call, when, loop, leave }) => [
+  ({ step, call, when, loop, leave, variant }) => [
+    variant('reserve-outside-mutex', [
+      step('list_splice(&ctx->duplicates, &ctx->bo_list)', ({ ctx }) => {
+        const { bo_list, duplicates } = ctx;
+        let last: Buffer = duplicates.first;
+        if (isNull(last)) return;
+        while (!isNull(last.next)) last = last.next;
+        last.next = bo_list.first;
+        bo_list.first = duplicates.first;
+      }),
+    ]),
     loop('list_for_each_entry(entry, &ctx->bo_list)', [
       step('entry = first of ctx->bo_list; list_del', (f) => {
-        f.entry = f.ctx.bo_list;
-        if (!isNull(f.entry)) f.ctx.bo_list = f.entry.next;
+        f.entry = f.ctx.bo_list.first;
+        if (!isNull(f.entry)) f.ctx.bo_list.first = f.entry.next;
       }),
       when('none', (f) => isNull(f.entry), [leave()]),
       call(ttm_bo_put, (f) => ({ bo: f.entry.bo })),
