@@ -54,7 +54,7 @@ export const failurePoints = {
   dma_resv_reserve_fences:
     'room for a fence of a buffer object (linux-6.1): the kernel waits for it instead',
   ttm_eu_reserve_buffers:
-    'room for the fence of a buffer object of a submission (linux-6.1): -ENOMEM',
+    'room for the fence of a buffer object of a submission (linux-6.1): -ENOMEM, and with `slots-kept`, as in Linux 6.1 itself, the object stays reserved',
   copy_from_user: "a command of the application's command buffer cannot be read: -EFAULT",
 } as const;
 

@@ -5,7 +5,7 @@
 import { type AnyBuilder, type Node, routine } from '../../../../../routine/routine';
 import { tracepoint } from '../../../../../state/events';
 import { bool, int, isNull, ref, type Structs, same } from '../../../../../state/layout';
-import { EALREADY, EDEADLK, ENOMEM } from '../../../../include/linux/errno';
+import { EALREADY, EDEADLK, EINTR, ENOMEM, ERESTARTSYS } from '../../../../include/linux/errno';
 import { ww_acquire_init } from '../../../../include/linux/ww_mutex';
 import { dma_resv_add_fence } from '../../../dma-buf/dma-resv';
 import { ttm_bo_unreserve } from './ttm_bo';
@@ -97,7 +97,7 @@ const backOff = ({ step, release, loop, leave, when, variant }: AnyBuilder): Nod
 
 /**
  * Reserves every object, under a ticket that `ttm_eu_fence_buffer_objects` or `ttm_eu_backoff_reservation` give back. What
- * is on the list twice goes to `dups`, if there is one. -EINTR, -ENOMEM, -EALREADY: then none is reserved.
+ * is on the list twice goes to `dups`, if there is one. -ERESTARTSYS, -ENOMEM, -EALREADY: then none is reserved.
  */
 export const ttm_eu_reserve_buffers = routine(
   file,
@@ -157,7 +157,11 @@ export const ttm_eu_reserve_buffers = routine(
             reserveFences(any),
             unlockEntry(any),
           ]),
-          when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
+          when('ret', (f) => f.ret !== 0, [
+            ret('ret == -EINTR ? -ERESTARTSYS : ret', (f) =>
+              f.ret === -EINTR ? -ERESTARTSYS : f.ret,
+            ),
+          ]),
           step('list_del(&entry->head); list_add(&entry->head, list)', (f) => {
             const { entry, list } = f;
             unlink(f);

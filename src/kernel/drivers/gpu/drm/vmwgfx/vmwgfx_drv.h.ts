@@ -28,6 +28,7 @@ import {
 } from '../../../../../state/layout';
 import { TTM_MAX_BO_PRIORITY } from '../../../../include/drm/ttm/ttm_bo_api';
 import '../../../../include/linux/dma-fence';
+import '../../../../include/linux/ww_mutex';
 
 export const VMW_BO_DIRTY_PAGETABLE = 0;
 export const VMW_BO_DIRTY_MKWRITE = 1;
