@@ -728,7 +728,6 @@ const presetSets = {
     'bz-23',
     'bz-24',
     'bz-28',
-    'bz-29',
     'bz-35',
     'hz-4',
     'hz-6',

@@ -12,7 +12,22 @@ const folder = mkdtempSync(path.join(tmpdir(), 'coherence-bench-'));
 const cli = path.join(folder, 'cli.js');
 buildSync({ entryPoints: ['src/cli/main.ts'], outfile: cli, bundle: true, platform: 'node' });
 
-/** A scenario that goes on for long; the ring buffer of the examples, `frames` times round. */
+/** A scenario that goes on for long; stores and loads, each a statement of a dozen micro-steps. */
+const loop = (turns: number): string => `scenario "stores and loads"
+machine { kernel series-v2, cpus 1 }
+surface ring: buffer 16KiB coherent
+process app {
+  let p = map ring
+  thread main on cpu0 {
+    repeat ${turns} as turn {
+      write p[0] = turn % 256
+      assert p[0] == turn % 256
+    }
+  }
+}
+`;
+
+/** Another, which submits; the ring buffer of the examples, `frames` times round. */
 function ring(frames: number): string {
   return `scenario "a long run"
 machine { kernel series-v2, cpus 2, tracking auto }
@@ -122,13 +137,19 @@ async function round(command: readonly string[], program: string, figures: Figur
   await ended(server);
 }
 
-const program = path.join(folder, 'long.coh');
-writeFileSync(program, ring(1500));
+const written = (name: string, text: string): string => {
+  const file = path.join(folder, name);
+  writeFileSync(file, text);
+  return file;
+};
+const plain = written('loop.coh', loop(3000));
+const program = written('long.coh', ring(1500));
 const ours = [cli, 'dap'];
 const minimal = ['test/bench/minimalServer.mjs'];
-const of = { ours: {} as Figures, minimal: {} as Figures };
+const of = { plain: {} as Figures, ring: {} as Figures, minimal: {} as Figures };
 for (let i = 0; i < rounds; i++) {
-  await round(ours, program, of.ours);
+  await round(ours, plain, of.plain);
+  await round(ours, program, of.ring);
   await round(minimal, program, of.minimal);
 }
 
@@ -138,12 +159,13 @@ const median = (values: readonly number[]) =>
     0.5,
   );
 table(`Over stdio, median of ${rounds} rounds, each beside a server that does nothing`, [
-  ['', 'adapter', 'minimal', 'times'],
-  ...Object.keys(of.ours).map((name) => {
-    const [a, b] = [median(of.ours[name]!), median(of.minimal[name]!)];
+  ['', 'minimal', 'stores and loads', 'times', 'ring buffer', 'times'],
+  ...Object.keys(of.minimal).map((name) => {
+    const [least, a, b] = [of.minimal, of.plain, of.ring].map((figures) => median(figures[name]!));
     const shown = (value: number) =>
       name === 'steps a second' ? value.toFixed(0) : `${value.toFixed(2)} ms`;
-    return [name, shown(a), shown(b), (a / b).toFixed(2)];
+    const times = (value: number) => (value / least!).toFixed(2);
+    return [name, shown(least!), shown(a!), times(a!), shown(b!), times(b!)];
   }),
 ]);
 
