@@ -102,12 +102,13 @@ export function causeOf(
     }
   }
   let scanned = false;
-  let taken = false;
+  let taken: LoggedEvent | undefined;
   for (const e of events.slice(lost.index + 1)) {
     const change = scanned || byUser ? undefined : changeOf(e, store);
     if (change !== undefined) chain.push(sentence(k, e, change));
-    taken ||= !byUser && isTaken(e, store);
-    if (taken && !scanned && e.name === 'ttm_bo_move' && of(e, bo))
+    if (!byUser && isTaken(e, store)) taken = e;
+    else if (e.task === taken?.task && begins.has(e.name)) taken = undefined;
+    if (taken !== undefined && !scanned && e.name === 'ttm_bo_move' && of(e, bo))
       chain.push(sentence(k, e, 'that was for a move of the buffer object'));
     if (e.name === 'svga_error' && args(e).sid === sid) chain.push(sentence(k, e, refused));
     if (e.name === 'vmw_bo_dirty_scan' && of(e, bo)) {
@@ -212,6 +213,9 @@ const isTaken = (e: LoggedEvent, store: Numbers): boolean =>
   e.name === 'mmu_notifier_range_start' &&
   [MMU_NOTIFY_UNMAP, MMU_NOTIFY_CLEAR].includes(args(e).event!) &&
   touches(e, store);
+
+/** With these a task has gone on to something else. */
+const begins: ReadonlySet<string> = new Set(['submit', 'surface_created', 'page_fault']);
 
 /** What became of the entry that a store went through, before anybody looked at it. */
 function changeOf(e: LoggedEvent, store: Numbers): string | undefined {

@@ -251,6 +251,38 @@ const registry = [
     releases: '5.5 and later',
   },
   {
+    id: 'bz-21',
+    sentence:
+      'The walk of the dirty helpers splits a huge entry that it meets, and with the entry goes its dirty bit.',
+    source:
+      'wp_clean_pmd_entry() of mm/mapping_dirty_helpers.c, which warned and left the entry to the split of mm/pagewalk.c; 5.5 and 5.6, where no driver had huge entries yet (7b6b88969e66 of 5.7)',
+    releases: '5.5 and 5.6',
+  },
+  {
+    id: 'huge-skipped',
+    sentence:
+      'When the tracking of an object begins, huge entries that are writable or dirty are passed over with a warning: what was and is stored through them is not noticed.',
+    source:
+      'vmw_bo_dirty_add() and wp_clean_pmd_entry(), with the huge faults of 5.7 to 5.15. Without it their pages are noted and they are taken out: a cure of ours',
+    releases: '5.7 to 5.15',
+  },
+  {
+    id: 'huge-in-flight',
+    sentence:
+      'A write fault that found its object untracked goes on to map a writable huge entry, although tracking has begun meanwhile.',
+    source:
+      'vmw_bo_vm_huge_fault() of vmwgfx_page_dirty.c, which asks for the tracker once, before it has the reservation. Without it the fault asks again: a cure of ours',
+    releases: '5.7 to 5.15',
+  },
+  {
+    id: 'first-bind-empty',
+    sentence:
+      'A surface that is made in a buffer that holds something gets nothing of it at its first bind, but what has a dirty bit left.',
+    source:
+      'vmw_gb_surface_define_internal() of vmwgfx_surface.c, which leaves backup_dirty clear. Without it the first bind uploads all: a cure of ours',
+    releases: 'all up to 6.1 and later',
+  },
+  {
     id: 'bz-22',
     sentence:
       'Dirty pages are recorded in one pass and their dirty bits cleaned in another: a store in between is wiped away unrecorded.',
@@ -724,6 +756,9 @@ export const variants: readonly Variant[] = registry;
 const presetSets = {
   'series-v2': [
     'mprotect-escape',
+    'huge-skipped',
+    'huge-in-flight',
+    'first-bind-empty',
     'shared-pages',
     'bz-23',
     'bz-24',
@@ -744,6 +779,9 @@ const presetSets = {
     'bz-02',
     'multisample-stride',
     'bz-11',
+    'huge-skipped',
+    'huge-in-flight',
+    'first-bind-empty',
     'shared-pages',
     'bz-23',
     'bz-24',

@@ -166,3 +166,72 @@ never violation`,
     ]);
   });
 });
+
+describe('tracking that begins above huge entries, one written and one only read', () => {
+  const begun = (tracking: string, change: { with?: string[]; without?: string[] }) => {
+    const options = {
+      kernel: 'linux-6.1',
+      with: ['huge-faults', `tracking-${tracking}`, ...(change.with ?? [])],
+      without: ['bz-53', ...(change.without ?? [])],
+    };
+    const { verdict, problems, events } = outcome(
+      `scenario "begun"
+surface arena: buffer 1024 pages
+surface big: buffer 1024 pages coherent later in arena
+process app {
+  let p = map arena
+  thread render on cpu0 {
+    read p[0]
+    write p[600 pages] = 2
+    let huge = pte(p[0]).huge and pte(p[600 pages]).huge
+    assert huge
+    create big
+    write p[1 page] = 3
+    submit { draw reads big } as shown
+    wait shown
+  }
+}
+never violation`,
+      options,
+    );
+    const kinds = [...new Set(problems.map((p) => p.replace(/:.*/s, '')))];
+    return [verdict, ...kinds, ...events({ warn: '', vmw_bo_dirty_transfer: 'start end' })];
+  };
+  const transferred = (start: number, end: number) =>
+    `vmw_bo_dirty_transfer start=${start} end=${end}`;
+
+  test.each(['pagetable', 'mkwrite'])(
+    'with the cure takes both out and notes the pages of the written one, by %s',
+    (tracking) => {
+      expect(begun(tracking, { without: ['huge-skipped'] })).toEqual([
+        'holds',
+        transferred(1, 2),
+        transferred(512, 1024),
+      ]);
+    },
+  );
+
+  test('as in 5.7 to 5.15 passes both over, each time with a warning, and misses all stores', () => {
+    expect(begun('mkwrite', {})).toEqual([
+      'violated',
+      'R1',
+      'warn',
+      'warn',
+      'warn',
+      'warn',
+      'warn',
+    ]);
+    expect(begun('pagetable', {})).toEqual(['violated', 'R1', 'warn', 'warn', 'warn']);
+  });
+
+  test('as in 5.6 splits both, and misses what was stored before', () => {
+    expect(begun('mkwrite', { with: ['bz-21'] })).toEqual([
+      'violated',
+      'R1',
+      'warn',
+      'warn',
+      'warn',
+      transferred(1, 2),
+    ]);
+  });
+});

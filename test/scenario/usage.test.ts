@@ -117,6 +117,10 @@ const in61: Readonly<Record<string, Readonly<Record<string, RegExp | undefined>>
   },
   'examples/sharing/two-vertex-arrays.coh': { 'two vertex arrays in one page': undefined },
   'examples/streaming/heavy-writer.coh': { 'heavy writer of a large buffer': undefined },
+  'examples/sharing/coherent-later.coh': {
+    'a coherent surface of a written buffer, by dirty bits': undefined,
+    'a buffer for each frame': undefined,
+  },
   'examples/streaming/orphaning.coh': { 'orphaning instead of waiting': undefined },
   'examples/streaming/ring-buffer-step-by-step.coh': { 'the first turn of a ring': undefined },
   'examples/textures/array-layer.coh': { 'a layer of an array': undefined },

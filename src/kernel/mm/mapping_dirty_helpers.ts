@@ -3,6 +3,7 @@
 import { _PAGE_DIRTY, _PAGE_RW, PAGE_SIZE } from '../../hardware/pte';
 import { type AnyBuilder, type Node, routine } from '../../routine/routine';
 import {
+  bool,
   embed,
   int,
   long,
@@ -40,6 +41,7 @@ import {
   mm_walk_ops,
   walk_page_mapping,
 } from './pagewalk';
+import { ptl } from './range';
 
 const file = 'mm/mapping_dirty_helpers.c';
 
@@ -210,36 +212,76 @@ export const forget_pte = routine(
 
 /**
  * A huge entry is never split, for that would lose its dirty bit: it is passed over, with a warning if it matters. One
- * that has become none since the walk read it is looked at again.
+ * that has become none since the walk read it is looked at again. The cure, without `huge-skipped`: who cleans takes it
+ * out, its pages noted.
  */
-function hugeEntry(name: string, where: number) {
+function hugeEntry(name: 'pmd' | 'pud', where: number) {
   return routine(
     file,
-    name,
-    { args: entry_args, locals: { entry: pte }, returns: int },
-    ({ step, when, ret, repeated }) => [
-      step('*entry', (f) => {
-        f.entry = f.pte.val;
-        f.walk.action = pte_none(f.entry) ? ACTION_AGAIN : ACTION_SUBTREE;
-      }),
-      when('a huge entry', (f) => pmd_trans_huge(f.entry), [
-        step('walk->action = ACTION_CONTINUE', (f, k) => {
+    `wp_clean_${name}_entry`,
+    { args: entry_args, locals: { entry: pte, cleans: bool }, returns: int },
+    ({ step, atomic, when, acquire, release, ret, variant, repeated }) => {
+      const matters = ({ lo }: U64): boolean => (lo & (_PAGE_RW | _PAGE_DIRTY)) !== 0;
+      const skip = step('walk->action = ACTION_CONTINUE', (f, k) => {
+        f.walk.action = ACTION_CONTINUE;
+        if (matters(f.entry)) k.emit(warn, { where });
+      });
+      const collect = [
+        acquire(`ptl = ${name}_lock(walk->mm, ${name})`, (f, k) => ptl(k, f.pte)),
+        atomic(`*entry = ${name}p_huge_get_and_clear(mm, addr, ${name})`, (f, k) => {
+          f.entry = f.pte.val;
+          f.pte.val = { lo: 0, hi: 0 };
           f.walk.action = ACTION_CONTINUE;
-          const matters = (f.entry.lo & (_PAGE_RW | _PAGE_DIRTY)) !== 0;
-          if (matters) k.emit(warn, { where });
+          widen(k.view('wp_walk', f.walk.private), f.addr, f.next - PAGE_SIZE);
         }),
-      ]),
-      ret('0', () => 0),
-      repeated(({ walk }) => {
-        walk.action = ACTION_SUBTREE; // bursts end at huge entries
-        return 0;
-      }),
-    ],
+        step('its pages are noted if it was dirty', (f, k) => {
+          const cwalk = k.view('clean_walk', f.walk.private);
+          const first = bitOf(cwalk, f.walk.vma, f.addr);
+          const last = bitOf(cwalk, f.walk.vma, f.next - PAGE_SIZE);
+          if (!pte_dirty(f.entry)) return;
+          for (let bit = first; bit <= last; bit++) cwalk.bitmap.map.set(bit);
+          record(cwalk, first, last);
+        }),
+        release('spin_unlock(ptl)', (f, k) => ptl(k, f.pte)),
+      ];
+      return [
+        step('*entry', (f, k) => {
+          f.entry = f.pte.val;
+          f.walk.action = pte_none(f.entry) ? ACTION_AGAIN : ACTION_SUBTREE;
+          const cleans = f.walk.ops.at === k.the('clean_walk_ops', 'mm_walk_ops').at;
+          f.cleans = cleans && matters(f.entry);
+        }),
+        when('a huge entry', (f) => pmd_trans_huge(f.entry), [
+          variant(
+            'bz-21',
+            [
+              step('WARN_ON(write || dirty)', (f, k) => {
+                if (matters(f.entry)) k.emit(warn, { where });
+              }),
+            ],
+            [
+              variant(
+                'huge-skipped',
+                [skip],
+                [when('it is to be cleaned', (f) => f.cleans, collect, [skip])],
+              ),
+            ],
+          ),
+        ]),
+        ret('0', () => 0),
+        variant('huge-skipped', [
+          repeated(({ walk }) => {
+            walk.action = ACTION_SUBTREE; // bursts end at huge entries
+            return 0;
+          }),
+        ]),
+      ];
+    },
   );
 }
 
-export const wp_clean_pud_entry = hugeEntry('wp_clean_pud_entry', WARN_HUGE_PUD_WRITABLE);
-export const wp_clean_pmd_entry = hugeEntry('wp_clean_pmd_entry', WARN_HUGE_WRITABLE);
+export const wp_clean_pud_entry = hugeEntry('pud', WARN_HUGE_PUD_WRITABLE);
+export const wp_clean_pmd_entry = hugeEntry('pmd', WARN_HUGE_WRITABLE);
 
 /** Only shared mappings that may be written count; mmap_sem is not held, so the flags are advisory. */
 export const wp_clean_test_walk = routine(

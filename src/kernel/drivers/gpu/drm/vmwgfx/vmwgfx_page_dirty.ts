@@ -186,9 +186,17 @@ export const vmw_bo_dirty_add = routine(
       ],
     ),
     b.when('!dirty', (f) => isNull(f.dirty), [b.ret('-ENOMEM', () => -ENOMEM)]),
+    b.variant('huge-faults', [
+      b.variant('mm-6.1', [
+        b.variant('bz-21', [], [b.variant('huge-skipped', [], [clean(b, whole, inTracker)])]),
+      ]),
+    ]),
     b.when('dirty->method == VMW_BO_DIRTY_MKWRITE', (f) => f.mkwrite, [
-      wrprotect(b, whole),
-      clean(b, whole, inTracker),
+      b.variant(
+        'hz-1',
+        [clean(b, whole, inTracker), wrprotect(b, whole)],
+        [wrprotect(b, whole), clean(b, whole, inTracker)],
+      ),
     ]),
     b.ret('0', () => 0),
   ],
@@ -735,7 +743,19 @@ export const vmw_bo_vm_huge_fault = routine(
       step('page_offset = vmf->pgoff - drm_vma_node_start(&bo->vma_node)', (f) => {
         f.page_offset = f.vmf.pgoff - f.vbo.base.vma_node_start;
         f.tracked = !isNull(f.vbo.dirty);
+        f.fallback = f.tracked && (f.vmf.flags & FAULT_FLAG_WRITE) !== 0;
       }),
+      // The cure: tracking may have begun meanwhile.
+      variant(
+        'huge-in-flight',
+        [],
+        [
+          when('write && vbo->dirty', (f) => f.fallback, [
+            release('dma_resv_unlock(bo->resv)', (f) => f.vbo.base.resv.lock),
+            ret('VM_FAULT_FALLBACK', () => VM_FAULT_FALLBACK),
+          ]),
+        ],
+      ),
       when('vbo->dirty', (f) => f.tracked, [
         when('page_offset >= bo->num_pages', (f) => f.page_offset >= f.vbo.base.num_pages, sigbus),
         variant(

@@ -657,6 +657,15 @@ export const vmw_gb_surface_define_ioctl = routine(
       call(ttm_bo_put, (f) => ({ bo: f.vbo.base })),
       ret('-ENOMEM', () => -ENOMEM),
     ]),
+    variant(
+      'first-bind-empty',
+      [],
+      [
+        step('res->backup_dirty = true if the buffer was given', (f) => {
+          f.srf.res.backup_dirty = f.buffer !== 0;
+        }),
+      ],
+    ),
     when('coherent', (f) => f.coherent, [
       variant(
         'tracking-off',
