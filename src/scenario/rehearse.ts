@@ -6,18 +6,20 @@ import { removed } from '../base/fixes';
 import type { Span } from '../base/text';
 import { PAGE_SIZE, showBytes } from '../syntax/numbers';
 import { apply } from './evaluate';
-import type {
-  Command,
-  Extent,
-  Family,
-  Member,
-  Place,
-  ProcessMeaning,
-  Range,
-  ScenarioMeaning,
-  Step,
-  Value,
-  Variable,
+import {
+  type Command,
+  type Extent,
+  type Family,
+  innerSteps,
+  type Member,
+  type Place,
+  type ProcessMeaning,
+  type Range,
+  type ScenarioMeaning,
+  type Step,
+  type SurfaceMeaning,
+  type Value,
+  type Variable,
 } from './meaning';
 import type { Report, Severity } from './names';
 import { checkConstant, partsOf } from './statements';
@@ -47,8 +49,9 @@ export function rehearse(
   const awaited: Awaited[] = [];
   let complete = true;
   const forked = new Map<string, Known>();
+  const makers = makersOf(meaning);
   for (const process of meaning.processes) {
-    const rehearsal = new Rehearsal(given, awaited, forked, report, threads);
+    const rehearsal = new Rehearsal(given, awaited, forked, makers, report, threads);
     rehearsal.process(process, partial);
     complete &&= rehearsal.complete;
     for (const property of meaning.properties) rehearsal.look(property.condition);
@@ -56,6 +59,30 @@ export function rehearse(
   if (threads !== undefined) threads.whole = complete;
   if (complete && !partial) reportUnmet(awaited, given, report);
   return (family) => Math.min(FAMILY_MAX, 1 + Math.max(0, ...(given.get(family)?.indices ?? [])));
+}
+
+/** A task by its process and its thread; -1: the process's own statements. */
+interface Maker {
+  readonly process: number;
+  readonly thread: number;
+}
+
+/** Who makes each surface that is not there from the beginning. */
+function makersOf({ surfaces, processes }: ScenarioMeaning): ReadonlyMap<SurfaceMeaning, Maker[]> {
+  const makers = new Map<SurfaceMeaning, Maker[]>();
+  for (const surface of surfaces) if (surface.later !== undefined) makers.set(surface, []);
+  const note = (steps: readonly Step[], maker: Maker): void => {
+    for (const step of steps) {
+      if (step.kind === 'create') makers.get(step.surface)?.push(maker);
+      note(innerSteps(step), maker);
+    }
+  };
+  if (makers.size === 0) return makers;
+  for (const { index: process, setup, threads } of processes) {
+    note(setup, { process, thread: -1 });
+    for (const { index: thread, body } of threads) note(body, { process, thread });
+  }
+  return makers;
 }
 
 /** Waiting for what no path brings about would never end. */
@@ -105,6 +132,23 @@ interface Copied {
   readonly size: number | undefined;
 }
 
+/** The bytes of surfaces that a command is about. */
+function extentsOf(command: Command): readonly Extent[] {
+  switch (command.verb) {
+    case 'draw':
+      return [...command.reads, ...command.writes.map(({ extent }) => extent)];
+    case 'copy':
+      return [command.source, command.target];
+    case 'bind':
+      return [command.extent];
+    case 'drawBound':
+    case 'unbind':
+      return [];
+    default:
+      return [command.target];
+  }
+}
+
 class Rehearsal {
   private readonly variables = new Map<number, number>();
   /** Bytes of each mapping, by slot. */
@@ -122,12 +166,17 @@ class Rehearsal {
   private steps = 0;
   /** Deeper than 0: behind a condition that is not known. */
   private unsure = 0;
+  private index = 0;
+  private isForked = false;
+  /** Surfaces that this task may have made. */
+  private readonly made = new Set<SurfaceMeaning>();
 
   constructor(
     private readonly given: ReadonlyMap<Family, Given>,
     private readonly awaited: Awaited[],
     /** What each process knew when it was forked. */
     private readonly forked: Map<string, Known>,
+    private readonly makers: ReadonlyMap<SurfaceMeaning, readonly Maker[]>,
     private readonly report: Report,
     private readonly threads: Threads | undefined,
   ) {}
@@ -136,8 +185,13 @@ class Rehearsal {
     return this.steps <= STEPS_MAX;
   }
 
-  process({ setup, threads, forks, name, from, to }: ProcessMeaning, partial: boolean): void {
+  process(
+    { setup, threads, forks, name, index, from, to }: ProcessMeaning,
+    partial: boolean,
+  ): void {
     const known = this.forked.get(name);
+    this.index = index;
+    this.isForked = forks !== undefined;
     for (const { of, own } of forks?.names ?? []) {
       const value = known?.variables.get(of.slot);
       const bytes = known?.mapped.get(of.slot);
@@ -153,6 +207,7 @@ class Rehearsal {
     this.reportDead();
     for (const thread of threads) {
       this.thread = thread.index;
+      this.made.clear();
       this.judged = this.threads?.rehearsing(thread);
       const before = this.steps;
       if (this.judged !== undefined && this.judged.steps > 0) this.stands(this.judged);
@@ -226,8 +281,30 @@ class Rehearsal {
     return true;
   }
 
+  /** A surface is used: a mistake when nobody can have made it by now, and nobody asks for the error. */
+  private uses(
+    surface: SurfaceMeaning,
+    step: Span & { readonly error: Variable | undefined },
+  ): void {
+    const makers = this.makers.get(surface);
+    if (makers === undefined || step.error !== undefined || this.made.has(surface)) return;
+    const { index, thread, isForked } = this;
+    const comesBefore = (m: Maker): boolean => {
+      if (m.process === index && m.thread === thread) return false;
+      return thread >= 0 || isForked || m.process < index;
+    };
+    if (makers.length === 0 || makers.some(comesBefore)) return;
+    const { name } = surface;
+    this.tell(
+      step,
+      `\`${name}\` is not there yet: \`create ${name}\` comes later; to expect EINVAL, name it: \`else error\``,
+    );
+  }
+
   /** Goes through one step; says whether somebody comes behind it. */
   private step(step: Step): boolean {
+    if (step.kind === 'create') this.made.add(step.surface);
+    else if ('surface' in step) this.uses(step.surface, step);
     switch (step.kind) {
       case 'exit':
         return false;
@@ -318,7 +395,10 @@ class Rehearsal {
         if (step.into !== undefined) this.variables.delete(step.into.slot);
         break;
       case 'submit':
-        for (const command of step.commands) this.command(command);
+        for (const command of step.commands) {
+          this.command(command);
+          for (const { surface } of extentsOf(command)) this.uses(surface, step);
+        }
         if (step.behind !== undefined) this.awaits(step.behind, step);
         if (step.fence !== undefined) this.give(step.fence);
         break;

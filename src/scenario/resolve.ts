@@ -258,9 +258,12 @@ export function resolve(given: Given, reportTo: Report): Resolved {
   return { meaning: { ...meaning, schedule: words }, ...made };
 }
 
+/** Who makes a sync file, and who needs one. */
+const ofSyncFiles = /\b(export|exported|attach)\b|\bsubmit\s*\{[^}]*\bwait\b/;
+
 /**
  * The threads of a scenario that can be judged one by one. Not so where something looks at all of them: outcomes, a
- * schedule, a procedure that does what others see, calls, of which there may only be so many.
+ * schedule, a procedure that does what others see, calls, of which there may only be so many, sync files.
  */
 function threadsOf(
   { scenario, threads }: Given,
@@ -271,6 +274,7 @@ function threadsOf(
   if (threads === undefined) return undefined;
   if (body.some(({ kind }) => ['outcomes', 'schedule', 'procedure'].includes(kind)))
     return undefined;
+  if (ofSyncFiles.test(threads.text.slice(scenario.from, scenario.to))) return undefined;
   const isThread = (statement: Statement): statement is Thread => statement.kind === 'thread';
   const own = scenario.body.flatMap((statement) =>
     statement.kind === 'process' ? (statement.body?.statements.filter(isThread) ?? []) : [],

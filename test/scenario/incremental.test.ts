@@ -128,6 +128,58 @@ describe('an edit in a thread', () => {
     expect(kept(threads, threads.replace('unmap p[0', 'unmap p[1'))).toBe(false);
   });
 
+  /** The messages behind an edit, when the text before it was known; behind taking it back there are none. */
+  const messages = (text: string, edit: string, by: string): string[] => {
+    const previous = check(text, known);
+    expect(previous.diagnostics).toEqual([]);
+    const now = check(text.replace(edit, by), known, { previous });
+    expect(check(text, known, { previous: now }).diagnostics).toEqual([]);
+    return now.diagnostics.map(({ message }) => message);
+  };
+
+  test('keeps in mind who makes a sync file', () => {
+    const text = `scenario "x"
+surface ring: buffer 4 pages
+process app {
+  thread one on cpu0 { submit { draw reads ring } as done exported }
+  thread two on cpu1 {
+    wait done
+    attach done to ring
+  }
+}
+`;
+    expect(messages(text, 'wait', 'poll')).toEqual(['name what it tells: `poll done as over`']);
+    expect(messages(text, ' exported', '')).toEqual([
+      'this needs a sync file, and `done` is none; name it with `as done exported`',
+    ]);
+  });
+
+  test('keeps in mind who makes a surface, and who gives it back', () => {
+    const text = `scenario "x"
+surface ring: buffer 4 pages
+surface big: buffer 4 pages coherent later in ring
+process app {
+  let p = map ring
+  thread one on cpu0 { submit { draw reads big } }
+  thread two on cpu1 { create big }
+  thread three on cpu0 { destroy ring }
+  thread four on cpu1 {
+    create ring
+    write p[0] = 3
+  }
+  thread five on cpu1 { write p[0] = 3 }
+}
+`;
+    expect(messages(text, 'five on cpu1 { write p[0]', 'five on cpu1 { write p[1]')).toEqual([]);
+    expect(messages(text, 'create big', 'clear_refs')).toEqual([
+      'nobody makes `big`; say `create big` in a thread, or leave `later` out',
+    ]);
+    expect(messages(text, 'draw reads big', 'draw reads ring')).toEqual([]);
+    expect(messages(text, 'destroy ring', 'clear_refs')).toEqual([
+      '`ring` is there from the beginning; declare it `later`, or `destroy ring` first',
+    ]);
+  });
+
   test('has the meaning of the whole made when it is asked for', () => {
     const text = threads.replace('write p[5 pages]', 'write p[1 page] = 3');
     const after = check(text, known, { previous: check(threads, known) });
