@@ -226,24 +226,41 @@ function hugeEntry(name: 'pmd' | 'pud', where: number) {
         f.walk.action = ACTION_CONTINUE;
         if (matters(f.entry)) k.emit(warn, { where });
       });
+      const warned = step('WARN_ON(write || dirty)', (f, k) => {
+        if (matters(f.entry)) k.emit(warn, { where });
+      });
       const collect = [
         acquire(`ptl = ${name}_lock(walk->mm, ${name})`, (f, k) => ptl(k, f.pte)),
-        atomic(`*entry = ${name}p_huge_get_and_clear(mm, addr, ${name})`, (f, k) => {
-          f.entry = f.pte.val;
-          f.pte.val = { lo: 0, hi: 0 };
-          f.walk.action = ACTION_CONTINUE;
-          widen(k.view('wp_walk', f.walk.private), f.addr, f.next - PAGE_SIZE);
-        }),
+        atomic(
+          `if (${name}_trans_huge(*${name})) ${name}p_huge_get_and_clear(mm, addr, ${name})`,
+          (f, k) => {
+            f.entry = f.pte.val;
+            f.cleans = pmd_trans_huge(f.entry);
+            f.walk.action = f.cleans ? ACTION_CONTINUE : ACTION_AGAIN;
+            if (!f.cleans) return;
+            f.pte.val = { lo: 0, hi: 0 };
+            widen(k.view('wp_walk', f.walk.private), f.addr, f.next - PAGE_SIZE);
+          },
+        ),
         step('its pages are noted if it was dirty', (f, k) => {
+          if (!f.cleans || !pte_dirty(f.entry)) return;
           const cwalk = k.view('clean_walk', f.walk.private);
           const first = bitOf(cwalk, f.walk.vma, f.addr);
           const last = bitOf(cwalk, f.walk.vma, f.next - PAGE_SIZE);
-          if (!pte_dirty(f.entry)) return;
           for (let bit = first; bit <= last; bit++) cwalk.bitmap.map.set(bit);
           record(cwalk, first, last);
         }),
         release('spin_unlock(ptl)', (f, k) => ptl(k, f.pte)),
       ];
+      const maySkip = variant(
+        'huge-skipped',
+        [skip],
+        [when('it is to be cleaned', (f) => f.cleans, collect, [skip])],
+      );
+      const passed = repeated(({ walk }) => {
+        walk.action = ACTION_SUBTREE; // bursts end at huge entries
+        return 0;
+      });
       return [
         step('*entry', (f, k) => {
           f.entry = f.pte.val;
@@ -252,29 +269,10 @@ function hugeEntry(name: 'pmd' | 'pud', where: number) {
           f.cleans = cleans && matters(f.entry);
         }),
         when('a huge entry', (f) => pmd_trans_huge(f.entry), [
-          variant(
-            'bz-21',
-            [
-              step('WARN_ON(write || dirty)', (f, k) => {
-                if (matters(f.entry)) k.emit(warn, { where });
-              }),
-            ],
-            [
-              variant(
-                'huge-skipped',
-                [skip],
-                [when('it is to be cleaned', (f) => f.cleans, collect, [skip])],
-              ),
-            ],
-          ),
+          variant('bz-21', [warned], [variant('huge-faults', [maySkip], [skip])]),
         ]),
         ret('0', () => 0),
-        variant('huge-skipped', [
-          repeated(({ walk }) => {
-            walk.action = ACTION_SUBTREE; // bursts end at huge entries
-            return 0;
-          }),
-        ]),
+        variant('huge-faults', [variant('huge-skipped', [passed])], [passed]),
       ];
     },
   );
