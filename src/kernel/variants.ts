@@ -844,6 +844,29 @@ export const deviationForms: readonly Pick<Variant, 'id' | 'sentence'>[] = [
       'A fault of your own: where FUNCTION calls or sets the one and where it does the other change places.',
   },
   {
+    id: 'always.FUNCTION.WORD',
+    sentence:
+      'A fault of your own: where FUNCTION decides on something with WORD in it, it counts as true.',
+  },
+  {
+    id: 'never.FUNCTION.WORD',
+    sentence: 'A fault of your own: as `always`, but it counts as false.',
+  },
+  {
+    id: 'negate.FUNCTION.WORD',
+    sentence: 'A fault of your own: as `always`, but it is decided the other way round.',
+  },
+  {
+    id: 'value.FUNCTION.NAME.CHANGE',
+    sentence:
+      'A fault of your own: what FUNCTION sets NAME to comes to something else (`return`: what it gives back): `plus_N`, `minus_N`, `is_N`, `not`; N is a number, a variable, or a field of what one points to.',
+  },
+  {
+    id: 'arg.FUNCTION.NAME.ARGUMENT.CHANGE',
+    sentence:
+      'A fault of your own: where FUNCTION calls NAME, this argument is another, as with `value`.',
+  },
+  {
     id: 'set.TABLE.ROW.ENTRY',
     sentence:
       'A fault of your own: a table of the kernel has another entry in this row, as what a command does to what it names.',
@@ -851,20 +874,42 @@ export const deviationForms: readonly Pick<Variant, 'id' | 'sentence'>[] = [
 ];
 
 /** The id of a deviation. */
-export const deviationId = ({ kind, of, names }: Deviation): string =>
-  [kind, of, ...names].join('.');
+export const deviationId = ({ kind, of, names, place }: Deviation): string =>
+  [kind, of, ...names, ...(place === undefined ? [] : [place])].join('.');
 
-/** The deviation that an id stands for. */
+/** The deviation that an id stands for. A number at its end says which of several places is meant. */
 export function deviationOf(id: string): Deviation | undefined {
-  const [kind, of = '', ...names] = id.split('.');
+  const [kind, of = '', ...words] = id.split('.');
   if (!/^\w+(\.\w+)+$/.test(id)) return undefined;
-  if (kind === undefined || !isDeviation(kind) || names.length !== deviationNames[kind])
-    return undefined;
-  return { kind, of, names };
+  if (kind === undefined || !isDeviation(kind)) return undefined;
+  const last = words.at(-1) ?? '';
+  const numbered = kind !== 'swap' && kind !== 'set' && /^[1-9]\d*$/.test(last);
+  const names = numbered ? words.slice(0, -1) : words;
+  if (names.length !== deviationNames[kind]) return undefined;
+  const changes = kind === 'value' || kind === 'arg';
+  if (changes && !/^(?:not|(?:plus|minus|is)_\w+)$/.test(names.at(-1)!)) return undefined;
+  return numbered ? { kind, of, names, place: Number(last) } : { kind, of, names };
 }
 
 /** How many names stand behind the function or table. */
-const deviationNames: Readonly<Record<Deviation['kind'], number>> = { omit: 1, swap: 2, set: 2 };
+export const deviationNames: Readonly<Record<Deviation['kind'], number>> = {
+  omit: 1,
+  swap: 2,
+  always: 1,
+  never: 1,
+  negate: 1,
+  value: 2,
+  arg: 3,
+  set: 2,
+};
+
+/** How a deviation is written that begins as an id does which is none: `; its form is …`, or nothing. */
+export function deviationHelp(id: string): string {
+  const [kind = ''] = id.split('.');
+  if (!isDeviation(kind) || !id.includes('.')) return '';
+  const form = deviationForms.find((one) => one.id.startsWith(`${kind}.`))!.id;
+  return `; its form is \`${form}\``;
+}
 
 const isDeviation = (kind: string): kind is Deviation['kind'] =>
   Object.hasOwn(deviationNames, kind);

@@ -2,6 +2,8 @@
 
 import { surfaceDescs } from '../hardware/svga/shapes';
 import { failurePoints } from '../kernel/lib/fault-inject';
+import { deviationForms } from '../kernel/variants';
+import { continuations } from '../scenario/deviations';
 import type { Checked } from '../scenario/diagnostics';
 import { agentNames } from '../scenario/directives';
 import type { Known } from '../scenario/known';
@@ -87,7 +89,7 @@ function snippetFor({ label, kind, detail, given }: Item): string | undefined {
 
 function itemsAt(place: Place, checked: Checked, known: Known): readonly Item[] {
   const { before, block } = place;
-  if (block === 'machine') return machineItems(before, known);
+  if (block === 'machine') return machineItems(place, checked, known);
   if (block === 'explore') return before === '' ? entries(exploreSettings, 'keyword') : [];
   if (block === 'schedule') return scheduleItems(before, checked, resolvedAt(checked, place));
   if (block === 'outcomes') return outcomeItems(place, resolvedAt(checked, place));
@@ -167,7 +169,7 @@ function scheduleItems(
   if (how !== 'until' || more.length > 0) return [];
   if (what !== undefined)
     return ['returns', 'is called'].map((word) => entryItem(word, returns, 'value'));
-  const functions = resolved?.functions() ?? [];
+  const functions = resolved?.program()?.names() ?? [];
   return [
     entryItem('idle', until, 'value'),
     ...tracepointItems(),
@@ -213,7 +215,8 @@ function observedItems(place: Place, resolved: Resolved | undefined): readonly I
 /** A value of each type, as one writes it. */
 const valueOf = { number: '0', boolean: 'true', method: 'mkwrite' } as const;
 
-function machineItems(before: string, known: Known): readonly Item[] {
+function machineItems(place: Place, checked: Checked, known: Known): readonly Item[] {
+  const { before, word } = place;
   const setting = /^(\w+)\s/.exec(before)?.[1];
   switch (setting) {
     case undefined:
@@ -231,8 +234,17 @@ function machineItems(before: string, known: Known): readonly Item[] {
     case 'submission':
       return submissions.map((way) => value(way, 'submission', machineSettings.submission.does));
     case 'with':
-    case 'without':
-      return known.variants.map(({ id, sentence }) => value(id, 'variant', sentence));
+    case 'without': {
+      const typed = checked.parsed.text.slice(word.from, word.to);
+      const program = typed.includes('.') ? resolvedAt(checked, place)?.program() : undefined;
+      return [
+        ...known.variants.map(({ id, sentence }) => value(id, 'variant', sentence)),
+        ...deviationForms.map(({ id, sentence }) =>
+          value(id.replace(/\..*/, '.'), `a fault of your own: ${id}`, sentence),
+        ),
+        ...continuations(program, typed).map((id) => value(id, 'a fault of your own', '')),
+      ];
+    }
     default:
       return [];
   }

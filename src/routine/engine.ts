@@ -295,8 +295,11 @@ export class Engine {
   /** Does what a step does, with or without memory to allocate from. */
   withMemory(there: boolean, run: () => void): void {
     this.exhausted = !there;
-    run();
-    this.exhausted = false;
+    try {
+      run();
+    } finally {
+      this.exhausted = false;
+    }
   }
 
   free(object: Ref): void {
@@ -572,11 +575,22 @@ export class Engine {
     try {
       this.execute(task, branch);
     } catch (error) {
-      if (!(error instanceof Oops)) throw error;
-      this.oops(task, error.message);
+      this.oops(task, this.oopsOf(error));
     } finally {
       this.executing = false;
     }
+  }
+
+  /**
+   * What an error says when it is one of the emulated kernel, which is all of them where a fault of somebody's own leads
+   * it to what does not exist. One of ours goes on.
+   */
+  private oopsOf(error: unknown): string {
+    if (error instanceof Oops) return error.message;
+    const { deviations = [] } = this.program.variants;
+    if (deviations.length === 0) throw error;
+    const expected = /^assertion failed: (.*)$/s.exec(String((error as Error).message))?.[1];
+    return `it goes where nothing is${expected === undefined ? '' : `; expected is ${expected}`}`;
   }
 
   /** The emulated kernel's own end: the task stays where it was and never runs again, its locks held. */
@@ -770,7 +784,20 @@ export class Engine {
     this.push(task, this.vectors[vector]!, -this.topFrame(task), {});
   }
 
+  /** An operation that cannot even be asked whether it may go on does, to its oops. */
   private canProceed(task: number): boolean {
+    const { store, at } = cursor;
+    try {
+      return this.mayProceed(task);
+    } catch (error) {
+      cursor.store = store;
+      cursor.at = at;
+      this.oopsOf(error);
+      return true;
+    }
+  }
+
+  private mayProceed(task: number): boolean {
     const frame = this.topFrame(task);
     if (frame === 0) return false;
     const op = this.opAt(frame);

@@ -3,6 +3,7 @@
 import { assert, fail } from '../base/assert';
 import { movingView, type Ref, type Slot, type Struct, structOf } from '../state/layout';
 import { type Reference, referencesOf, type StaticSize } from '../state/objects';
+import { Deviations, flat, isOperation, type OneNode } from './deviate';
 import type { Engine } from './engine';
 import type { LockMode, LockView } from './locks';
 import {
@@ -17,7 +18,6 @@ import {
   type Repeated,
   type Routine,
   type SourceSpan,
-  type StepNode,
   signatureText,
   type VariantSet,
 } from './routine';
@@ -162,7 +162,7 @@ export class Program {
     };
     for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
       const code = this.byRoutine.get(next)!;
-      flatten(code, this.variants, want, met, heard);
+      flatten(code, this.variants, want, met, (name) => this.called(name), heard);
       code.first = this.ops.length;
       for (const op of code.ops) this.ops.push(op);
       link(code);
@@ -262,64 +262,20 @@ function refuseSignature(name: string, routine: Routine, field: FnPtrField): voi
   assert(wanted === given, `${name} is ${wanted}, but ${routine.name} is ${given}`);
 }
 
-/** Whether a node is an operation that calls or sets `name`. */
-const does = (n: OneNode, name: string): boolean =>
-  isOperation(n) && n.kind !== 'ret' && deedsIn((n as StepNode<Frame>).text).includes(name);
-
-/** Whether a node, or one below it, is such an operation. */
-const holds = (n: OneNode, name: string): boolean =>
-  does(n, name) || partsOf(n).some((part) => holds(part, name));
-
-function partsOf(n: OneNode): readonly OneNode[] {
-  if (n.kind === 'when') return flat([n.then, n.otherwise ?? []]);
-  return n.kind === 'loop' || n.kind === 'statement' ? flat(n.body) : [];
-}
-
-const flat = (nodes: readonly unknown[]): readonly OneNode[] =>
-  nodes.flat(Number.POSITIVE_INFINITY) as OneNode[];
-
-/** What an operation does, by its text: names that it calls, `f(…)`, and that it sets, `x = …`, `a->x++`, `--x`. */
-export function deedsIn(text: string): string[] {
-  const called = text.matchAll(/\b(\w+)\(/g);
-  const set = text.matchAll(/\b(\w+)(?:\[[^\]]*\])?\s*(?:[|&+-]?=(?!=)|\+\+|--)/g);
-  const stepped = text.matchAll(/(?:\+\+|--)(?:\w+(?:->|\.))*(\w+)/g);
-  return [...called, ...set, ...stepped].map(([, name = '']) => name);
-}
-
 /** Fills the table of `code`; deviations that operations of it answer to go to `met`. */
 function flatten(
   code: RoutineCode,
   variants: VariantSet,
   want: (routine: Routine) => RoutineCode,
   met: Set<Deviation>,
+  called: (name: string) => readonly RoutineCode[],
   heard: EntryListener,
 ): void {
   const ops = code.ops as Op[];
   const lines = code.lines as ListingLine[];
   const name = code.routine.name;
   const { deviations = [] } = variants;
-  const here = deviations.filter(({ of }) => of === name);
-
-  /** An operation that is left out stays as a step, so that tables and places keep their form. */
-  const leftOut = (n: OneNode): OneNode => {
-    const omission = here.find(({ kind, names }) => kind === 'omit' && does(n, names[0]!));
-    if (omission === undefined) return n;
-    met.add(omission);
-    const { text } = n as StepNode<Frame>;
-    return { kind: 'step', text: `/* left out: ${text} */`, manner: 'plain', run: () => {} };
-  };
-  /** A list of operations in the order that is asked for. */
-  const swapped = (list: readonly OneNode[]): readonly OneNode[] => {
-    const nodes = [...list];
-    for (const swap of here.filter((d) => d.kind === 'swap' && !met.has(d))) {
-      const [a = -1, b = -1] = swap.names.map((one) => nodes.findIndex((n) => holds(n, one)));
-      const below = nodes.some((n) => swap.names.every((one) => holds(n, one)));
-      if (a < 0 || b < 0 || below) continue;
-      [nodes[a], nodes[b]] = [nodes[b]!, nodes[a]!];
-      met.add(swap);
-    }
-    return nodes;
-  };
+  const deviating = new Deviations(code, deviations, met, called);
 
   const emit = (op: Partial<Op> & Pick<Op, 'code' | 'text'>, depth: number): Op => {
     const full: Op = {
@@ -355,7 +311,7 @@ function flatten(
   };
   const line = (text: string, depth: number, op?: number) => lines.push({ text, depth, op });
   const into = (local: string | undefined) =>
-    local === undefined ? undefined : code.frame.slot(local);
+    local === undefined ? undefined : deviating.into(code.frame.slot(local));
 
   interface Loop {
     readonly start: number;
@@ -371,15 +327,14 @@ function flatten(
     span: SourceSpan | undefined,
   ): void => {
     if (Array.isArray(node)) {
-      const nodes = here.length === 0 ? (node as readonly Node[]) : swapped(flat(node));
-      for (const n of nodes) walk(n, depth, loop, span);
+      for (const n of deviating.order(node)) walk(n, depth, loop, span);
       return;
     }
     assert(
       node !== undefined && typeof node === 'object',
       `${name}: the body is a list of operations`,
     );
-    const n = leftOut(node as OneNode);
+    const n = deviating.node(node as OneNode);
     switch (n.kind) {
       case 'step':
         line(`${n.text};`, depth, ops.length);
@@ -518,9 +473,7 @@ function refuseOpenTurns(name: string, { text, body }: LoopNode, turn: readonly 
   assert(!turn.some((op) => op.turn), `${name}: '${text}' has a burst, so it has no statements`);
 }
 
-type OneNode = Exclude<Node, readonly Node[]>;
 const isLeave = (node: Node): boolean => (node as OneNode).kind === 'leave';
-const isOperation = (node: OneNode | undefined): boolean => node !== undefined && node.kind in Code;
 
 /** The micro-steps of the shorter and the longer way through a routine of steps and conditions, its call included. */
 function waysThrough({ ops, routine: { name } }: RoutineCode): { short: number; long: number } {

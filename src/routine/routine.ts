@@ -326,14 +326,19 @@ export interface VariantSet {
 }
 
 /**
- * A change to the table of the routine `of`, by what its operations call or set. `omit`: those that do so with the one
- * name do nothing. `swap`: in the innermost list of operations that has both, what does so with the one and what does so
- * with the other change places. `set`: not of a routine, but of the kernel's table `of`: the row has another entry.
+ * A change to the table of the routine `of`, by what its operations call or set and what it decides on. `omit`: those that
+ * do so with the one name do nothing. `swap`: in the innermost list of operations that has both, what does so with the one
+ * and what does so with the other change places. `always`, `never`, `negate`: conditions with that word hold, do not, or
+ * the other way round. `value`: what is set to, or given back as, the first name comes to something else, as the second
+ * says. `arg`: so does an argument, the second, of what is called, the first. `set`: not of a routine, but of the kernel's
+ * table `of`: the row has another entry.
  */
 export interface Deviation {
-  readonly kind: 'omit' | 'swap' | 'set';
+  readonly kind: 'omit' | 'swap' | 'always' | 'never' | 'negate' | 'value' | 'arg' | 'set';
   readonly of: string;
   readonly names: readonly string[];
+  /** Only the one of several places that is so many from the first, 1; else all. */
+  readonly place?: number;
 }
 
 /** Who hears of the rows of tables that a routine asks for, with the entries there are and the deviation that was taken. */

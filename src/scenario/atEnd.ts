@@ -179,6 +179,8 @@ function miscounted(
   count: number,
   held: number,
 ): string | undefined {
+  if (count === 0 && held === 0 && !k.objects.isReferred(at))
+    return `${nameOf(k, struct, at)} counts no reference any more, and was not freed`;
   if (count === held) return undefined;
   const name = nameOf(k, struct, at);
   const counted = `${name} counts ${count} reference${count === 1 ? '' : 's'}, and ${held} ${held === 1 ? 'is' : 'are'} held`;

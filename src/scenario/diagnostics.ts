@@ -164,7 +164,7 @@ function later(meant: (report: Report) => Resolved): Resolved {
     get notes() {
       return again().notes;
     },
-    functions: () => again().functions(),
+    program: () => again().program(),
     threads: undefined,
     partial: false,
   };

@@ -1,6 +1,6 @@
 // From a text and options to a run that stands before its first step, or to the reasons why there is none.
 import { nearest } from '../base/suggest';
-import { deviationOf } from '../kernel/variants';
+import { deviationHelp, deviationOf } from '../kernel/variants';
 import { type Entry, parseSchedule } from '../routine/schedule';
 import { NoRoom } from '../state/store';
 import { composeRun, variantsOf } from './compose';
@@ -57,7 +57,7 @@ export function loadScenario(
   const ids = known.variants.map((v) => v.id);
   for (const id of [...(options.with ?? []), ...(options.without ?? [])]) {
     if (!ids.includes(id) && deviationOf(id) === undefined)
-      problems.push(`there is no variant \`${id}\`${suggestion(id, ids)}`);
+      problems.push(`there is no variant \`${id}\`${deviationHelp(id) || suggestion(id, ids)}`);
   }
   let schedule: readonly Entry[] = [];
   const wanted = options.schedule ?? meaning?.schedule;

@@ -3,7 +3,7 @@
 import { type Fix, removed, replaced, respelled } from '../base/fixes';
 import { didYouMean } from '../base/suggest';
 import type { Span } from '../base/text';
-import { deviationId, deviationOf } from '../kernel/variants';
+import { deviationHelp, deviationId, deviationOf } from '../kernel/variants';
 import type { Program } from '../routine/program';
 import type { Deviation } from '../routine/routine';
 import { isEdit, readSchedule } from '../routine/schedule';
@@ -85,8 +85,8 @@ import {
 export interface Resolved {
   readonly meaning: ScenarioMeaning;
   readonly notes: Notes;
-  /** The names of the functions of its machine; none where an error is in the way of one. */
-  readonly functions: () => readonly string[];
+  /** The routines of its machine; none where an error is in the way of one, beside those in what is said of the machine. */
+  readonly program: () => Program | undefined;
   /** What was found of its threads, for the next check. */
   readonly threads: JudgedThreads | undefined;
   /** Threads that stand as they stood were left out: the problems are whole, the meaning and the notes are not. */
@@ -139,6 +139,7 @@ export function resolve(given: Given, reportTo: Report): Resolved {
   const own = [...file.shared, ...scenario.body];
   const body = [...imported, ...own];
   const machine = resolveMachine(own, imported, known, report);
+  const ofMachine = errors; // what is wrong there was left out of it
   for (let cpu = 0; cpu < machine.cpus; cpu++)
     scope.override({ kind: 'cpu', name: `cpu${cpu}`, declared: scenario.heading, cpu });
   const surfaces = declareThings(body, scope, report);
@@ -236,26 +237,26 @@ export function resolve(given: Given, reportTo: Report): Resolved {
   checkCreated(meaning, report);
   const sizeOf = rehearse(meaning, report, errors > 0, threads);
   for (const family of [...families.fences, ...families.events]) family.size = sizeOf(family);
-  const complete = errors === 0; // what is wrong with a schedule is in nobody's way
-  let program: Program | undefined;
-  const functions = (): readonly string[] => {
-    if (complete) program ??= composeProgram(meaning, variantsOf(meaning));
-    return program?.names() ?? [];
+  const complete = errors === ofMachine; // what is wrong with a schedule is in nobody's way
+  let made: Program | undefined;
+  const program = (): Program | undefined => {
+    if (complete) made ??= composeProgram(meaning, variantsOf(meaning));
+    return made;
   };
   if (machine.with.some((id) => deviationOf(id) !== undefined)) {
-    functions();
-    for (const deviation of program?.missed ?? []) {
+    const own = program();
+    for (const deviation of own?.missed ?? []) {
       const at = settingOf(body, deviation);
-      const fix = missedFix(program!, deviation, at);
-      report(at, missedText(program!, deviation), 'error', fix);
+      report(at, missedText(own!, deviation), 'error', missedFix(own!, deviation, at));
     }
   }
   if (schedule?.text !== undefined)
     checkChoices(schedule.text, complete ? meaning : undefined, report);
-  const made = { notes, functions, threads: threads?.all, partial: (threads?.kept ?? 0) > 0 };
-  if (schedule?.body === undefined) return { meaning, ...made };
+  const beside = { notes, program, threads: threads?.all, partial: (threads?.kept ?? 0) > 0 };
+  if (schedule?.body === undefined) return { meaning, ...beside };
+  const functions = () => program()?.names() ?? [];
   const words = resolveDirectives(schedule.body, meaning, { notes, functions, report });
-  return { meaning: { ...meaning, schedule: words }, ...made };
+  return { meaning: { ...meaning, schedule: words }, ...beside };
 }
 
 /** Who makes a sync file, and who needs one. */
@@ -556,7 +557,9 @@ function checkWord(
   const guess = didYouMean(text, known);
   const list = known.map((word) => `\`${word}\``).join(', ');
   const help =
-    guess || (known.length > 8 ? '; `coherence variants` lists them' : `; there are ${list}`);
+    deviationHelp(text) ||
+    guess ||
+    (known.length > 8 ? '; `coherence variants` lists them' : `; there are ${list}`);
   const fix = respelled({ from, to, text }, known);
   report({ from, to }, `there is no ${what} \`${text}\`${help}`, 'error', fix);
   return false;

@@ -104,6 +104,10 @@ export interface Struct<
 
 const byName = new Map<string, Struct>();
 
+/** Whether a struct has a field of that name. */
+export const isField = (name: string): boolean =>
+  [...byName.values()].some(({ slots }) => slots.some((slot) => slot.name === name));
+
 /**
  * Declares a struct. Groups say what protects a field: `fixed` at creation, `shared` by nobody, `under` the lock
  * of that class, `own` only ever touched by the task that owns the struct. There is at most one

@@ -193,3 +193,23 @@ test('--faults explains every page fault, in order; --json has them as a list be
     ]
   `);
 });
+
+test("what a fault of one's own can change in a function is listed, of a machine that has it", () => {
+  const { out, code } = coherence('variants', '--function', 'vmw_bo_dirty_unmap');
+  expect(out).toBe(`vmw_bo_dirty_unmap, drivers/gpu/drm/vmwgfx/vmwgfx_page_dirty.c
+  omit, swap: \`vmw_bo_dirty_pre_unmap\`, \`unmap_mapping_range\`, \`trace_vmw_bo_dirty_unmap\`
+  always, never, negate, by a word of it: nothing
+  value: nothing
+  arg: \`vmw_bo_dirty_pre_unmap (vbo, start, end)\`, \`unmap_mapping_range (mapping, first_index, nr, even_cows)\`
+`);
+  expect(code).toBe(0);
+  const fork = ['--function', 'copy_present_pte'];
+  expect(coherence('variants', ...fork)).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(
+      /^this machine has no function `copy_present_pte`; with --file it is/,
+    ),
+  });
+  const forked = coherence('variants', ...fork, '--file', 'examples/address-space/fork.coh');
+  expect(forked.out).toMatch(/^copy_present_pte, mm\/memory.c\n/);
+});

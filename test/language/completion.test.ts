@@ -121,6 +121,14 @@ describe('what can stand at the cursor', () => {
       'tracking-off',
       'tracking-mkwrite',
       'both',
+      'omit.',
+      'swap.',
+      'always.',
+      'never.',
+      'negate.',
+      'value.',
+      'arg.',
+      'set.',
     ]);
     expect(labels('scenario "x"\nmachine {\n  tracking |\n}')).toEqual([
       'auto',
@@ -201,6 +209,18 @@ describe('what can stand at the cursor', () => {
     expect(labels(inThread('fail |'))).toContain('ttm_tt_populate');
     expect(labels('scenario "x"\nfail vmw|')).toContain('vmw_bo_init');
     expect(labels(inThread('fail ttm_tt_populate |'))).toContain('once');
+  });
+
+  test("a fault of one's own goes on from point to point", () => {
+    const given = (typed: string) => labels(`scenario "x"\nmachine { with ${typed}| }\n`);
+    expect(given('')).toEqual(expect.arrayContaining(['bz-01', 'omit.', 'always.', 'arg.']));
+    expect(given('never.')).toContain('never.handle_pte_fault.');
+    expect(given('never.handle_pte_fault.')).toContain('never.handle_pte_fault.pte_write');
+    expect(given('value.vmw_bo_vm_fault.')).toContain('value.vmw_bo_vm_fault.return.');
+    expect(given('value.vmw_bo_vm_fault.ret.')).toContain('value.vmw_bo_vm_fault.ret.is_0');
+    const call = 'arg.handle_mm_fault.__handle_mm_fault.';
+    expect(given(call)).toContain(`${call}address.`);
+    expect(given(`${call}address.`)).toContain(`${call}address.minus_1`);
   });
 
   const scheduled = (line: string) =>

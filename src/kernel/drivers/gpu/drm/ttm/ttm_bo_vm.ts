@@ -208,13 +208,16 @@ export const ttm_bo_vm_fault_reserved = routine(
     }),
     call(ttm_bo_vm_fault_idle, (f) => ({ bo: f.bo, vmf: f.vmf }), 'ret'),
     when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
-    step('page_offset, page_last = range of the vma in pages of the object', (f) => {
-      const { vma, pgoff } = f.vmf;
-      const start = f.bo.vma_node_start;
-      f.page_offset = pgoff - start;
-      f.page_last = (vma.vm_end - vma.vm_start) / PAGE_SIZE + vma.vm_pgoff - start;
-      f.pfnmap = (vma.vm_flags & VM_PFNMAP) !== 0;
-    }),
+    step(
+      'page_offset = that of the address in the object; page_last = that of the end of the vma',
+      (f) => {
+        const { vma, pgoff } = f.vmf;
+        const start = f.bo.vma_node_start;
+        f.page_offset = pgoff - start;
+        f.page_last = (vma.vm_end - vma.vm_start) / PAGE_SIZE + vma.vm_pgoff - start;
+        f.pfnmap = (vma.vm_flags & VM_PFNMAP) !== 0;
+      },
+    ),
     when('page_offset >= bo->num_pages', (f) => f.page_offset >= f.bo.num_pages, [
       ret('VM_FAULT_SIGBUS', () => VM_FAULT_SIGBUS),
     ]),
