@@ -94,7 +94,7 @@ const registry = [
   {
     id: 'reserve-outside-mutex',
     sentence:
-      'A submission lets go of cmdbuf_mutex while it reserves its objects, each named as often as its commands name it: two submissions meet there, each with a ticket.',
+      'A submission lets go of cmdbuf_mutex while it reserves and places its objects, each named as often as its commands name it: two submissions meet there, each with a ticket.',
     source:
       'ttm_eu_reserve_buffers() as drivers call it that have no such mutex: amdgpu_cs.c, radeon_object.c, nouveau_gem.c, qxl_release.c of Linux 5.1',
     releases: 'none for vmwgfx',

@@ -1,9 +1,9 @@
 // drivers/gpu/drm/ttm/ttm_bo.c and drm_vma_manager.c: buffer objects, their placement and their fake offsets. Linux
-// 5.1, and 6.1 by variants. Left out: waiting for a busy victim with a ticket (5.3); letting go of the reservation while
+// 5.1, and 6.1 by variants. Left out: letting go of the reservation while
 // eviction waits for an object that is to be destroyed. An object stays on its LRU list while it is reserved, as in 6.1:
 // nobody who wants a victim gets it then, on the list or not.
 import type { Engine } from '../../../../../routine/engine';
-import { lockOwner } from '../../../../../routine/locks';
+import { lockOwner, lockTicket } from '../../../../../routine/locks';
 import { type AnyBuilder, type Node, routine } from '../../../../../routine/routine';
 import { tracepoint } from '../../../../../state/events';
 import { bool, int, isNull, NULL, ref, type Structs, same } from '../../../../../state/layout';
@@ -17,7 +17,14 @@ import {
   ttm_write_combined,
 } from '../../../../include/drm/ttm/ttm_bo_api';
 import { DMA_FENCE_FLAG_SIGNALED_BIT } from '../../../../include/linux/dma-fence';
-import { EBUSY, ENOMEM, ENOSPC } from '../../../../include/linux/errno';
+import {
+  EBUSY,
+  EDEADLK,
+  EINTR,
+  ENOMEM,
+  ENOSPC,
+  ERESTARTSYS,
+} from '../../../../include/linux/errno';
 import { unmap_mapping_range } from '../../../../mm/memory';
 import { dma_fence_enable_sw_signaling, dma_fence_wait } from '../../../dma-buf/dma-fence';
 import { dma_resv_add_fence, dma_resv_test_signaled } from '../../../dma-buf/dma-resv';
@@ -606,14 +613,17 @@ export const ttm_bo_evict = routine(
   ],
 );
 
-/** Reserves an object that nobody uses or has pinned and, when it is to be swapped out, that has pages: 1, or 0. */
+/**
+ * Reserves an object that nobody uses or has pinned and, when it is to be swapped out, that has pages: 1, or 0. -EBUSY:
+ * somebody has reserved it.
+ */
 export const ttm_bo_evict_swapout_allowable = routine(
   file,
   'ttm_bo_evict_swapout_allowable',
   { args: { ...bo, swapout: bool }, locals: { locked: int, allowed: bool }, returns: int },
   ({ step, trylock, release, when, ret, variant }) => [
     trylock('locked = dma_resv_trylock(bo->resv)', (f) => f.bo.resv.lock, { into: 'locked' }),
-    when('!locked', (f) => f.locked === 0, [ret('0', () => 0)]),
+    when('!locked', (f) => f.locked === 0, [ret('-EBUSY', () => -EBUSY)]),
     variant(
       'bz-20',
       [
@@ -637,18 +647,18 @@ const isPopulated = ({ ttm, num_pages }: Bo): boolean =>
   !isNull(ttm) && ttm.populated === num_pages;
 
 /**
- * The first object of lists `from` to `to` that may go, reserved, and with a reference unless it waits for its end; NULL when
- * there is none.
+ * The first object of lists `from` to `to` that may go, reserved, and with a reference unless it waits for its end. When there
+ * is none and who asks has a ticket (not 0): the first that somebody else has reserved, with a reference. Else NULL.
  */
 const firstVictim = routine(
   file,
   'firstVictim',
   {
-    args: { bdev: ref('ttm_bo_device'), from: int, to: int, swapout: bool },
-    locals: { ...bo, locked: int, alive: bool },
+    args: { bdev: ref('ttm_bo_device'), from: int, to: int, swapout: bool, ticket: int },
+    locals: { ...bo, busy_bo: ref('ttm_buffer_object'), locked: int, alive: bool },
     returns: ref('ttm_buffer_object'),
   },
-  ({ step, atomic, acquire, release, call, loop, leave, when, ret }) => [
+  ({ step, atomic, acquire, release, call, loop, leave, when, ret, variant }) => [
     acquire('spin_lock(&glob->lru_lock)', (f) => f.bdev.lru_lock),
     loop('for each priority: list_for_each_entry(bo, &man->lru[i], lru)', [
       step('bo = next', (f) => {
@@ -668,36 +678,92 @@ const firstVictim = routine(
         when('got it', (f) => f.alive, [leave()]),
         release('dma_resv_unlock(bo->resv)', (f) => f.bo.resv.lock),
       ]),
+      variant('drm-6.1', [
+        when(
+          'busy && !busy_bo && ticket',
+          (f) => f.locked === -EBUSY && isNull(f.busy_bo) && f.ticket !== 0,
+          [
+            step('if (ticket != dma_resv_locking_ctx(bo->resv)) busy_bo = bo', (f, k) => {
+              if (lockTicket(k.store, f.bo.resv.lock.at) !== f.ticket) f.busy_bo = f.bo;
+            }),
+          ],
+        ),
+      ]),
+    ]),
+    variant('drm-6.1', [
+      when('!bo && busy_bo', (f) => isNull(f.bo) && !isNull(f.busy_bo), [
+        atomic('kref_get_unless_zero(&busy_bo->kref)', (f) => {
+          if (f.busy_bo.kref === 0) return;
+          f.busy_bo.kref++;
+          f.bo = f.busy_bo;
+        }),
+      ]),
     ]),
     release('spin_unlock(&glob->lru_lock)', (f) => f.bdev.lru_lock),
     ret('bo', (f) => f.bo),
   ],
 );
 
-/** Evicts the object of a memory type that was used longest ago and may go. -EBUSY: there is none. */
+/** Waits until somebody else's object is let go of: 0, -EBUSY when an older ticket has it, or -ERESTARTSYS. */
+const ttm_mem_evict_wait_busy = routine(
+  file,
+  'ttm_mem_evict_wait_busy',
+  {
+    args: { busy_bo: ref('ttm_buffer_object'), ticket: int },
+    locals: { ret: int },
+    returns: int,
+  },
+  ({ acquire, release, when, ret }) => [
+    acquire(
+      'ret = dma_resv_lock_interruptible(busy_bo->resv, ticket)',
+      (f) => f.busy_bo.resv.lock,
+      { interruptible: true, ticket: (f) => f.ticket, into: 'ret' },
+    ),
+    when('!ret', (f) => f.ret === 0, [
+      release('dma_resv_unlock(busy_bo->resv)', (f) => f.busy_bo.resv.lock),
+    ]),
+    when('ret == -EDEADLK', (f) => f.ret === -EDEADLK, [ret('-EBUSY', () => -EBUSY)]),
+    when('ret == -EINTR', (f) => f.ret === -EINTR, [ret('-ERESTARTSYS', () => -ERESTARTSYS)]),
+    ret('0', () => 0),
+  ],
+);
+
+/**
+ * Evicts the object of a memory type that was used longest ago and may go. When there is none, 6.1 waits for one that somebody
+ * else has reserved, if who asks has a ticket. -EBUSY: there is nothing to be done.
+ */
 const ttm_mem_evict_first = routine(
   file,
   'ttm_mem_evict_first',
   {
-    args: { bdev: ref('ttm_bo_device'), mem_type: int },
-    locals: { ...bo, deleted: bool, ret: int },
+    args: { bdev: ref('ttm_bo_device'), mem_type: int, ticket: int },
+    locals: { ...bo, deleted: bool, busy: bool, ret: int },
     returns: int,
   },
-  ({ unlocked, call, when, ret }) => [
+  ({ unlocked, call, when, ret, variant }) => [
     call(
       firstVictim,
-      ({ bdev, mem_type }) => ({
+      ({ bdev, mem_type, ticket }) => ({
         bdev,
         from: firstList(mem_type),
         to: firstList(mem_type) + TTM_MAX_BO_PRIORITY,
         swapout: false,
+        ticket,
       }),
       'bo',
     ),
     when('!bo', (f) => isNull(f.bo), [ret('-EBUSY', () => -EBUSY)]),
-    unlocked('!list_empty(&bo->ddestroy)', (f) => {
+    unlocked('!list_empty(&bo->ddestroy)', (f, k) => {
       f.deleted = f.bo.deleted;
+      f.busy = lockOwner(k.store, f.bo.resv.lock.at) !== k.task;
     }),
+    variant('drm-6.1', [
+      when('it is busy_bo', (f) => f.busy, [
+        call(ttm_mem_evict_wait_busy, (f) => ({ busy_bo: f.bo, ticket: f.ticket }), 'ret'),
+        call(ttm_bo_put, (f) => ({ bo: f.bo })),
+        ret('ret', (f) => f.ret),
+      ]),
+    ]),
     when('it is to be destroyed anyway', (f) => f.deleted, [
       call(ttm_bo_cleanup_refs, (f) => ({ bo: f.bo, no_wait_gpu: false }), 'ret'),
       ret('ret', (f) => f.ret),
@@ -716,7 +782,7 @@ export const ttm_bo_evict_mm = routine(
   { args: { bdev: ref('ttm_bo_device'), mem_type: int }, locals: { ret: int }, returns: int },
   ({ call, loop, when, ret }) => [
     loop('while (!list_empty(&man->lru[i]))', [
-      call(ttm_mem_evict_first, (f) => ({ bdev: f.bdev, mem_type: f.mem_type }), 'ret'),
+      call(ttm_mem_evict_first, (f) => ({ bdev: f.bdev, mem_type: f.mem_type, ticket: 0 }), 'ret'),
       when('ret == -EBUSY', (f) => f.ret === -EBUSY, [ret('0', () => 0)]),
       when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
     ]),
@@ -754,7 +820,7 @@ export const ttm_bo_swapout_all = routine(
     loop('while (ttm_bo_swapout(glob, &ctx) == 0)', [
       call(
         firstVictim,
-        ({ bdev }) => ({ bdev, from: 0, to: bdev.lru.length, swapout: true }),
+        ({ bdev }) => ({ bdev, from: 0, to: bdev.lru.length, swapout: true, ticket: 0 }),
         'bo',
       ),
       when('!bo', (f) => isNull(f.bo), [ret('0', () => 0)]),
@@ -783,7 +849,15 @@ const ttm_bo_mem_space = routine(
       when('there is room, or an error', (f) => f.start !== -ENOSPC, [
         ret('start', (f) => f.start),
       ]),
-      call(ttm_mem_evict_first, (f) => ({ bdev: f.bo.bdev, mem_type: f.mem_type }), 'ret'),
+      call(
+        ttm_mem_evict_first,
+        ({ bo, mem_type }, k) => ({
+          bdev: bo.bdev,
+          mem_type,
+          ticket: lockTicket(k.store, bo.resv.lock.at), // dma_resv_locking_ctx(bo->resv): one's own
+        }),
+        'ret',
+      ),
       when('ret == -EBUSY', (f) => f.ret === -EBUSY, [ret('-ENOMEM', () => -ENOMEM)]),
       when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
     ]),

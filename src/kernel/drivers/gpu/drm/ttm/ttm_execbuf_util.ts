@@ -1,7 +1,7 @@
 // drivers/gpu/drm/ttm/ttm_execbuf_util.c: reserves, fences and lets go of the buffer objects of a submission. Under a
 // ticket, so that two who reserve the same objects in different orders both come through: who meets an older one gives up
-// all that it has and begins again with the object that it could not get. Linux 5.1 and 6.1. Simplified: a ticket is drawn
-// only where tickets can meet, with `reserve-outside-mutex`; under vmwgfx's cmdbuf_mutex nobody would ever have to give up.
+// all that it has and begins again with the object that it could not get. Linux 5.1 and 6.1. Simplified: in 5.1 a
+// ticket is drawn only with `reserve-outside-mutex`; under vmwgfx's cmdbuf_mutex nobody would ask for it.
 import { type AnyBuilder, type Node, routine } from '../../../../../routine/routine';
 import { tracepoint } from '../../../../../state/events';
 import { bool, int, isNull, ref, type Structs, same } from '../../../../../state/layout';
@@ -116,21 +116,21 @@ export const ttm_eu_reserve_buffers = routine(
     const any = b as AnyBuilder;
     const { step, atomic, loop, leave, again, when, ret, variant } = b;
     const isTwice = (f: Reserving): boolean => f.ret === -EALREADY && !isNull(f.dups);
-    return [
-      variant('reserve-outside-mutex', [
-        variant(
-          'no-tickets',
-          [],
-          [
-            atomic('ww_acquire_init(ticket, &reservation_ww_class)', (f, k) => {
-              ww_acquire_init(f.ticket, k);
-            }),
-          ],
-        ),
-      ]),
+    const first = [
       step('entry = first of list', (f) => {
         f.entry = f.list.first;
       }),
+    ];
+    const drawn = [
+      atomic('ww_acquire_init(ticket, &reservation_ww_class); entry = first of list', (f, k) => {
+        ww_acquire_init(f.ticket, k);
+        f.entry = f.list.first;
+      }),
+    ];
+    return [
+      variant('no-tickets', first, [
+        variant('drm-6.1', drawn, [variant('reserve-outside-mutex', drawn, first)]),
+      ]),
       loop('list_for_each_entry(entry, list)', [
         when('end of list', (f) => isNull(f.entry), [leave()]),
         reserve(any, ''),

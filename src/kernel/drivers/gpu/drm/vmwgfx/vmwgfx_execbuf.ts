@@ -490,6 +490,12 @@ export const vmw_execbuf_process = routine(
       fence: f.fence,
       intr: 0,
     }));
+    const reserveObjects = call(
+      vmw_validation_bo_reserve,
+      (f) => ({ ctx: f.ctx, intr: true }),
+      'ret',
+    );
+    const validateObjects = call(vmw_validation_bo_validate, (f) => ({ ctx: f.ctx }), 'ret');
     const checkAll = (undo: Parameters<typeof when>[2]) => [
       having('contexts', [
         call(vmw_execbuf_tie_context, (f) => ({ ctx: f.ctx, handle: f.dx_context_handle }), 'ret'),
@@ -529,29 +535,36 @@ export const vmw_execbuf_process = routine(
       ...checkAll([]),
       call(vmw_validation_res_reserve, (f) => ({ ctx: f.ctx }), 'ret'),
       fails([backoffResources]),
-      variant('reserve-outside-mutex', [
-        settleContext(true),
-        dropTable,
-        step('what was checked is forgotten: others may use sw_context', (f) => {
-          f.i = 0;
-          f.tied = false;
-        }),
-        unlock,
-      ]),
-      call(vmw_validation_bo_reserve, (f) => ({ ctx: f.ctx, intr: true }), 'ret'),
-      variant('reserve-outside-mutex', [
-        acquire('mutex_lock(&dev_priv->cmdbuf_mutex)', (_f, k) => vmw_priv(k).cmdbuf_mutex),
-      ]),
-      fails([backoffResources]),
-      variant('reserve-outside-mutex', [
-        ...checkAll([backoffObjects, backoffResources]),
-        step('has a handle come to name another surface meanwhile?', (f) => {
-          f.ret = isAllReserved(f.ctx.resource_list) ? 0 : -EINVAL;
-        }),
-        fails([backoffObjects, backoffResources]),
-      ]),
-      call(vmw_validation_bo_validate, (f) => ({ ctx: f.ctx }), 'ret'),
-      fails([backoffObjects, backoffResources]),
+      variant(
+        'reserve-outside-mutex',
+        [
+          settleContext(true),
+          dropTable,
+          step('what was checked is forgotten: others may use sw_context', (f) => {
+            f.i = 0;
+            f.tied = false;
+          }),
+          unlock,
+          reserveObjects,
+          when('!ret', (f) => f.ret === 0, [
+            validateObjects,
+            when('ret', (f) => f.ret !== 0, [backoffObjects]),
+          ]),
+          acquire('mutex_lock(&dev_priv->cmdbuf_mutex)', (_f, k) => vmw_priv(k).cmdbuf_mutex),
+          fails([backoffResources]),
+          ...checkAll([backoffObjects, backoffResources]),
+          step('has a handle come to name another surface meanwhile?', (f) => {
+            f.ret = isAllReserved(f.ctx.resource_list) ? 0 : -EINVAL;
+          }),
+          fails([backoffObjects, backoffResources]),
+        ],
+        [
+          reserveObjects,
+          fails([backoffResources]),
+          validateObjects,
+          fails([backoffObjects, backoffResources]),
+        ],
+      ),
       call(vmw_validation_res_validate, (f) => ({ ctx: f.ctx }), 'ret'),
       fails([backoffObjects, backoffResources]),
       having('contexts', [
