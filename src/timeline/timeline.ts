@@ -10,10 +10,12 @@ import { type Branch, Courses } from './courses';
 import { Livelocks } from './livelock';
 
 /** Steps of a span. A jump replays at most so many. */
-export const spanSteps = 256;
-/** Spans of a stretch, by which a jump goes as far as it can. */
-const stretchSpans = 32;
-const stretchSteps = stretchSpans * spanSteps;
+export const spanSteps = 128;
+/** A jump goes as far as it can by long spans: so many make a longer one, so many of those one of the longest. */
+const spansOfOne = 16;
+/** Of what its parts have, the most that a longer span comes to. */
+const worthwhile = 3 / 4;
+const levels = [spanSteps, spanSteps * spansOfOne, spanSteps * spansOfOne ** 2];
 
 /** What ended a run: a reason to stop, the budget of steps, or nobody left to go (backwards: the start). */
 export type Outcome<R> = { readonly stop: R } | 'budget' | 'end';
@@ -42,10 +44,11 @@ export class Timeline {
   private here = 0;
   /** Where the span we stand in begins: the journal reaches back to it. */
   private base = 0;
-  /** By their number; those before `floor` are dropped, those of a course not gone yet are to come. */
-  private readonly spans: (Span | undefined)[] = [];
-  /** What `stretchSpans` of them come to, by their number. */
-  private readonly stretches: (Span | undefined)[] = [];
+  /**
+   * Of each level by their number, the shortest first. Those before `floor` are dropped, those of a course not gone yet
+   * are to come; a longer one is missing where it would save nothing.
+   */
+  private readonly spans: (Span | undefined)[][] = levels.map(() => []);
   private spanBytes = 0;
   private floor = 0;
   private readonly courses = new Courses();
@@ -83,7 +86,7 @@ export class Timeline {
 
   /** Up to here the run has gone: what is laid down beyond is gone step by step. */
   get gone(): number {
-    return Math.max(this.here, this.spans.length * spanSteps);
+    return Math.max(this.here, this.spans[0]!.length * spanSteps);
   }
 
   /** The earliest position that can be gone to: 0 until history is dropped. */
@@ -186,7 +189,7 @@ export class Timeline {
     const { store } = this.engine;
     // The journal holds the last step of every position but the first, so that `wrote` can tell what it did.
     const base = Math.max(floor / spanSteps, Math.ceil(to / spanSteps) - 1) * spanSteps;
-    const gone = to <= this.here || this.spans[this.base / spanSteps] !== undefined;
+    const gone = to <= this.here || this.spans[0]![this.base / spanSteps] !== undefined;
     if (base === this.base) {
       if (to < this.here) this.rollback(to);
     } else if (gone) {
@@ -198,18 +201,20 @@ export class Timeline {
     while (this.here < to && this.stepForward());
   }
 
-  /** From one boundary of spans towards another by the longest step that is kept; false when there is none. */
+  /** From one boundary of spans towards another by the longest span that is kept; false when there is none. */
   private leap(to: number, direction: 'back' | 'forward'): boolean {
     const { base } = this;
     const sign = direction === 'back' ? -1 : 1;
-    const from = (steps: number) => (direction === 'back' ? base - steps : base) / steps;
-    const whole = base % stretchSteps === 0 && Math.abs(to - base) >= stretchSteps;
-    const stretch = whole ? this.stretches[from(stretchSteps)] : undefined;
-    const change = stretch ?? this.spans[from(spanSteps)];
-    if (change === undefined) return false;
-    this.engine.store.apply(change, direction);
-    this.base += sign * (stretch === undefined ? spanSteps : stretchSteps);
-    return true;
+    for (let level = levels.length - 1; level >= 0; level--) {
+      const steps = levels[level]!;
+      if (base % steps !== 0 || Math.abs(to - base) < steps) continue;
+      const span = this.spans[level]![(direction === 'back' ? base - steps : base) / steps];
+      if (span === undefined) continue;
+      this.engine.store.apply(span, direction);
+      this.base += sign * steps;
+      return true;
+    }
+    return false;
   }
 
   /** Within the span we stand in: to the last mark at or before `to`. */
@@ -328,7 +333,7 @@ export class Timeline {
     const most = Math.min(entries.length, this.recorded);
     while (common < most && entries[common] === this.choices[common]) common++;
     if (this.here > common) this.seek(common);
-    this.dropSpans(Math.floor(common / spanSteps));
+    this.dropSpans(common);
     this.choices = entries;
     this.recorded = entries.length;
     this.free = this.recorded;
@@ -342,17 +347,16 @@ export class Timeline {
     this.courses.bound(this.budget / 2);
     this.recorded = this.here;
     this.free = Math.min(this.free, this.here);
-    this.dropSpans(this.base / spanSteps);
+    this.dropSpans(this.base);
   }
 
-  /** Forgets the spans from number `from` on: the run goes another way. */
+  /** Forgets the spans that end behind position `from`: the run goes another way. */
   private dropSpans(from: number): void {
-    const { spans, stretches } = this;
-    for (const span of spans.slice(from)) this.spanBytes -= sizeOf(span);
-    spans.length = Math.min(spans.length, from);
-    const whole = Math.floor(from / stretchSpans);
-    for (const stretch of stretches.slice(whole)) this.spanBytes -= sizeOf(stretch);
-    stretches.length = Math.min(stretches.length, whole);
+    for (const [level, spans] of this.spans.entries()) {
+      const kept = Math.floor(from / levels[level]!);
+      for (const span of spans.slice(kept)) this.spanBytes -= sizeOf(span);
+      spans.length = Math.min(spans.length, kept);
+    }
   }
 
   // Inside.
@@ -419,35 +423,47 @@ export class Timeline {
   /** Keeps the net change of the full span we stand at the end of, and begins the next one. */
   private leaveSpan(): void {
     const { store } = this.engine;
-    const index = this.base / spanSteps;
-    if (index < this.spans.length) store.settle();
-    else {
-      const span = store.seal(0);
-      this.spans.push(span);
-      this.spanBytes += sizeOf(span);
-      if (this.spans.length % stretchSpans === 0) this.foldSpans();
-    }
+    if (this.base / spanSteps < this.spans[0]!.length) store.settle();
+    else this.keep(store.seal(0), 0);
     this.base += spanSteps;
     const { floor } = this;
     while (this.spanBytes + this.courses.bytes > this.budget && this.floor < this.base) {
-      const oldest = this.floor / spanSteps;
-      const stretch = Math.floor(oldest / stretchSpans);
-      this.spanBytes -= sizeOf(this.spans[oldest]) + sizeOf(this.stretches[stretch]);
-      this.spans[oldest] = undefined;
-      if (stretch < this.stretches.length) this.stretches[stretch] = undefined;
+      for (const [level, spans] of this.spans.entries()) {
+        const oldest = Math.floor(this.floor / levels[level]!);
+        if (oldest >= spans.length) continue; // not taken together yet
+        this.spanBytes -= sizeOf(spans[oldest]);
+        spans[oldest] = undefined;
+      }
       this.floor += spanSteps;
     }
     if (this.floor > floor) this.courses.forget(this.floor);
   }
 
-  /** Takes the last spans together, unless some are dropped, or it comes to more than half of what they have. */
-  private foldSpans(): void {
-    const spans = this.spans.slice(-stretchSpans).filter((span) => span !== undefined);
-    const whole = spans.length < stretchSpans ? undefined : this.engine.store.fold(spans);
-    const bytes = spans.reduce((sum, span) => sum + sizeOf(span), 0);
-    const stretch = sizeOf(whole) > bytes / 2 ? undefined : whole;
-    this.stretches.push(stretch);
-    this.spanBytes += sizeOf(stretch);
+  /** Keeps the next span of a level, and when they make one of the level above, that too. */
+  private keep(span: Span | undefined, level: number): void {
+    const spans = this.spans[level]!;
+    spans.push(span);
+    this.spanBytes += sizeOf(span);
+    if (level + 1 === levels.length || spans.length % spansOfOne !== 0) return;
+    const parts = this.partsOf(level + 1, spans.length / spansOfOne - 1);
+    this.keep(this.together(parts), level + 1);
+  }
+
+  /** Spans as one; undefined when some are dropped, or when it would save little. */
+  private together(parts: readonly (Span | undefined)[]): Span | undefined {
+    const there = parts.filter((span) => span !== undefined);
+    if (there.length < parts.length) return undefined;
+    const whole = this.engine.store.fold(there);
+    const bytes = there.reduce((sum, span) => sum + sizeOf(span), 0);
+    return sizeOf(whole) > bytes * worthwhile ? undefined : whole;
+  }
+
+  /** The spans that a longer one is made of; what the parts of a missing one are, where that is one of several. */
+  private partsOf(level: number, index: number): readonly (Span | undefined)[] {
+    if (level === 0) return [undefined];
+    const first = index * spansOfOne;
+    const parts = this.spans[level - 1]!.slice(first, first + spansOfOne);
+    return parts.flatMap((span, i) => span ?? this.partsOf(level - 1, first + i));
   }
 
   private record(choice: number): void {

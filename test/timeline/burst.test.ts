@@ -54,6 +54,13 @@ test('a run in bursts is the run in micro-steps: cells, schedule and length', ()
   expect(inBursts.end).toBe(inSteps.end);
   expect(inBursts.schedule()).toBe(inSteps.schedule());
   expect(moment(inBursts)).toEqual(moment(inSteps));
+});
+
+test('in the middle of it, a run in bursts has a shorter journal', () => {
+  const [inSteps, inBursts] = [made(), made()];
+  inSteps.run(() => undefined, 2000);
+  inBursts.runThrough(2000);
+  expect(inBursts.position).toBe(inSteps.position);
   expect(inBursts.bytes).toBeLessThan(inSteps.bytes);
 });
 
