@@ -524,6 +524,13 @@ const registry = [
     releases: 'none',
   },
   {
+    id: 'map-outlives-pages',
+    sentence:
+      "The kernel's own map of a buffer object stays when the object is moved to or from VRAM or swapped out: it shows pages that are another's by then.",
+    source: 'a fault put in: vmw_bo_move_notify() and vmw_bo_swap_notify() without vmw_bo_unmap()',
+    releases: 'none',
+  },
+  {
     id: 'array-signals-at-once',
     sentence:
       'The last member of an array of fences signals the array under its own lock, which who waits for the array takes in the other order.',

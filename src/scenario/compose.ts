@@ -190,6 +190,7 @@ function usesOf(meaning: ScenarioMeaning): ReadonlySet<string> {
   if (submits(meaning, 'bind')) uses.add('contexts');
   if (usesVram(meaning)) uses.add('vram').add('bare objects');
   if (has(meaning, 'purge')) uses.add('bare objects');
+  if (has(meaning, 'cursor')) uses.add('kernel maps');
   return uses;
 }
 

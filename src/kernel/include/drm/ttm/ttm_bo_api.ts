@@ -77,6 +77,7 @@ export const ttm_bo_driver = struct('ttm_bo_driver', {
   fixed: {
     evict_flags: fnptr({ bo: ref('ttm_buffer_object') }, int),
     move: fnptr({ bo: ref('ttm_buffer_object'), old: int, mem_type: int, start: int }, int),
+    swap_notify: fnptr({ bo: ref('ttm_buffer_object') }),
     destroy: fnptr({ bo: ref('ttm_buffer_object') }),
   },
 });

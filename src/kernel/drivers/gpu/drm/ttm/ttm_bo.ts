@@ -794,7 +794,7 @@ export const ttm_bo_swapout = routine(
   file,
   'ttm_bo_swapout',
   { args: bo, locals: { ttm: ref('ttm_tt'), ret: int }, returns: int },
-  ({ step, call, when, ret }) => [
+  ({ step, call, callPointer, when, ret, having }) => [
     step('ttm = bo->ttm', (f) => {
       f.ttm = f.bo.ttm;
     }),
@@ -802,6 +802,13 @@ export const ttm_bo_swapout = routine(
     when('ret', (f) => f.ret !== 0, [ret('ret', (f) => f.ret)]),
     call(ttm_bo_wait, (f) => ({ bo: f.bo })),
     call(ttm_bo_unmap_virtual, (f) => ({ bo: f.bo })),
+    having('kernel maps', [
+      callPointer(
+        'bo->bdev->driver->swap_notify(bo)',
+        (f) => f.bo.bdev.driver.swap_notify,
+        (f) => ({ bo: f.bo }),
+      ),
+    ]),
     call(ttm_tt_swapout, (f) => ({ ttm: f.ttm }), 'ret'),
     ret('ret', (f) => f.ret),
   ],

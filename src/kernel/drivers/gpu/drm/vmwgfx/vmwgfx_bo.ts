@@ -60,7 +60,10 @@ export const vmw_bo_bo_free = routine(
     args: { bo: ref('ttm_buffer_object') },
     locals: { vbo: ref('vmw_buffer_object'), tracked: bool, attached: bool },
   },
-  ({ step, unlocked, when }) => [
+  ({ step, unlocked, when, call, having }) => [
+    having('kernel maps', [
+      call(vmw_bo_unmap, (f, k) => ({ vbo: k.view('vmw_buffer_object', f.bo.at) })),
+    ]),
     unlocked('WARN_ON(vmw_bo->dirty)', (f, k) => {
       f.vbo = k.view('vmw_buffer_object', f.bo.at);
       f.tracked = !isNull(f.vbo.dirty);
@@ -198,12 +201,16 @@ export const vmw_bo_map_and_cache = routine(
   ],
 );
 
-/** One user less of the kernel's map; the last one takes it away. */
+/** One user less of the kernel's map; the last one takes it away. Without a map nothing. */
 export const vmw_bo_unmap = routine(
   file,
   'vmw_bo_unmap',
-  { args: pinArgs, locals: { left: int } },
-  ({ step, atomic, when, variant }) => [
+  { args: pinArgs, locals: { mapped: bool, left: int } },
+  ({ step, atomic, when, ret, variant }) => [
+    step('mapped = vbo->map.bo', (f) => {
+      f.mapped = f.vbo.map_pfn !== 0;
+    }),
+    when('!mapped', (f) => !f.mapped, [ret()]),
     variant(
       'bz-10',
       [],

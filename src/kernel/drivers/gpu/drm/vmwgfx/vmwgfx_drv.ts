@@ -89,7 +89,7 @@ import {
   vmw_surface_dirty_range_add,
   vmw_surface_dirty_sync,
 } from './vmwgfx_surface';
-import { vmw_evict_flags, vmw_move } from './vmwgfx_ttm_buffer';
+import { vmw_evict_flags, vmw_move, vmw_swap_notify } from './vmwgfx_ttm_buffer';
 
 /** The device's delayed work, `bdev->wq`. */
 const ttm_delayed = routine('kernel/workqueue.c', 'process_one_work', {}, ({ call }) => [
@@ -273,6 +273,7 @@ export function driverParts(limits: DriverLimits) {
       initial: {
         evict_flags: vmw_evict_flags,
         move: vmw_move,
+        swap_notify: vmw_swap_notify,
         destroy: vmw_bo_bo_free,
       },
     },

@@ -1,9 +1,10 @@
 // drivers/gpu/drm/vmwgfx/vmwgfx_kms.c: the image of a cursor, which the kernel itself reads from a buffer object through a
-// map of its own. Linux 6.1. Left out: all other of displays; maps that stay between updates; sizes: an image is what
-// lies in the first page.
+// map of its own, which stays from one update to the next. Linux 6.1. Left out: all other of displays, so each object has
+// a plane of its own and is shown for good; sizes: an image is what lies in the first page.
+import { assert } from '../../../../../base/assert';
 import type { Engine } from '../../../../../routine/engine';
 import { type AnyBuilder, type Node, routine } from '../../../../../routine/routine';
-import { int, Oops, ref, type Structs } from '../../../../../state/layout';
+import { bool, int, Oops, ref, type Structs } from '../../../../../state/layout';
 import { ENOMEM } from '../../../../include/linux/errno';
 import { ttm_bo_unreserve } from '../ttm/ttm_bo';
 import { vmw_bo_map_and_cache, vmw_bo_unmap } from './vmwgfx_bo';
@@ -19,7 +20,10 @@ const readImage = ({ step }: AnyBuilder, text: string, into: 'seen' | 'image'): 
     const pfn = f.vbo.map_pfn;
     if (pfn === 0)
       throw new Oops('unable to handle page fault: the kernel map of the object is gone');
-    f[into] = k.parts.memory.frame(pfn).byte(0);
+    const { memory } = k.parts;
+    // Through its `struct page`, so that one that was freed meanwhile is told of.
+    if (memory.isData(pfn)) assert(k.view('page', memory.pageOfPfn(pfn)).index >= 0, 'a page');
+    f[into] = memory.frame(pfn).byte(0);
   });
 
 /** Whether the image is another than `shown`: 1, or 0. The object is reserved. -ENOMEM. */
@@ -42,18 +46,22 @@ export const vmw_du_cursor_plane_atomic_update = routine(
   'vmw_du_cursor_plane_atomic_update',
   {
     args: { ...args, shown: int },
-    locals: { changed: int, seen: int, image: int, ret: int },
+    locals: { mapped: bool, changed: int, seen: int, image: int, ret: int },
     returns: int,
   },
   (b) => [
     b.acquire('ttm_bo_reserve(bo, false, false, NULL)', (f) => f.vbo.base.resv.lock),
-    b.call(vmw_bo_map_and_cache, (f) => ({ vbo: f.vbo }), 'ret'),
+    b.step('mapped = vps->surf_mapped', (f) => {
+      f.mapped = f.vbo.map_pfn !== 0;
+    }),
+    b.when('!mapped', (f) => !f.mapped, [
+      b.call(vmw_bo_map_and_cache, (f) => ({ vbo: f.vbo }), 'ret'),
+    ]),
     b.when('image', (f) => f.ret === 0, [
       b.call(vmw_du_cursor_plane_has_changed, (f) => ({ vbo: f.vbo, shown: f.shown }), 'changed'),
       b.when('changed', (f) => f.changed !== 0, [
         readImage(b as AnyBuilder, 'vmw_cursor_update_image(dev_priv, image)', 'image'),
       ]),
-      b.call(vmw_bo_unmap, (f) => ({ vbo: f.vbo })),
     ]),
     b.call(ttm_bo_unreserve, (f) => ({ bo: f.vbo.base })),
     b.when('!image', (f) => f.ret !== 0, [b.ret('-ENOMEM', () => -ENOMEM)]),

@@ -21,6 +21,7 @@ import {
 import { ENOMEM } from '../../../../include/linux/errno';
 import { ttm_bo_wait } from '../ttm/ttm_bo';
 import { ttm_bo_move_memcpy } from '../ttm/ttm_bo_util';
+import { vmw_bo_unmap } from './vmwgfx_bo';
 import { putCommand, vmw_cmd_commit, vmw_cmd_reserve } from './vmwgfx_cmd';
 import { vmw_resource_unbind_list } from './vmwgfx_resource';
 
@@ -171,6 +172,20 @@ const vmw_gmr_unbind = routine(
   ],
 );
 
+/** `driver->swap_notify`: the pages of an object are about to go, and with them the kernel's own map. */
+export const vmw_swap_notify = routine(
+  'drivers/gpu/drm/vmwgfx/vmwgfx_ttm_buffer.c',
+  'vmw_swap_notify',
+  { args },
+  ({ call, variant }) => [
+    variant(
+      'map-outlives-pages',
+      [],
+      [call(vmw_bo_unmap, (f, k) => ({ vbo: k.view('vmw_buffer_object', f.bo.at) }))],
+    ),
+  ],
+);
+
 /** `driver->move`: to another placement. Resources are unbound before their object leaves MOB placement. */
 export const vmw_move = routine(
   'drivers/gpu/drm/vmwgfx/vmwgfx_ttm_buffer.c',
@@ -209,6 +224,19 @@ export const vmw_move = routine(
           ]),
         ],
       ),
+      having('kernel maps', [
+        variant(
+          'map-outlives-pages',
+          [],
+          [
+            when(
+              'vmw_bo_move_notify(): one of them is VRAM',
+              (f) => f.old === TTM_PL_VRAM || f.mem_type === TTM_PL_VRAM,
+              [call(vmw_bo_unmap, (f, k) => ({ vbo: k.view('vmw_buffer_object', f.bo.at) }))],
+            ),
+          ],
+        ),
+      ]),
       having('vram', [
         when('one of them is VRAM', (f) => f.old === TTM_PL_VRAM || f.mem_type === TTM_PL_VRAM, [
           call(
