@@ -472,3 +472,22 @@ test('a function breakpoint may name the pointer through which the function is c
   session.continue(1);
   expect(session.advance(1_000_000)?.title).toContain('vmw_bo_vm_mkwrite');
 });
+
+test('who waits for a reservation is told whose it is and under which tickets, and so is who looks at the lock', async () => {
+  client = new Client(host);
+  const program = 'examples/reports/crossed-reservations.coh';
+  await client.start({ program, with: ['backoff-keeps'] });
+  const stop = (await client.go('continue')) as P.StoppedEvent;
+  expect(stop.body.text).toBe(
+    'No thread can go on: a deadlock. one on cpu0: waits for dma_resv of b ' +
+      '(ret = dma_resv_lock_interruptible(bo->resv, ticket)) under ticket 1, held by two on cpu1 under ticket 2; ' +
+      'two on cpu1: waits: until it was submitted.',
+  );
+  const { body } = await client.request('stackTrace', { threadId: render, levels: 1 });
+  const { scopes } = (await client.request('scopes', { frameId: body.stackFrames[0].id })).body;
+  const { variablesReference } = scopes.find(({ name }: P.Scope) => name === 'Locks held');
+  const { variables } = (await client.request('variables', { variablesReference })).body;
+  expect(variables.map(({ name, value }: P.Variable) => `${name}: ${value}`)).toEqual([
+    'a.base.resv.lock: held under ticket 1',
+  ]);
+});
