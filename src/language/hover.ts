@@ -85,10 +85,11 @@ export function describeEntity(entity: Entity): string {
     case 'constant':
       return `constant, ${entity.value}`;
     case 'surface': {
-      const { bytes, coherent, shape } = entity.surface;
+      const { bytes, coherent, shape, later } = entity.surface;
       const pages = Math.ceil(bytes / PAGE_SIZE);
       const size = `${showBytes(bytes)}, ${pages} page${pages === 1 ? '' : 's'}`;
-      return `${coherent ? 'coherent ' : ''}${shapeText(shape)}, ${size}`;
+      const made = later === undefined ? '' : ', made by `create`';
+      return `${coherent ? 'coherent ' : ''}${shapeText(shape)}, ${size}${made}`;
     }
     case 'variable': {
       const { mapping, type, thread, process } = entity.variable;

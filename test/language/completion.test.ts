@@ -192,6 +192,8 @@ describe('what can stand at the cursor', () => {
       'offset',
       'later',
     ]);
+    const late = 'scenario "x"\nsurface big: buffer 4KiB later\nprocess app { create |';
+    expect(labels(late)).toEqual(['big']);
     const texture = labels('scenario "x"\nsurface t: texture |');
     expect(texture).toContain('rgba8');
     expect(texture).toContain('mips');

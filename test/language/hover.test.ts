@@ -27,6 +27,14 @@ describe('hover', () => {
       'ring: `ring`: coherent buffer, 96KiB, 24 pages',
     );
     expect(shown(inThread('wait do|ne'))).toBe('done: `done`: fence');
+    const late = 'scenario "x"\nsurface big: buffer 4KiB la|ter\nprocess app { create big }';
+    expect(shown(late)).toContain('not there from the beginning: `create` makes it.');
+    expect(shown(late.replace('|', '').replace('create b', 'create |b'))).toBe(
+      'big: `big`: buffer, 4KiB, 1 page, made by `create`',
+    );
+    expect(shown(late.replace('|', '').replace('{ create', '{ cre|ate'))).toContain(
+      'DRM_VMW_GB_SURFACE_CREATE',
+    );
   });
 
   test('says what a number is in pages', () => {
