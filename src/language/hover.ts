@@ -3,6 +3,7 @@
 import type { Span } from '../base/text';
 import { shapeText } from '../hardware/svga/shapes';
 import { type FailurePoint, failurePoints } from '../kernel/lib/fault-inject';
+import { deviationForms, deviationOf } from '../kernel/variants';
 import type { Checked } from '../scenario/diagnostics';
 import { describe } from '../scenario/expressions';
 import type { Known } from '../scenario/known';
@@ -47,13 +48,18 @@ export function hover(checked: Checked, offset: number, known: Known): Hover | u
   const word = wordAt(checked.parsed.text, offset);
   const place = placeAt(checked, word.to);
   if (place === undefined || word.from === word.to) return undefined;
-  const span = place.word.from < word.from ? { from: place.word.from, to: word.to } : word;
+  const from = Math.min(place.word.from, word.from);
+  const span = { from, to: place.block === 'machine' ? endOfId(checked, word.to) : word.to };
   const shown = checked.parsed.text.slice(span.from, span.to);
   const text = numberText(shown) ?? entityText(checked, offset) ?? wordText(shown, place, known);
   return text === undefined ? undefined : { ...span, text };
 }
 
 /** The word around an offset; in `linux-6.1` all of it. */
+/** Where an id of a variant ends, of which a word ends at the offset. */
+const endOfId = ({ parsed: { text } }: Checked, to: number): number =>
+  to + (/^[\w.-]*/.exec(text.slice(to, to + 200))?.[0].length ?? 0);
+
 function wordAt(text: string, offset: number): Span {
   let from = offset;
   let to = offset;
@@ -122,6 +128,9 @@ function wordText(word: string, place: Place, known: Known): string | undefined 
   if (place.block === 'machine') {
     const variant = known.variants.find(({ id }) => id === word);
     if (variant !== undefined) return `variant \`${word}\`: ${variant.sentence}`;
+    const own = deviationOf(word);
+    const form = deviationForms.find(({ id }) => id.startsWith(`${own?.kind}.`));
+    if (form !== undefined) return `\`${form.id}\`: ${form.sentence}`;
     return table(word, machineSettings);
   }
   if (place.block === 'explore') return table(word, exploreSettings);

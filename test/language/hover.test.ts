@@ -45,6 +45,9 @@ describe('hover', () => {
     expect(shown('scenario "x"\nmachine { with bz|-01 }')).toBe(
       'bz-01: variant `bz-01`: A transfer swallows the neighbour.',
     );
+    expect(shown('scenario "x"\nmachine { with never.handle_|pte_fault.pte_write }')).toMatch(
+      /^never.handle_pte_fault.pte_write: `never.FUNCTION.WORD`: A fault of your own: as `always`/,
+    );
     expect(shown('scenario "x"\nmachine { ker|nel linux-6.1 }')).toContain('preset of variants');
   });
 
