@@ -770,6 +770,7 @@ const presetSets = {
     'bz-23',
     'bz-24',
     'bz-28',
+    'bz-29',
     'bz-35',
     'hz-4',
     'hz-6',

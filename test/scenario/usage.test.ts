@@ -75,7 +75,7 @@ const in61: Readonly<Record<string, Readonly<Record<string, RegExp | undefined>>
   },
   'examples/address-space/mapped-parts.coh': { 'parts of a surface mapped in a thread': undefined },
   'examples/address-space/mprotect-and-back.coh': {
-    'mprotect read-only and back, tracked by dirty bits': undefined,
+    'mprotect read-only and back, tracked by dirty bits': /not pte\(p\[0\]\)\.write does not hold/,
     'a submission while the mapping is read-only': /^finally: finally violation does not hold/m,
   },
   'examples/address-space/partial-unmap.coh': {
