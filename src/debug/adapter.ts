@@ -1,6 +1,5 @@
 // The debug adapter: DAP requests in, session calls out, one table of what is answered. Transport-free: the same class
 // runs inline in VS Code, in a browser worker, and over stdio or TCP. The one impure file here: it yields by timer.
-import type { Writable } from 'node:stream';
 import { DebugSession, Event, Response } from '@vscode/debugadapter';
 import type { DebugProtocol as P } from '@vscode/debugprotocol';
 import { faultText } from '../protocol/fault';
@@ -24,6 +23,7 @@ import { type Launch, parseLaunch, scheduleIn } from './launch';
 import { Looking } from './looking';
 import { Memory } from './memory';
 import { modulesOf } from './modules';
+import { Outbox } from './outbox';
 import { Progress } from './progress';
 import { reportText } from './report';
 import { agentsOf } from './scheduling';
@@ -105,8 +105,7 @@ export class CoherenceAdapter extends DebugSession {
   private readonly edited: Edited;
   private callOffLook: (() => void) | undefined;
   private looked = Number.NEGATIVE_INFINITY;
-  /** Where messages go, when that is a stream. */
-  private output: Partial<Pick<Writable, 'cork' | 'uncork'>> = {};
+  private readonly outbox = new Outbox();
 
   constructor(private readonly host: Host) {
     super();
@@ -278,8 +277,7 @@ export class CoherenceAdapter extends DebugSession {
   // The request loop.
 
   override start(input: NodeJS.ReadableStream, output: NodeJS.WritableStream): void {
-    this.output = output as Writable;
-    super.start(input, output);
+    super.start(input, this.outbox.before(output));
   }
 
   /** An answer and the stop that it leads to leave in one piece: the client is woken once. */
@@ -291,9 +289,7 @@ export class CoherenceAdapter extends DebugSession {
       this.queue.push(request);
       return;
     }
-    this.output.cork?.();
-    this.serve(request);
-    this.output.uncork?.();
+    this.outbox.gather(() => this.serve(request));
   }
 
   private serve(request: P.Request): void {
