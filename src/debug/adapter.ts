@@ -277,7 +277,7 @@ export class CoherenceAdapter extends DebugSession {
   // The request loop.
 
   override start(input: NodeJS.ReadableStream, output: NodeJS.WritableStream): void {
-    super.start(input, this.outbox.before(output));
+    super.start(input, this.outbox.before(output) as NodeJS.WritableStream);
   }
 
   /** An answer and the stop that it leads to leave in one piece: the client is woken once. */
