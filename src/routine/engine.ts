@@ -784,24 +784,24 @@ export class Engine {
     this.push(task, this.vectors[vector]!, -this.topFrame(task), {});
   }
 
-  /** An operation that cannot even be asked whether it may go on does, to its oops. */
   private canProceed(task: number): boolean {
-    const { store, at } = cursor;
-    try {
-      return this.mayProceed(task);
-    } catch (error) {
-      cursor.store = store;
-      cursor.at = at;
-      this.oopsOf(error);
-      return true;
-    }
-  }
-
-  private mayProceed(task: number): boolean {
     const frame = this.topFrame(task);
     if (frame === 0) return false;
     const op = this.opAt(frame);
     if (op.code !== Code.acquire && op.code !== Code.wait) return true;
+    const { store, at } = cursor;
+    try {
+      return this.mayProceed(task, op);
+    } catch (error) {
+      cursor.store = store;
+      cursor.at = at;
+      this.oopsOf(error);
+      return true; // one that cannot even be asked goes on, to its oops
+    }
+  }
+
+  /** As `canProceed`, at an operation that may have to wait. */
+  private mayProceed(task: number, op: Op): boolean {
     const at = this.taskAt(task);
     if (op.code === Code.acquire) {
       const lock = this.lockOf(task, op);
