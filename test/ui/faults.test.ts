@@ -20,8 +20,7 @@ test.each([
   });
   const w = workbench;
   await w.openFile('02-large-buffer.coh');
-  await w.page.keyboard.press('F5');
-  await w.page.locator('.debug-toolbar').waitFor({ timeout: 30_000 });
+  await w.startDebugging();
   await w.command('View: Show Run and Debug');
   await w.page.setViewportSize({ width: 1700, height: 950 });
   await w.widenSideBar(420);

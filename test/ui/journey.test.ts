@@ -17,8 +17,7 @@ test('from F5 to the first page fault, into vmw_bo_vm_fault, and back out of the
   const w = workbench;
   const top = () => w.callStack().filter({ hasText: /:\d+:\d+|\.c/ });
   await w.openFile('01-ring-buffer.coh');
-  await w.page.keyboard.press('F5');
-  await w.page.locator('.debug-toolbar').waitFor({ timeout: 30_000 });
+  await w.startDebugging();
   await w.command('View: Show Run and Debug');
   await w.widenSideBar(160);
   await w.foldView('Variables', true);
