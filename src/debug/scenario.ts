@@ -45,6 +45,7 @@ class ScenarioDebuggee implements Debuggee {
   readonly threads;
   readonly schedule;
   readonly locations;
+  private readonly late;
 
   constructor(
     readonly path: string,
@@ -56,6 +57,8 @@ class ScenarioDebuggee implements Debuggee {
     this.name = meaning.title;
     this.schedule = schedule;
     this.locations = run.locations;
+    const late = createdLate(meaning);
+    this.late = meaning.surfaces.filter((surface) => late.has(surface));
     this.threads = run.threads.map((task) => {
       const cpu = this.engine.cpuOf(task);
       const name = this.engine.taskName(task);
@@ -126,12 +129,10 @@ class ScenarioDebuggee implements Debuggee {
   }
 
   absent(): readonly string[] {
-    const { meaning, run } = this.loaded;
-    const made = createdLate(meaning);
-    return run.engine.store.unobserved(() =>
-      meaning.surfaces
-        .filter((s) => made.has(s) && run.state.get(`surface ${s.name}`) <= 0)
-        .map(({ name }) => name),
+    const { state } = this.loaded.run;
+    const isThere = (name: string) => state.get(`surface ${name}`) > 0;
+    return this.engine.store.unobserved(() =>
+      this.late.flatMap(({ name }) => (isThere(name) ? [] : [name])),
     );
   }
 

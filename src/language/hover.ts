@@ -55,11 +55,11 @@ export function hover(checked: Checked, offset: number, known: Known): Hover | u
   return text === undefined ? undefined : { ...span, text };
 }
 
-/** The word around an offset; in `linux-6.1` all of it. */
 /** Where an id of a variant ends, of which a word ends at the offset. */
 const endOfId = ({ parsed: { text } }: Checked, to: number): number =>
   to + (/^[\w.-]*/.exec(text.slice(to, to + 200))?.[0].length ?? 0);
 
+/** The word around an offset; in `linux-6.1` all of it. */
 function wordAt(text: string, offset: number): Span {
   let from = offset;
   let to = offset;

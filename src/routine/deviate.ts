@@ -170,7 +170,8 @@ export class Deviations {
   }
 
   /** A list of operations in the order that is asked for. */
-  order(list: readonly Node[]): readonly OneNode[] {
+  order(list: readonly Node[]): readonly Node[] {
+    if (this.here.length === 0) return list;
     const nodes = [...flat(list)];
     for (const swap of this.here.filter((d) => d.kind === 'swap' && !this.met.has(d))) {
       const [a = -1, b = -1] = swap.names.map((one) => nodes.findIndex((n) => holds(n, one)));
@@ -296,6 +297,7 @@ export class Deviations {
 
   /** Where a call, a wait, a try or a choice puts what it gives. */
   into(slot: Slot): Slot {
+    if (this.here.length === 0) return slot;
     let { field } = slot;
     for (const d of this.values((name) => slot.name === name)) {
       const changed = changeOf(this.code, field, d.names[1]!);

@@ -730,7 +730,7 @@ export class Engine {
 
   /** The ticket under which the lock at this address is held; 0: none. */
   lockTicket(at: number): number {
-    const field = this.objects.describe(at)?.slot.field as Field<LockView> | undefined;
+    const field = this.lockField(at) as Field<LockView> | undefined;
     return field?.get(this.store, at).ticketed === true ? lockTicket(this.store, at) : 0;
   }
 

@@ -15,13 +15,16 @@ export function missedText(program: Program, deviation: Deviation): string {
   const { of } = deviation;
   const id = deviationId(deviation);
   if (deviation.kind === 'set') return missedEntry(program, deviation, id);
+  const points = pointsIn(program, of);
+  return points === undefined
+    ? `${id}: this machine has no function \`${of}\`${didYouMean(of, program.names())}`
+    : `${id}: ${reason(deviation, points)}`;
+}
+
+/** What can be changed of a function; undefined: there is no such function. */
+function pointsIn(program: Program, of: string): Points | undefined {
   const code = program.named(of);
-  if (code === undefined)
-    return `${id}: this machine has no function \`${of}\`${didYouMean(of, program.names())}`;
-  return `${id}: ${reason(
-    deviation,
-    pointsOf(code, (name) => program.called(name)),
-  )}`;
+  return code && pointsOf(code, (name) => program.called(name));
 }
 
 function reason(deviation: Deviation, points: Points): string {
@@ -84,12 +87,12 @@ export function missedFix(program: Program, deviation: Deviation, at: Span): Fix
 
 /** What can be changed of a function, by kinds of deviations, as lines; undefined: there is no such function. */
 export function pointLines(program: Program, of: string): string[] | undefined {
-  const code = program.named(of);
-  if (code === undefined) return undefined;
-  const { deeds, conditions, values, args } = pointsOf(code, (name) => program.called(name));
+  const points = pointsIn(program, of);
+  if (points === undefined) return undefined;
+  const { deeds, conditions, values, args } = points;
   const calls = [...args].map(([name, there]) => `${name} (${there.join(', ')})`);
   return [
-    `${of}, ${code.routine.file}`,
+    `${of}, ${program.named(of)!.routine.file}`,
     `  omit, swap: ${list(deeds)}`,
     `  always, never, negate, by a word of it: ${list(conditions)}`,
     `  value: ${list(values)}`,
@@ -122,9 +125,9 @@ function nextNames(
     const rows = program.tables.get(of);
     return name === undefined ? [...(rows?.keys() ?? [])] : (rows?.get(name) ?? []);
   }
-  const code = program.named(of);
-  if (code === undefined) return [];
-  const { deeds, conditions, values, args } = pointsOf(code, (called) => program.called(called));
+  const points = pointsIn(program, of);
+  if (points === undefined) return [];
+  const { deeds, conditions, values, args } = points;
   if (kind === 'omit' || kind === 'swap') return deeds;
   if (kind === 'value') return name === undefined ? values : changes;
   if (kind === 'arg')

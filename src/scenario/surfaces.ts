@@ -14,7 +14,7 @@ import {
 import { PAGE_SIZE, showBytes } from '../syntax/numbers';
 import type { Expression, Surface } from '../syntax/tree';
 import { resolveTyped } from './expressions';
-import { allSteps, type ScenarioMeaning, type SurfaceMeaning } from './meaning';
+import { allSteps, createdLate, type ScenarioMeaning, type SurfaceMeaning } from './meaning';
 import type { Report, Scope } from './names';
 import { SURFACE_BYTES_MAX, surfaceAttributes } from './vocabulary';
 
@@ -62,7 +62,7 @@ export function resolveSurface(
   const { coherent, later, beside, offset = 0 } = said;
   if (said.offset !== undefined && beside === undefined)
     report(name, '`offset` says where in the memory of another surface: add `in NAME`');
-  const root = beside?.store.root ?? beside;
+  const root = beside && rootOf(beside);
   const store = { root, offset: (beside?.store.offset ?? 0) + offset };
   // Without a size that holds, the name is known all the same, so that its uses are not reported too.
   return {
@@ -273,17 +273,17 @@ export const roomOf = (surface: SurfaceMeaning, all: readonly SurfaceMeaning[]):
 
 /** Whether somebody makes each surface that is not there from the beginning, and none that is. */
 export function checkCreated(meaning: ScenarioMeaning, report: Report): void {
-  const done = (kind: 'create' | 'destroy') =>
-    [...allSteps(meaning)].flatMap((s) => (s.kind === kind ? [s] : []));
-  const created = done('create');
-  const destroyed = new Set(done('destroy').map((s) => s.surface));
+  const steps = [...allSteps(meaning)];
+  const made = createdLate(meaning);
+  const destroyed = new Set(steps.flatMap((s) => (s.kind === 'destroy' ? [s.surface] : [])));
   for (const surface of meaning.surfaces) {
     const { name, later } = surface;
-    if (later === undefined || created.some((s) => s.surface === surface)) continue;
+    if (later === undefined || made.has(surface)) continue;
     const says = `nobody makes \`${name}\`; say \`create ${name}\` in a thread, or leave \`later\` out`;
     report(surface, says, 'error', removed(later, '`later`'));
   }
-  for (const step of created) {
+  for (const step of steps) {
+    if (step.kind !== 'create') continue;
     const { name, later } = step.surface;
     if (later !== undefined || destroyed.has(step.surface)) continue;
     report(
